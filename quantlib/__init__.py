@@ -1,0 +1,25 @@
+"""Quantization with few bits: the library of the course *Low-Bit Neural Networks*.
+
+Each module is one idea and has the name of its chapter: ``quantlib.uniform``,
+``quantlib.logarithmic``, … Submodules load on first use, so that ``import quantlib`` is fast and
+imports neither torch nor matplotlib nor numba.
+"""
+
+import lazy_loader as lazy
+
+__getattr__, __dir__, __all__ = lazy.attach(
+    __name__,
+    submodules=[
+        "clipping",
+        "data",
+        "explorers",
+        "figures",
+        "logarithmic",
+        "metrics",
+        "models",
+        "packed",
+        "qparams",
+        "training",
+        "uniform",
+    ],
+)

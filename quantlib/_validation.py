@@ -1,0 +1,96 @@
+"""Checks that refuse bad input by name: which argument, what came, what is taken."""
+
+import operator
+
+import numpy as np
+from array_api_compat import array_namespace, is_array_api_obj
+
+
+def as_array(x, name):
+    """Return ``x`` if it is a NumPy array or torch tensor, a NumPy array of a list or number.
+
+    Raises
+    ------
+    TypeError
+        If ``x`` holds something other than real numbers.
+    """
+    if not is_array_api_obj(x):
+        x = np.asarray(x)
+        if x.dtype.kind not in "biuf":
+            raise TypeError(f"{name} must hold real numbers, got dtype {x.dtype}")
+    return x
+
+
+def as_float_array(x, name):
+    """Return ``x`` as an array of floating-point numbers of its own kind, checked to be usable.
+
+    Integers and booleans become the kind's default floating-point type.
+
+    Raises
+    ------
+    TypeError
+        If ``x`` does not hold real numbers.
+    ValueError
+        If ``x`` is empty or holds NaN or infinity.
+    """
+    x = as_array(x, name)
+    xp = array_namespace(x)
+    if xp.isdtype(x.dtype, "complex floating"):
+        raise TypeError(f"{name} must hold real numbers, got dtype {x.dtype}")
+    if not xp.isdtype(x.dtype, "real floating"):
+        x = xp.astype(x, xp.float64 if xp.__name__.endswith("numpy") else xp.float32)
+    check_finite(x, name)
+    return x
+
+
+def check_finite(x, name):
+    """Raise ValueError if the array ``x`` is empty or holds NaN or infinity."""
+    xp = array_namespace(x)
+    if 0 in x.shape:
+        raise ValueError(f"{name} must not be empty, got shape {tuple(x.shape)}")
+    n_bad = int(xp.sum(xp.astype(~xp.isfinite(x), xp.int64)))
+    if n_bad:
+        raise ValueError(f"{name} must be finite, got {n_bad} NaN or infinite values")
+
+
+def check_bit_width(bit_width, low, high):
+    """Return ``bit_width`` as an int; raise unless it is from ``low`` to ``high``."""
+    return check_integer(bit_width, "bit_width", low, high)
+
+
+def check_integer(value, name, low, high):
+    """Return ``value`` as an int; raise unless it is a whole number from ``low`` to ``high``."""
+    try:
+        if isinstance(value, bool | np.bool_):
+            raise TypeError
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(
+            f"{name} must be a whole number, got {value!r} of type {type(value).__name__}"
+        ) from None
+    if not low <= number <= high:
+        raise ValueError(f"{name} must be from {low} to {high}, got {number}")
+    return number
+
+
+def check_axis(axis, ndim):
+    """Return ``axis`` counted from the front; raise unless an array of ``ndim`` axes has it."""
+    if ndim == 0:
+        raise ValueError(f"axis must be None for a single number, got {axis}")
+    return check_integer(axis, "axis", -ndim, ndim - 1) % ndim
+
+
+def check_choice(value, name, choices):
+    """Raise ValueError unless ``value`` is one of ``choices``."""
+    if value not in choices:
+        listed = ", ".join(repr(choice) for choice in choices)
+        raise ValueError(f"{name} must be one of {listed}, got {value!r}")
+
+
+def check_same_shape(a, b, names):
+    """Raise ValueError unless the arrays ``a`` and ``b`` have the same shape."""
+    if tuple(a.shape) != tuple(b.shape):
+        raise ValueError(
+            f"{names[0]} and {names[1]} must have the same shape, "
+            f"got {tuple(a.shape)} and {tuple(b.shape)}"
+        )

@@ -1,0 +1,94 @@
+"""The look that all figures of the course share."""
+
+import functools
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+__all__ = ["COLORS", "CYCLE", "new_figure", "styled"]
+
+#: Okabe and Ito's eight colours, which colour-blind readers can tell apart.
+COLORS = {
+    "black": "#000000",
+    "orange": "#E69F00",
+    "sky": "#56B4E9",
+    "green": "#009E73",
+    "yellow": "#F0E442",
+    "blue": "#0072B2",
+    "vermillion": "#D55E00",
+    "purple": "#CC79A7",
+}
+
+#: The order in which several curves of one figure take them.
+CYCLE = [COLORS[name] for name in ("blue", "vermillion", "green", "purple", "orange", "black")]
+
+_RC = {
+    "font.size": 11,
+    "axes.titlesize": 11,
+    "axes.labelsize": 11,
+    "legend.fontsize": 9.5,
+    "xtick.labelsize": 10,
+    "ytick.labelsize": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e3e3e3",
+    "grid.linewidth": 0.8,
+    "legend.frameon": False,
+    "lines.linewidth": 1.8,
+    "axes.prop_cycle": mpl.cycler(color=CYCLE),
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+}
+
+
+def styled(draw):
+    """Make a drawing function use the course's style; legends and titles read it when made.
+
+    Parameters
+    ----------
+    draw : callable
+        A function that returns a figure.
+
+    Returns
+    -------
+    callable
+        The same function, run with the style in force.
+    """
+
+    @functools.wraps(draw)
+    def drawn(*args, **kwargs):
+        with mpl.rc_context(_RC):
+            return draw(*args, **kwargs)
+
+    return drawn
+
+
+@styled
+def new_figure(width=7.0, height=3.6, rows=1, cols=1, **subplots):
+    """Return a figure and its axes in the style of the course.
+
+    Parameters
+    ----------
+    width, height : float
+        In inches.
+    rows, cols : int
+        How many panels.
+    **subplots
+        Handed on to :meth:`matplotlib.figure.Figure.subplots` (``sharex``, ``width_ratios``, …).
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+        Not known to pyplot, so that it is drawn once, where it is returned.
+    axes : Axes or array of Axes
+
+    Examples
+    --------
+    >>> figure, axes = new_figure(rows=1, cols=2)
+    >>> len(axes)
+    2
+    """
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots(rows, cols, **subplots)

@@ -1,0 +1,162 @@
+"""How far a quantized tensor is from the original, and how much room it takes."""
+
+import math
+
+from array_api_compat import array_namespace
+
+from quantlib._validation import as_float_array, check_bit_width, check_integer, check_same_shape
+
+__all__ = ["cosine_similarity", "rmse", "size_in_bytes", "sqnr_db"]
+
+
+def _pair(x, x_hat):
+    """Return both arrays in float64, so that sums over millions of values stay exact enough."""
+    x, x_hat = as_float_array(x, "x"), as_float_array(x_hat, "x_hat")
+    check_same_shape(x, x_hat, ("x", "x_hat"))
+    xp = array_namespace(x, x_hat)
+    return xp, xp.astype(x, xp.float64), xp.astype(x_hat, xp.float64)
+
+
+def sqnr_db(x, x_hat):
+    r"""Signal-to-quantization-noise ratio in decibels.
+
+    .. math:: \mathrm{SQNR} = 10 \log_{10} \frac{\sum_i x_i^2}{\sum_i (x_i - \hat x_i)^2}
+
+    Parameters
+    ----------
+    x, x_hat : array
+        The original and the quantized values (after dequantizing), of one shape.
+
+    Returns
+    -------
+    float
+        Decibels. Infinity if the two are equal, minus infinity if ``x`` is all zero and
+        ``x_hat`` is not.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, or a value is NaN or infinite, or the arrays are empty.
+
+    Notes
+    -----
+    Source: Chenna, sections 4 and 7, uses the measure; the definition is the usual one.
+
+    Examples
+    --------
+    >>> print(round(sqnr_db([1.0, -1.0], [0.9, -1.1]), 6))
+    20.0
+    """
+    xp, x, x_hat = _pair(x, x_hat)
+    # Scaling both by the same power of two changes nothing, and keeps the squares in range.
+    largest = float(xp.max(xp.abs(x)))
+    unit = 2.0 ** math.frexp(max(largest, float(xp.max(xp.abs(x_hat)))))[1]
+    signal = float(xp.sum((x / unit) ** 2))
+    noise = float(xp.sum(((x - x_hat) / unit) ** 2))
+    if noise == 0.0:
+        return math.inf
+    return 10.0 * math.log10(signal / noise) if signal else -math.inf
+
+
+def rmse(x, x_hat):
+    r"""Root mean square error, :math:`\sqrt{\frac1n \sum_i (x_i - \hat x_i)^2}`.
+
+    Parameters
+    ----------
+    x, x_hat : array
+        The original and the quantized values, of one shape.
+
+    Returns
+    -------
+    float
+        In the unit of ``x``.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, or a value is NaN or infinite, or the arrays are empty.
+
+    Notes
+    -----
+    Source: Chenna, section 7.1 (layer-wise root mean square error).
+
+    Examples
+    --------
+    >>> print(rmse([0.0, 0.0], [3.0, -3.0]))
+    3.0
+    """
+    xp, x, x_hat = _pair(x, x_hat)
+    return math.sqrt(float(xp.mean((x - x_hat) ** 2)))
+
+
+def cosine_similarity(x, x_hat):
+    r"""Cosine of the angle between two tensors, :math:`\frac{x \cdot \hat x}{\|x\| \|\hat x\|}`.
+
+    It does not see a common factor: ``x`` and ``2 * x`` have cosine 1.
+
+    Parameters
+    ----------
+    x, x_hat : array
+        The original and the quantized values, of one shape; each is read as one long vector.
+
+    Returns
+    -------
+    float
+        From -1 to 1.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, a value is NaN or infinite, the arrays are empty, or one of them is
+        all zero (a zero vector has no direction).
+
+    Notes
+    -----
+    The usual definition; a common companion of SQNR in layer-by-layer comparisons.
+
+    Examples
+    --------
+    >>> print(cosine_similarity([3.0, 0.0], [0.0, 2.0]))
+    0.0
+    """
+    xp, x, x_hat = _pair(x, x_hat)
+    norms = []
+    for name, values in (("x", x), ("x_hat", x_hat)):
+        largest = float(xp.max(xp.abs(values)))
+        if largest == 0.0:
+            raise ValueError(f"{name} must not be all zero: a zero vector has no direction")
+        norms.append(values / largest)
+    a, b = norms
+    cosine = float(xp.sum(a * b)) / math.sqrt(float(xp.sum(a * a)) * float(xp.sum(b * b)))
+    return max(-1.0, min(1.0, cosine))
+
+
+def size_in_bytes(n_values, bit_width):
+    r"""Bytes that ``n_values`` numbers take at ``bit_width`` bits each, rounded up to whole bytes.
+
+    .. math:: \lceil n b / 8 \rceil
+
+    Parameters
+    ----------
+    n_values : int
+        How many numbers, 0 or more.
+    bit_width : int
+        Bits a number, 1 to 64.
+
+    Returns
+    -------
+    int
+        Bytes, without any header, scale or table.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of its range.
+
+    Examples
+    --------
+    >>> size_in_bytes(1000, 32), size_in_bytes(1000, 3)
+    (4000, 375)
+    """
+    n_values = check_integer(n_values, "n_values", 0, 2**63)
+    return -(-n_values * check_bit_width(bit_width, 1, 64) // 8)

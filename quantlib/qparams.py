@@ -1,0 +1,263 @@
+"""Scale and zero point: how real numbers are laid onto integer codes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from array_api_compat import array_namespace
+
+from quantlib._validation import as_float_array, check_axis, check_bit_width
+
+__all__ = ["QParams", "choose_qparams", "qparams_from_range", "quant_range"]
+
+
+def quant_range(bit_width, signed=True, narrow_range=False):
+    r"""Smallest and largest code of a bit width.
+
+    Signed codes go from :math:`-2^{b-1}` to :math:`2^{b-1}-1`, unsigned ones from 0 to
+    :math:`2^b-1`. A narrow range leaves out the smallest code, so that signed codes are symmetric.
+
+    Parameters
+    ----------
+    bit_width : int
+        Bits a code, 1 to 16.
+    signed, narrow_range : bool
+        As above. A narrow range needs 2 bits or more.
+
+    Returns
+    -------
+    quant_min, quant_max : int
+
+    Raises
+    ------
+    ValueError
+        If ``bit_width`` is out of range.
+
+    Examples
+    --------
+    >>> quant_range(8), quant_range(8, signed=False), quant_range(8, narrow_range=True)
+    ((-128, 127), (0, 255), (-127, 127))
+    """
+    bit_width = check_bit_width(bit_width, 2 if narrow_range else 1, 16)
+    quant_min = -(2 ** (bit_width - 1)) if signed else 0
+    return quant_min + bool(narrow_range), quant_min + 2**bit_width - 1
+
+
+@dataclass(frozen=True, eq=False)
+class QParams:
+    """What is needed to go from real numbers to integer codes and back.
+
+    Attributes
+    ----------
+    scale : float or 1-D numpy.ndarray
+        Width of a step, in the unit of the data. One number for the whole tensor
+        (``axis=None``), or one for each index along ``axis``.
+    zero_point : int or 1-D numpy.ndarray
+        The code that stands for 0.
+    bit_width : int
+        Bits a code, 1 to 16.
+    signed : bool
+        Whether codes are signed.
+    narrow_range : bool
+        Whether the smallest code is left out.
+    axis : int or None
+        The axis along which scales differ; None is per tensor.
+
+    Raises
+    ------
+    ValueError
+        If a scale is not positive and finite, a zero point is out of the codes' range, or the
+        shapes don't fit ``axis``.
+
+    Notes
+    -----
+    Source: Chenna, equations (1) and (2). Their range contains 0, so that 0 is exact.
+
+    Examples
+    --------
+    >>> QParams(scale=0.5, zero_point=0, bit_width=4).quant_max
+    7
+    """
+
+    scale: float | np.ndarray
+    zero_point: int | np.ndarray
+    bit_width: int
+    signed: bool = True
+    narrow_range: bool = False
+    axis: int | None = None
+
+    def __post_init__(self):
+        scale, zero_point = np.asarray(self.scale), np.asarray(self.zero_point)
+        wanted = 0 if self.axis is None else 1
+        if scale.ndim != wanted or zero_point.shape != scale.shape:
+            raise ValueError(
+                f"scale and zero_point must have the same shape, with {wanted} axes for "
+                f"axis={self.axis}, got shapes {scale.shape} and {zero_point.shape}"
+            )
+        if not (np.isfinite(scale).all() and (scale > 0).all()):
+            raise ValueError(f"scale must be positive and finite, got {self.scale}")
+        if zero_point.dtype.kind not in "iu":
+            raise TypeError(f"zero_point must be a whole number, got {self.zero_point!r}")
+        if (zero_point < self.quant_min).any() or (zero_point > self.quant_max).any():
+            raise ValueError(
+                f"zero_point must be from {self.quant_min} to {self.quant_max}, "
+                f"got {self.zero_point}"
+            )
+
+    @property
+    def quant_min(self):
+        """Smallest code."""
+        return quant_range(self.bit_width, self.signed, self.narrow_range)[0]
+
+    @property
+    def quant_max(self):
+        """Largest code."""
+        return quant_range(self.bit_width, self.signed, self.narrow_range)[1]
+
+
+def qparams_from_range(
+    low,
+    high,
+    bit_width=8,
+    *,
+    symmetric=True,
+    signed=True,
+    narrow_range=None,
+    axis=None,
+    dtype="float32",
+):
+    r"""Scale and zero point that map the real range ``low`` to ``high`` onto the codes.
+
+    Asymmetric, the two ends of the range go to the two ends of the codes:
+
+    .. math:: s = \frac{x_{\max} - x_{\min}}{q_{\max} - q_{\min}}, \qquad
+              z = \mathrm{round}(q_{\min} - x_{\min} / s)
+
+    Symmetric, :math:`z = 0` and :math:`s = \max(|x_{\min}|, |x_{\max}|) / q_{\max}`; symmetric
+    unsigned codes, for data that is never negative, begin at :math:`z = q_{\min}`. The range is first
+    widened to contain 0: only then is 0 one of the codes and exact.
+
+    Parameters
+    ----------
+    low, high : float or 1-D array
+        The range; arrays with one entry for each index along ``axis``.
+    bit_width : int
+        1 to 16; symmetric signed codes need 2 or more.
+    symmetric : bool
+        Whether the zero point is fixed, as above.
+    signed : bool
+        Whether codes are signed.
+    narrow_range : bool or None
+        Whether to leave out the smallest code; None means yes for symmetric signed codes.
+    axis : int or None
+        Handed on to :class:`QParams`.
+    dtype : str
+        Precision to which the scale is rounded, ``"float32"`` or ``"float64"``.
+
+    Returns
+    -------
+    QParams
+        A range of width 0 gets scale 1; a scale too small for ``dtype`` the smallest normal one.
+
+    Raises
+    ------
+    ValueError
+        If ``low`` is above ``high``, a bound is not finite, or unsigned symmetric codes are asked
+        for a range with negative numbers.
+
+    Notes
+    -----
+    Source: Chenna, equations (3) and (4). He writes :math:`z = \mathrm{round}(q_{\max} -
+    x_{\max}/s)`, which is the same number before rounding. For symmetric codes without narrow
+    range torch.ao divides by :math:`(q_{\max} - q_{\min})/2`, 127.5 at 8 bits, and clips the
+    largest value; here the largest value always has a code.
+
+    Examples
+    --------
+    >>> qparams_from_range(-1.0, 3.0, bit_width=2, symmetric=False, signed=False).zero_point
+    1
+    """
+    narrow_range = bool(symmetric and signed) if narrow_range is None else bool(narrow_range)
+    check_bit_width(bit_width, 2 if symmetric and signed else 1, 16)
+    quant_min, quant_max = quant_range(bit_width, signed, narrow_range)
+    low, high = np.asarray(low, np.float64), np.asarray(high, np.float64)
+    if not (np.isfinite(low).all() and np.isfinite(high).all() and (low <= high).all()):
+        raise ValueError(f"low and high must be finite, low not above high, got {low} and {high}")
+    low, high = np.minimum(low, 0.0), np.maximum(high, 0.0)
+    if not symmetric:
+        # Two divisions, since high - low can overflow.
+        scale = high / (quant_max - quant_min) - low / (quant_max - quant_min)
+    elif signed:
+        scale = np.maximum(-low, high) / quant_max
+    elif (low < 0).any():
+        raise ValueError(
+            "low must not be negative where symmetric=True and signed=False, "
+            f"got {low.min()}; unsigned symmetric codes have no negative numbers"
+        )
+    else:
+        scale = high / (quant_max - quant_min)
+    scale = np.where(scale == 0.0, 1.0, scale)
+    scale = np.maximum(scale, np.finfo(dtype).tiny).astype(dtype).astype(np.float64)
+    if symmetric:
+        zero_point = np.full(scale.shape, max(0, quant_min), np.int64)
+    else:
+        zero_point = np.clip(np.rint(quant_min - low / scale), quant_min, quant_max)
+        zero_point = zero_point.astype(np.int64)
+    if axis is None and scale.ndim == 0:
+        scale, zero_point = float(scale), int(zero_point)
+    return QParams(scale, zero_point, bit_width, bool(signed), narrow_range, axis)
+
+
+def choose_qparams(x, bit_width=8, *, symmetric=True, signed=True, narrow_range=None, axis=None):
+    r"""Scale and zero point for a tensor, from its smallest and largest value.
+
+    :func:`qparams_from_range` with :math:`x_{\min} = \min x` and :math:`x_{\max} = \max x`, of the
+    whole tensor or of each index along ``axis``.
+
+    Parameters
+    ----------
+    x : array
+        NumPy array or torch tensor of any shape.
+    bit_width, symmetric, signed, narrow_range
+        As for :func:`qparams_from_range`.
+    axis : int or None
+        None: one scale for the tensor. Otherwise one for each index along this axis
+        (0 for the output channels of a convolution's weights).
+
+    Returns
+    -------
+    QParams
+
+    Raises
+    ------
+    ValueError
+        If ``x`` is empty, has NaN or infinity, has no such axis, or is negative where unsigned
+        symmetric codes are asked for; or if ``bit_width`` is out of range.
+
+    Notes
+    -----
+    Source: Chenna, equations (3) and (4) and section 3.1; Nayak, III.a (2) for the symmetric
+    scale.
+
+    Examples
+    --------
+    >>> choose_qparams(np.array([-1.0, 0.0, 0.5]), bit_width=2).scale
+    1.0
+    """
+    x = as_float_array(x, "x")
+    xp = array_namespace(x)
+    if axis is None:
+        low, high = float(xp.min(x)), float(xp.max(x))
+    else:
+        axis = check_axis(axis, x.ndim)
+        others = tuple(i for i in range(x.ndim) if i != axis)
+        low, high = ([float(v) for v in f(x, axis=others)] for f in (xp.min, xp.max))
+    return qparams_from_range(
+        low,
+        high,
+        bit_width,
+        symmetric=symmetric,
+        signed=signed,
+        narrow_range=narrow_range,
+        axis=axis,
+        dtype="float64" if x.dtype == xp.float64 else "float32",
+    )

@@ -1,0 +1,376 @@
+"""Uniform quantization against torch's own kernels and exact fractions."""
+
+import warnings
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from quantlib import uniform
+
+FLOAT32 = st.floats(width=32, allow_nan=False, allow_infinity=False)
+TENSORS = hnp.arrays(np.float32, hnp.array_shapes(max_dims=3, max_side=6), elements=FLOAT32)
+RNG = np.random.default_rng(0)
+EDGES = {
+    "ties": np.arange(-40, 41, dtype=np.float32) / 4,
+    "constant": np.full(7, 3.7, np.float32),
+    "constant negative": np.full(7, -3.7, np.float32),
+    "all zero": np.zeros(5, np.float32),
+    "negative zero": np.array([-0.0, 0.0], np.float32),
+    "one element": np.array([0.1], np.float32),
+    "a single number": np.float32(-2.5) * np.ones((), np.float32),
+    "negative only": -RNG.random(50, dtype=np.float32) - np.float32(0.5),
+    "positive only": RNG.random(50, dtype=np.float32) + np.float32(5),
+    "denormals": np.array([1e-45, -3e-42, 1e-39, 0.0], np.float32),
+    "largest": np.array([3.4e38, -3.4e38, 1.0], np.float32),
+    "outlier": np.r_[RNG.standard_normal(100), 1e6].astype(np.float32),
+    "gaussian": RNG.standard_normal(20_000).astype(np.float32),
+}
+SCHEMES = [
+    dict(symmetric=symmetric, signed=signed, narrow_range=narrow)
+    for symmetric in (True, False)
+    for signed in (True, False)
+    for narrow in (True, False)
+]
+
+
+def torch_fake_quantize(x, qparams):
+    return torch.fake_quantize_per_tensor_affine(
+        torch.tensor(x), qparams.scale, qparams.zero_point, qparams.quant_min, qparams.quant_max
+    ).numpy()
+
+
+def assert_same_bits(actual, expected):
+    assert actual.dtype == expected.dtype == np.float32
+    np.testing.assert_array_equal(actual.view(np.uint32), expected.view(np.uint32))
+
+
+@pytest.mark.parametrize("scheme", SCHEMES, ids=str)
+@pytest.mark.parametrize("name", EDGES)
+@pytest.mark.parametrize("bit_width", [2, 3, 4, 7, 8, 13, 16])
+def test_edge_tensors_agree_with_torch_to_the_bit(name, bit_width, scheme):
+    x = EDGES[name]
+    if scheme["symmetric"] and not scheme["signed"] and x.min() < 0:
+        with pytest.raises(ValueError, match="low must not be negative"):
+            uniform.choose_qparams(x, bit_width, **scheme)
+        return
+    qparams = uniform.choose_qparams(x, bit_width, **scheme)
+    ours = uniform.fake_quantize(x, qparams)
+    assert_same_bits(ours, torch_fake_quantize(x, qparams))
+    codes = uniform.quantize(x, qparams)
+    assert qparams.quant_min <= codes.min() and codes.max() <= qparams.quant_max
+    assert_same_bits(uniform.dequantize(codes, qparams), ours)
+    # Within the range no value moves by more than half a step, and by rounding of the scale.
+    # The outermost levels of the largest floats lie beyond the largest float.
+    ours = np.where(np.isinf(ours), np.copysign(3.4e38, ours), ours) if name == "largest" else ours
+    assert np.all(np.abs(ours - x.astype(np.float64)) <= qparams.scale * 0.5001 + 1e-6 * abs(x))
+
+
+@given(x=TENSORS, scale=st.floats(2**-20, 2**20, width=32), data=st.data())
+@settings(max_examples=400, deadline=None)
+def test_any_tensor_scale_and_zero_point_agree_with_torch_to_the_bit(x, scale, data):
+    bit_width = data.draw(st.integers(1, 16))
+    signed = data.draw(st.booleans())
+    narrow_range = data.draw(st.booleans()) and bit_width > 1
+    quant_min, quant_max = uniform.quant_range(bit_width, signed, narrow_range)
+    zero_point = data.draw(st.integers(quant_min, quant_max))
+    # torch casts x / scale to a 64-bit integer before it clamps; beyond that C++ defines nothing.
+    assume(np.abs(x).max() / scale < 2**60)
+    qparams = uniform.QParams(scale, zero_point, bit_width, signed, narrow_range)
+    assert_same_bits(uniform.fake_quantize(x, qparams), torch_fake_quantize(x, qparams))
+
+
+@given(
+    x=hnp.arrays(np.float32, st.tuples(*[st.integers(1, 4)] * 3), elements=FLOAT32),
+    axis=st.integers(-3, 2),
+    bit_width=st.integers(2, 8),
+    symmetric=st.booleans(),
+)
+@settings(max_examples=200, deadline=None)
+def test_per_channel_agrees_with_torch_to_the_bit(x, axis, bit_width, symmetric):
+    qparams = uniform.choose_qparams(x, bit_width, symmetric=symmetric, axis=axis)
+    expected = torch.fake_quantize_per_channel_affine(
+        torch.tensor(x),
+        torch.tensor(qparams.scale, dtype=torch.float32),
+        torch.tensor(qparams.zero_point, dtype=torch.int32),
+        axis % 3,
+        qparams.quant_min,
+        qparams.quant_max,
+    ).numpy()
+    assert_same_bits(uniform.fake_quantize(x, qparams), expected)
+
+
+def test_per_channel_is_per_tensor_on_each_channel():
+    x = (
+        RNG.standard_normal((5, 3, 2, 2)).astype(np.float32)
+        * np.float32([1, 10, 0.1])[:, None, None]
+    )
+    whole = uniform.choose_qparams(x, 4, symmetric=False, axis=1)
+    assert whole.scale.shape == whole.zero_point.shape == (3,)
+    codes = uniform.quantize(x, whole)
+    for channel in range(3):
+        one = uniform.choose_qparams(x[:, channel], 4, symmetric=False)
+        assert (one.scale, one.zero_point) == (whole.scale[channel], whole.zero_point[channel])
+        np.testing.assert_array_equal(codes[:, channel], uniform.quantize(x[:, channel], one))
+
+
+@pytest.mark.parametrize("zero_point", [-4, 0, 6])
+def test_quantize_per_tensor_agrees_where_its_tie_rule_does(zero_point):
+    """An even zero point keeps the parity, so that adding it before rounding changes no tie."""
+    x = np.arange(-64, 64, dtype=np.float32) / 8  # eighths are exact, and every fourth is a tie
+    expected = _torch_codes(x, 0.5, zero_point)
+    qparams = uniform.QParams(0.5, zero_point, 8)
+    np.testing.assert_array_equal(uniform.quantize(x, qparams), expected)
+
+
+def test_quantize_per_tensor_breaks_ties_the_other_way_with_an_odd_zero_point():
+    x = np.arange(-64, 64, dtype=np.float32) / 8
+    ours = uniform.quantize(x, uniform.QParams(0.5, 3, 8))
+    theirs = _torch_codes(x, 0.5, 3)
+    is_tie = (x / 0.5) % 1 == 0.5
+    np.testing.assert_array_equal(ours != theirs, is_tie)
+    np.testing.assert_array_equal(np.abs(ours - theirs), is_tie.astype(int))
+
+
+def _torch_codes(x, scale, zero_point):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch announces that these constructors will go
+        return (
+            torch.quantize_per_tensor(torch.tensor(x), scale, zero_point, torch.qint8)
+            .int_repr()
+            .numpy()
+        )
+
+
+@given(x=TENSORS, exponent=st.integers(-30, 30), bit_width=st.integers(2, 16))
+@settings(max_examples=200, deadline=None)
+def test_codes_are_exact_fractions_for_power_of_two_scales(x, exponent, bit_width):
+    assume(np.abs(x).max() < 2.0**90)
+    qparams = uniform.QParams(2.0**exponent, 1, bit_width)
+    expected = [_exact_code(v, qparams) for v in x.ravel()]
+    assert uniform.quantize(x, qparams).ravel().tolist() == expected
+
+
+def _exact_code(value, qparams):
+    code = round(Fraction(float(value)) / Fraction(qparams.scale)) + qparams.zero_point
+    return min(max(code, qparams.quant_min), qparams.quant_max)
+
+
+@given(x=TENSORS, scale=st.floats(2**-20, 2**20, width=32), bit_width=st.integers(2, 16))
+@settings(max_examples=200, deadline=None)
+def test_codes_are_exact_fractions_but_next_to_a_tie(x, scale, bit_width):
+    """Two float32 roundings move the quotient by less than 2**-23 of itself, and no code more."""
+    qparams = uniform.QParams(scale, 0, bit_width)
+    for value, code in zip(x.ravel(), uniform.quantize(x, qparams).ravel(), strict=True):
+        exact = Fraction(float(value)) / Fraction(scale)
+        distance_to_tie = abs(exact % 1 - Fraction(1, 2))
+        if distance_to_tie > abs(exact) * Fraction(1, 2**23) + Fraction(1, 2**100):
+            assert code == _exact_code(value, qparams)
+        else:
+            assert abs(int(code) - _exact_code(value, qparams)) <= 1
+
+
+@given(x=TENSORS, bit_width=st.integers(2, 16), signed=st.booleans(), narrow=st.booleans())
+@settings(max_examples=300, deadline=None)
+def test_asymmetric_qparams_meet_the_two_conditions(x, bit_width, signed, narrow):
+    qparams = uniform.choose_qparams(
+        x, bit_width, symmetric=False, signed=signed, narrow_range=narrow
+    )
+    low = min(Fraction(float(x.min())), Fraction(0))
+    high = max(Fraction(float(x.max())), Fraction(0))
+    exact = (high - low) / (qparams.quant_max - qparams.quant_min)
+    if exact >= Fraction(float(np.finfo(np.float32).tiny)):
+        assert abs(Fraction(qparams.scale) - exact) <= exact / 2**23
+        # Both of Chenna's conditions give the zero point to within half a step and rounding.
+        for condition in (
+            qparams.quant_min - low / Fraction(qparams.scale),
+            qparams.quant_max - high / Fraction(qparams.scale),
+        ):
+            assert abs(condition - qparams.zero_point) <= Fraction(1, 2) + Fraction(1, 2**6)
+    zero = uniform.fake_quantize(np.zeros(1, np.float32), qparams)
+    assert zero[0] == 0.0
+    assert uniform.quantize(np.zeros(1, np.float32), qparams)[0] == qparams.zero_point
+
+
+@given(x=TENSORS, bit_width=st.integers(2, 16))
+@settings(max_examples=200, deadline=None)
+def test_symmetric_scale_gives_the_largest_value_the_largest_code(x, bit_width):
+    assume(np.abs(x).max() > 1e-30)
+    for narrow_range in (True, False):
+        qparams = uniform.choose_qparams(x, bit_width, narrow_range=narrow_range)
+        exact = Fraction(float(np.abs(x).max())) / (2 ** (bit_width - 1) - 1)
+        assert abs(Fraction(qparams.scale) - exact) <= exact / 2**23
+        assert np.abs(uniform.quantize(x, qparams)).max() == qparams.quant_max
+        assert qparams.zero_point == 0
+
+
+def test_choose_qparams_agrees_with_torch_ao_observers():
+    from torch.ao.quantization.observer import MinMaxObserver, PerChannelMinMaxObserver
+
+    x = RNG.standard_normal((6, 50)).astype(np.float32) + np.float32(0.3)
+    for observer, axis in (
+        (MinMaxObserver(dtype=torch.quint8, qscheme=torch.per_tensor_affine), None),
+        (PerChannelMinMaxObserver(0, torch.quint8, torch.per_channel_affine), 0),
+    ):
+        observer(torch.tensor(x))
+        scale, zero_point = (v.numpy() for v in observer.calculate_qparams())
+        ours = uniform.choose_qparams(x, 8, symmetric=False, signed=False, axis=axis)
+        np.testing.assert_allclose(np.atleast_1d(ours.scale), scale, rtol=3e-7)
+        np.testing.assert_array_equal(np.atleast_1d(ours.zero_point), zero_point)
+    observer = MinMaxObserver(dtype=torch.qint8, qscheme=torch.per_tensor_symmetric)
+    observer(torch.tensor(x))
+    ratio = float(observer.calculate_qparams()[0]) / uniform.choose_qparams(x).scale
+    np.testing.assert_allclose(ratio, 127 / 127.5, rtol=1e-6)  # as the docstring says
+
+
+@pytest.mark.parametrize("scheme", SCHEMES[:2] + SCHEMES[4:], ids=str)
+def test_torch_and_numpy_give_the_same(scheme):
+    x = np.abs(RNG.standard_normal((4, 5))).astype(np.float32)
+    for axis in (None, 1):
+        for_numpy = uniform.choose_qparams(x, 5, axis=axis, **scheme)
+        for_torch = uniform.choose_qparams(torch.tensor(x), 5, axis=axis, **scheme)
+        np.testing.assert_array_equal(for_numpy.scale, for_torch.scale)
+        np.testing.assert_array_equal(for_numpy.zero_point, for_torch.zero_point)
+        for step in (uniform.quantize, uniform.fake_quantize):
+            from_torch = step(torch.tensor(x), for_torch)
+            assert isinstance(from_torch, torch.Tensor)
+            np.testing.assert_array_equal(step(x, for_numpy), from_torch.numpy())
+        codes = uniform.quantize(torch.tensor(x), for_torch)
+        assert codes.dtype == torch.int32
+        assert isinstance(uniform.dequantize(codes, for_torch), torch.Tensor)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_fake_quantize_keeps_the_dtype(dtype):
+    x = RNG.standard_normal(1000).astype(dtype)
+    qparams = uniform.choose_qparams(x, 8)
+    x_hat = uniform.fake_quantize(x, qparams)
+    assert x_hat.dtype == dtype
+    assert np.abs(x_hat.astype(np.float64) - x).max() <= qparams.scale * 0.5001 + 1e-3 * (
+        dtype is np.float16
+    )
+
+
+def test_float64_keeps_its_precision():
+    x = np.array([-1e-100, 0.3e-100, 1e-100])
+    x_hat = uniform.fake_quantize(x, uniform.choose_qparams(x, 8))
+    np.testing.assert_allclose(x_hat, [-1e-100, 0.3e-100, 1e-100], rtol=0, atol=0.5e-100 / 127)
+
+
+def test_integers_and_lists_are_taken_as_numbers():
+    qparams = uniform.choose_qparams([1, 2, -3], 3)
+    assert uniform.quantize([1, 2, -3], qparams).tolist() == [1, 2, -3]
+    assert uniform.quantize(torch.tensor([1, 2, -3]), qparams).tolist() == [1, 2, -3]
+
+
+@pytest.mark.parametrize("bit_width", range(1, 17))
+def test_quant_range_counts(bit_width):
+    low, high = uniform.quant_range(bit_width)
+    assert (high - low + 1, low + high) == (2**bit_width, -1)
+    assert uniform.quant_range(bit_width, signed=False) == (0, 2**bit_width - 1)
+    if bit_width > 1:
+        low, high = uniform.quant_range(bit_width, narrow_range=True)
+        assert (high - low + 1, low + high) == (2**bit_width - 1, 0)
+
+
+def test_one_bit_asymmetric_has_two_levels():
+    x = np.array([-1.0, -0.2, 0.2, 3.0], np.float32)
+    qparams = uniform.choose_qparams(x, 1, symmetric=False, signed=False)
+    assert set(uniform.quantize(x, qparams).tolist()) == {0, 1}
+
+
+@given(x=TENSORS, bit_width=st.integers(2, 16))
+@settings(max_examples=200, deadline=None)
+def test_nayak_formulas_are_as_printed(x, bit_width):
+    assume(np.abs(x).max() > 1e-30 and x.max() > x.min())
+    exact = [Fraction(float(v)) for v in x.ravel()]
+    low, high = min(exact), max(exact)
+    codes, scale, minimum = uniform.nayak_asymmetric(x, bit_width)
+    _assert_rounded(codes, [(v - low) * (2**bit_width - 1) / (high - low) for v in exact])
+    assert minimum == float(low) and codes.min() == 0 and codes.max() == 2**bit_width - 1
+    np.testing.assert_allclose(scale, float((high - low) / (2**bit_width - 1)), rtol=1e-14)
+    codes, scale = uniform.nayak_symmetric(x, bit_width)
+    largest = max(abs(v) for v in exact)
+    _assert_rounded(codes, [v * (2 ** (bit_width - 1) - 1) / largest for v in exact])
+    np.testing.assert_allclose(scale, float(largest / (2 ** (bit_width - 1) - 1)), rtol=1e-14)
+
+
+def _assert_rounded(codes, quotients):
+    """The codes are the quotients rounded; float64 may not tell a tie from what is next to it."""
+    for code, exact in zip(np.asarray(codes).ravel().tolist(), quotients, strict=True):
+        assert abs(exact - code) <= Fraction(1, 2) + Fraction(1, 2**30)
+
+
+def test_nayak_asymmetric_has_no_exact_zero_and_ours_has():
+    x = np.array([-0.4, 0.0, 1.0], np.float32)
+    codes, scale, minimum = uniform.nayak_asymmetric(x, 4)
+    assert abs(scale * codes[1] + minimum) > 0.02
+    qparams = uniform.choose_qparams(x, 4, symmetric=False)
+    assert uniform.fake_quantize(x, qparams)[1] == 0.0
+
+
+def test_nayak_symmetric_is_the_library_s_symmetric_scheme():
+    x = RNG.standard_normal(5000).astype(np.float32)
+    codes, scale = uniform.nayak_symmetric(x, 6)
+    qparams = uniform.choose_qparams(x, 6)
+    np.testing.assert_array_equal(codes, uniform.quantize(x, qparams))
+    np.testing.assert_allclose(scale, qparams.scale, rtol=1e-7)
+
+
+X = np.array([[0.5, -1.0], [2.0, 0.0]], np.float32)
+GOOD = uniform.QParams(0.5, 0, 8)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: uniform.choose_qparams(X, 0), ValueError, "bit_width must be from 2 to 16, got 0"),
+        (lambda: uniform.choose_qparams(X, 17), ValueError, "bit_width .* got 17"),
+        (lambda: uniform.choose_qparams(X, 1), ValueError, "bit_width must be from 2 to 16"),
+        (lambda: uniform.choose_qparams(X, 4.0), TypeError, "bit_width must be a whole number"),
+        (lambda: uniform.choose_qparams(X, True), TypeError, "bit_width .* got True"),
+        (lambda: uniform.choose_qparams(np.array([])), ValueError, "x must not be empty"),
+        (lambda: uniform.choose_qparams([np.nan, 1.0]), ValueError, "x must be finite, got 1 NaN"),
+        (lambda: uniform.choose_qparams([np.inf, 1.0]), ValueError, "x must be finite"),
+        (lambda: uniform.choose_qparams(["a"]), TypeError, "x must hold real numbers"),
+        (lambda: uniform.choose_qparams(X * 1j), TypeError, "x must hold real numbers"),
+        (lambda: uniform.choose_qparams(X, axis=2), ValueError, "axis must be from -2 to 1, got 2"),
+        (lambda: uniform.choose_qparams(X[0, 0], axis=0), ValueError, "axis must be None"),
+        (
+            lambda: uniform.choose_qparams(X, signed=False),
+            ValueError,
+            "low must not be negative where symmetric=True and signed=False",
+        ),
+        (lambda: uniform.qparams_from_range(2.0, 1.0), ValueError, "low not above high"),
+        (lambda: uniform.qparams_from_range(0.0, np.inf), ValueError, "must be finite"),
+        (lambda: uniform.QParams(0.0, 0, 8), ValueError, "scale must be positive"),
+        (lambda: uniform.QParams(np.nan, 0, 8), ValueError, "scale must be positive and finite"),
+        (lambda: uniform.QParams(1.0, 200, 8), ValueError, "zero_point must be from -128 to 127"),
+        (lambda: uniform.QParams(1.0, 0.5, 8), TypeError, "zero_point must be a whole number"),
+        (lambda: uniform.QParams(np.ones(2), 0, 8, axis=0), ValueError, "must have the same shape"),
+        (lambda: uniform.QParams(np.ones(2), np.zeros(2, int), 8), ValueError, "with 0 axes"),
+        (
+            lambda: uniform.quantize(X, uniform.QParams(np.ones(3), np.zeros(3, int), 8, axis=0)),
+            ValueError,
+            "x must have 3 entries along axis 0",
+        ),
+        (
+            lambda: uniform.quantize(X, uniform.QParams(1e-45, 0, 8)),
+            ValueError,
+            "scale is too small",
+        ),
+        (lambda: uniform.quantize(np.array([]), GOOD), ValueError, "x must not be empty"),
+        (lambda: uniform.dequantize(X, GOOD), TypeError, "codes must be integers"),
+        (lambda: uniform.dequantize(np.array([128]), GOOD), ValueError, "codes must be from -128"),
+        (lambda: uniform.nayak_asymmetric(np.ones(3), 4), ValueError, "two different values"),
+        (lambda: uniform.nayak_symmetric(np.zeros(3), 4), ValueError, "not 0"),
+        (lambda: uniform.nayak_symmetric(X, 1), ValueError, "bit_width must be from 2 to 16"),
+    ],
+)
+def test_bad_input_is_refused_by_name(call, error, message):
+    with pytest.raises(error, match=message):
+        call()

@@ -10,10 +10,15 @@ import lazy_loader as lazy
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submodules=[
+        "bit_efficiency",
+        "class_groups",
         "clipping",
         "data",
+        "data_files",
+        "evaluation",
         "explorers",
         "figures",
+        "log_qparams",
         "logarithmic",
         "metrics",
         "models",

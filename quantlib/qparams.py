@@ -133,8 +133,8 @@ def qparams_from_range(
               z = \mathrm{round}(q_{\min} - x_{\min} / s)
 
     Symmetric, :math:`z = 0` and :math:`s = \max(|x_{\min}|, |x_{\max}|) / q_{\max}`; symmetric
-    unsigned codes, for data that is never negative, begin at :math:`z = q_{\min}`. The range is first
-    widened to contain 0: only then is 0 one of the codes and exact.
+    unsigned codes, for data that is never negative, begin at :math:`z = q_{\min}`. The range is
+    first widened to contain 0: only then is 0 one of the codes and exact.
 
     Parameters
     ----------

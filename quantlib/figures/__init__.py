@@ -5,6 +5,16 @@ import lazy_loader as lazy
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
+        "tables": ["table"],
+        "uniform": [
+            "plot_accuracy_by_bits",
+            "plot_channel_ranges",
+            "plot_clip_choice",
+            "plot_clipping",
+            "plot_quantizer",
+            "plot_sqnr_by_bits",
+            "plot_staircase",
+        ],
         "style": ["COLORS", "CYCLE", "new_figure", "styled"],
     },
 )

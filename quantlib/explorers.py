@@ -1,0 +1,183 @@
+"""Panels with sliders, for a live notebook and for the published page alike.
+
+Every setting's picture is drawn beforehand. ``jslink`` then switches between them in the browser,
+so that no kernel is needed: a slider's ``index`` is tied to the ``selected_index`` of the inner
+stacks, a drop-down's to that of the outer stack.
+"""
+
+import base64
+import html
+import io
+
+import ipywidgets as widgets
+import numpy as np
+from PIL import Image
+
+from quantlib import clipping, figures, metrics, uniform
+
+__all__ = ["clipping_explorer", "explorer", "quantizer_explorer"]
+
+
+def explorer(frames, choice_label, slider_label, slider_values):
+    """Lay out pictures so that a drop-down and a slider choose the one to be seen.
+
+    Parameters
+    ----------
+    frames : dict of str to list of (Figure, str)
+        For each entry of the drop-down, one figure and its caption for each slider position.
+    choice_label, slider_label : str
+        Names of the two controls.
+    slider_values : sequence
+        What the slider shows, in the order of the figures.
+
+    Returns
+    -------
+    ipywidgets.VBox
+
+    Raises
+    ------
+    ValueError
+        If a list of figures has not one for each slider value.
+
+    Examples
+    --------
+    >>> from quantlib.figures import new_figure
+    >>> figure, axes = new_figure()
+    >>> panel = explorer({"a": [(figure, "one"), (figure, "two")]}, "case", "bits", [1, 2])
+    >>> len(panel.children)
+    2
+    """
+    for name, row in frames.items():
+        if len(row) != len(slider_values):
+            raise ValueError(
+                f"frames[{name!r}] must have {len(slider_values)} figures, one for each of "
+                f"slider_values, got {len(row)}"
+            )
+    slider = widgets.SelectionSlider(
+        options=[(str(value), i) for i, value in enumerate(slider_values)],
+        description=slider_label,
+        style={"description_width": "initial"},
+        layout={"width": "auto", "max_width": "420px"},
+    )
+    choice = widgets.Dropdown(
+        options=[(name, i) for i, name in enumerate(frames)],
+        description=choice_label,
+        style={"description_width": "initial"},
+        layout={"width": "auto", "max_width": "420px"},
+    )
+    inner = [
+        widgets.Stack(children=[_frame(*item) for item in row], selected_index=0)
+        for row in frames.values()
+    ]
+    outer = widgets.Stack(children=inner, selected_index=0)
+    widgets.jslink((choice, "index"), (outer, "selected_index"))
+    for stack in inner:
+        widgets.jslink((slider, "index"), (stack, "selected_index"))
+    controls = [choice, slider] if len(frames) > 1 else [slider]
+    return widgets.VBox([widgets.VBox(controls), outer])
+
+
+def _frame(figure, caption):
+    """Return one picture with its caption, which is its alternative text too."""
+    drawn, small = io.BytesIO(), io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=120)
+    # A line drawing needs few colours; the palette makes the frame four times smaller.
+    image = Image.open(drawn).convert("RGB").quantize(64, dither=Image.Dither.NONE)
+    image.save(small, format="png", optimize=True)
+    data = base64.b64encode(small.getvalue()).decode()
+    text = html.escape(caption, quote=True)
+    return widgets.HTML(
+        f'<figure style="margin:0"><img alt="{text}" style="width:100%;max-width:560px;height:auto"'
+        f' src="data:image/png;base64,{data}"><figcaption>{text}</figcaption></figure>'
+    )
+
+
+def _symmetric(x, bit_width):
+    qparams = uniform.choose_qparams(x, bit_width)
+    return lambda values: uniform.fake_quantize(values, qparams)
+
+
+def _asymmetric(x, bit_width):
+    qparams = uniform.choose_qparams(x, bit_width, symmetric=False)
+    return lambda values: uniform.fake_quantize(values, qparams)
+
+
+#: The schemes of chapter 1: from values and a bit width to a function that quantizes.
+UNIFORM_SCHEMES = {"symmetric": _symmetric, "asymmetric": _asymmetric}
+
+
+def quantizer_explorer(tensors, schemes=None, bit_widths=range(2, 9)):
+    """Panel of quantizers: scheme and bit width against staircase, error, histogram and SQNR.
+
+    Parameters
+    ----------
+    tensors : dict of str to array
+        What to quantize, by name: a layer's weights, its activations.
+    schemes : dict of str to callable, optional
+        By name a function of ``(x, bit_width)`` that returns a function from real values to
+        quantized ones. None means symmetric and asymmetric uniform quantization.
+    bit_widths : sequence of int
+        The slider.
+
+    Returns
+    -------
+    ipywidgets.VBox
+
+    Examples
+    --------
+    >>> panel = quantizer_explorer({"ramp": np.linspace(-1, 1, 50)}, bit_widths=[2, 3])
+    >>> [option[0] for option in panel.children[0].children[0].options]
+    ['ramp, symmetric', 'ramp, asymmetric']
+    """
+    frames = {}
+    for tensor_name, x in tensors.items():
+        for scheme_name, scheme in (schemes or UNIFORM_SCHEMES).items():
+            name = f"{tensor_name}, {scheme_name}"
+            frames[name] = []
+            for bit_width in bit_widths:
+                quantizer = scheme(x, bit_width)
+                sqnr = metrics.sqnr_db(x, quantizer(x))
+                used = len(np.unique(np.asarray(quantizer(x))))
+                figure = figures.plot_quantizer(x, quantizer, label=tensor_name)
+                caption = f"{name}, {bit_width} bits: {used} levels in use, SQNR {sqnr:.1f} dB."
+                frames[name].append((figure, caption))
+    return explorer(frames, "tensor and scheme", "bits", list(bit_widths))
+
+
+def clipping_explorer(cases, clips=(1, 1.25, 1.5, 1.75, 2, 2.25, 2.5, 3, 3.5, 4, 4.5, 5)):
+    """Panel of clips: where to cut the range, and what rounding and clipping then cost.
+
+    Parameters
+    ----------
+    cases : dict of str to (array, int)
+        The drop-down: values, and the bit width of the symmetric codes that they get.
+    clips : sequence of float
+        The slider, in standard deviations of the values.
+
+    Returns
+    -------
+    ipywidgets.VBox
+
+    Examples
+    --------
+    >>> panel = clipping_explorer({"ramp": (np.linspace(-1, 1, 50), 3)}, clips=[1, 1.5])
+    >>> panel.children[0].children[0].options[1][0]
+    '1.5'
+    """
+    curve = np.linspace(0.8 * min(clips), max(clips), 100)
+    frames = {}
+    for name, (values, bit_width) in cases.items():
+        x = np.asarray(values, np.float64).ravel()
+        x = x / x.std()
+        rounding, clipped = np.array([clipping.split_error(x, c, bit_width) for c in curve]).T
+        frames[name] = []
+        for clip in clips:
+            inside, outside = clipping.split_error(x, clip, bit_width)
+            figure = figures.plot_clip_choice(x, curve, rounding, clipped, clip, bit_width, "value")
+            caption = (
+                f"{name}, clip at {clip:g} standard deviations: SQNR "
+                f"{10 * np.log10(np.mean(x**2) / (inside + outside)):.1f} dB, of the error "
+                f"{outside / (inside + outside):.0%} is clipping."
+            )
+            frames[name].append((figure, caption))
+    return explorer(frames, "values", "clip (standard deviations)", [f"{c:g}" for c in clips])

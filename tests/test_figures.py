@@ -1,0 +1,71 @@
+"""The figures: named axes, the data that was given, colours that everybody can tell apart."""
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+
+from quantlib import figures, uniform
+
+X = np.random.default_rng(0).standard_normal(500)
+QPARAMS = uniform.QParams(0.5, 0, 4)
+
+
+def quantizer(values):
+    return uniform.fake_quantize(values, QPARAMS)
+
+
+FIGURES = {
+    "staircase": lambda: figures.plot_staircase(quantizer, -2.0, 2.0),
+    "quantizer": lambda: figures.plot_quantizer(X, quantizer),
+    "sqnr": lambda: figures.plot_sqnr_by_bits([2, 3], {"a": [10.0, 16.0]}),
+    "clipping": lambda: figures.plot_clipping([1, 2], [0.1, 0.2], [0.3, 0.1], clip=2),
+    "clip choice": lambda: figures.plot_clip_choice(X, [1, 2], [0.1, 0.2], [0.3, 0.1], 2, 3),
+    "channels": lambda: figures.plot_channel_ranges([1.0, 0.01], 0.14),
+    "accuracy": lambda: figures.plot_accuracy_by_bits([2, 3], {"a": [[50, 90], [60, 92]]}, 98),
+}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_axes_are_named_and_colours_are_the_course_s(name):
+    figure = FIGURES[name]()
+    palette = {mpl.colors.to_hex(color) for color in figures.COLORS.values()}
+    for axes in figure.axes:
+        assert axes.get_ylabel()
+        for line in axes.lines:
+            assert mpl.colors.to_hex(line.get_color()) in palette
+    assert figure.axes[-1].get_xlabel()
+
+
+def test_staircase_draws_the_quantizer_and_its_error():
+    top, bottom = figures.plot_staircase(quantizer, -2.0, 2.0).axes
+    x, x_hat = top.lines[1].get_data()
+    np.testing.assert_allclose(x_hat, np.rint(x * 2) / 2)
+    np.testing.assert_allclose(bottom.lines[0].get_ydata(), x_hat - x)
+
+
+def test_accuracy_is_drawn_as_mean_and_spread():
+    (axes,) = figures.plot_accuracy_by_bits([2, 3], {"a": [[50, 90], [60, 92]]}).axes
+    assert axes.lines[0].get_ydata().tolist() == [55, 91]
+    (band,) = axes.collections
+    assert {tuple(v) for v in band.get_paths()[0].vertices} >= {(2, 50), (2, 60), (3, 90), (3, 92)}
+
+
+def test_channels_below_half_a_step_are_marked_as_lost():
+    (axes,) = figures.plot_channel_ranges([0.05, 1.0, 0.2, 0.01], step=0.2).axes
+    kept, lost = axes.containers
+    assert [bar.get_height() for bar in kept] == [1.0, 0.2]
+    assert [bar.get_height() for bar in lost] == [0.05, 0.01]
+
+
+def test_clipping_adds_the_two_parts():
+    (axes,) = figures.plot_clipping([1, 2], [0.1, 0.2], [0.3, 0.1]).axes
+    np.testing.assert_allclose(axes.lines[2].get_ydata(), [0.4, 0.3])
+
+
+def test_table_escapes_and_formats():
+    text = figures.table(["<a>", "b"], [["x & y", 1.26], ["z", None]], ".1f").data
+    assert '<th scope="col">&lt;a&gt;</th>' in text
+    assert '<th scope="row">x &amp; y</th><td>1.3</td>' in text
+    assert "<td>–</td>" in text
+    with pytest.raises(ValueError, match="rows must have 2 entries"):
+        figures.table(["a", "b"], [["x"]])

@@ -1,0 +1,176 @@
+"""What a network says of images, and how often it is right."""
+
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+
+from quantlib._validation import check_finite, check_integer
+from quantlib.data import Dataset
+from quantlib.models import check_model
+
+
+def logits(model, images, batch_size=256):
+    """Return what ``model`` gives for ``images``, as a NumPy array (N x classes).
+
+    The model computes in evaluation mode and without gradients, on the device where it is. Each
+    of its modules is left in the mode that it was in.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+    images : numpy.ndarray or torch.Tensor
+        N x C x H x W, N at least 1.
+    batch_size : int
+        Images to compute at a time.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``images`` are not floating-point, hold NaN or infinity or have another shape than the
+        model takes, or another argument is not usable.
+
+    Examples
+    --------
+    >>> from quantlib import data, models, training
+    >>> model = models.load_pretrained()
+    >>> training.logits(model, data.load().test_images).shape
+    (500, 10)
+    """
+    check_model(model)
+    batch_size = check_integer(batch_size, "batch_size", 1, 2**31)
+    images = torch.as_tensor(images)
+    if not images.is_floating_point():
+        raise TypeError(f"images must be floating-point, 0 to 1, got dtype {images.dtype}")
+    check_finite(images, "images")
+    like = next(model.parameters(), images)
+    with _evaluation_mode(model), torch.no_grad():
+        batches = [model(batch.to(like)).cpu() for batch in images.split(batch_size)]
+    return torch.cat(batches).numpy()
+
+
+def predict(model, images, batch_size=256):
+    """Return the number of the class with the largest logit for each image (int64, N).
+
+    Parameters and errors are those of :func:`logits`.
+
+    Examples
+    --------
+    >>> from quantlib import data, models, training
+    >>> digits = data.load("digits")
+    >>> training.predict(models.load_pretrained(), digits.test_images[:5]).tolist()
+    [4, 8, 8, 7, 9]
+    >>> digits.test_labels[:5].tolist()  # one of the few that it gets wrong is among them
+    [4, 8, 8, 3, 9]
+    """
+    return logits(model, images, batch_size).argmax(axis=1)
+
+
+def accuracy(model, images, labels, batch_size=256):
+    """Return the share of ``images`` that ``model`` classifies as ``labels`` say, 0 to 1.
+
+    Parameters
+    ----------
+    model, images, batch_size
+        As :func:`logits` takes them.
+    labels : numpy.ndarray or torch.Tensor
+        N class numbers.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not usable, or there is not one label for each image.
+
+    Examples
+    --------
+    >>> from quantlib import data, models, training
+    >>> digits = data.load("digits")
+    >>> training.accuracy(models.load_pretrained(), digits.test_images, digits.test_labels) > 0.98
+    True
+    """
+    labels = _check_labels(labels, images)
+    return float(np.mean(predict(model, images, batch_size) == labels))
+
+
+def evaluate(model, dataset, batch_size=256):
+    """Return the share of the test images of ``dataset`` that are classified correctly, 0 to 1.
+
+    Parameters
+    ----------
+    model, batch_size
+        As :func:`logits` takes them.
+    dataset : quantlib.data.Dataset
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not usable.
+
+    Examples
+    --------
+    >>> from quantlib import data, models, training
+    >>> training.evaluate(models.load_pretrained(), data.load("digits")) > 0.98
+    True
+    """
+    if not isinstance(dataset, Dataset):
+        raise TypeError(f"dataset must be a quantlib Dataset, got {type(dataset).__name__}")
+    return accuracy(model, dataset.test_images, dataset.test_labels, batch_size)
+
+
+def confusion_matrix(model, images, labels, batch_size=256):
+    """Return how many images of each class (row) are classified as each class (column).
+
+    The entry in row i and column j counts the images of class i that ``model`` takes for class
+    j, so that the trace counts the correct ones. Computed by scikit-learn.
+
+    Parameters and errors are those of :func:`accuracy`.
+
+    Returns
+    -------
+    numpy.ndarray
+        int64, classes x classes.
+
+    Examples
+    --------
+    >>> from quantlib import data, models, training
+    >>> digits = data.load("digits")
+    >>> counts = training.confusion_matrix(
+    ...     models.load_pretrained(), digits.test_images, digits.test_labels
+    ... )
+    >>> counts.shape, int(counts.sum())
+    ((10, 10), 500)
+    """
+    from sklearn import metrics
+
+    labels = _check_labels(labels, images)
+    scores = logits(model, images, batch_size)
+    n_classes = scores.shape[1]
+    # scikit-learn would leave out the images of a class that is not listed.
+    if labels.min() < 0 or labels.max() >= n_classes:
+        raise ValueError(
+            f"labels must be from 0 to {n_classes - 1}, got {labels.min()} to {labels.max()}"
+        )
+    return metrics.confusion_matrix(labels, scores.argmax(1), labels=range(n_classes))
+
+
+def _check_labels(labels, images):
+    labels = torch.as_tensor(labels).cpu().numpy()
+    if labels.dtype.kind not in "iu":
+        raise TypeError(f"labels must be whole numbers, got dtype {labels.dtype}")
+    if labels.shape != (len(images),):
+        raise ValueError(
+            f"labels must be one class number for each of the {len(images)} images, "
+            f"got shape {labels.shape}"
+        )
+    return labels
+
+
+@contextmanager
+def _evaluation_mode(model):
+    modes = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode

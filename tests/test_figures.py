@@ -69,3 +69,14 @@ def test_table_escapes_and_formats():
     assert "<td>–</td>" in text
     with pytest.raises(ValueError, match="rows must have 2 entries"):
         figures.table(["a", "b"], [["x"]])
+
+
+def test_a_notebook_shows_a_figure_without_pyplot():
+    from IPython.core.interactiveshell import InteractiveShell
+
+    shell = InteractiveShell.instance()
+    try:
+        formats, _ = shell.display_formatter.format(figures.plot_staircase(quantizer, -1, 1))
+    finally:
+        InteractiveShell.clear_instance()
+    assert formats["image/png"].startswith(b"\x89PNG")

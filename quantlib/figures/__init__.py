@@ -5,6 +5,13 @@ import lazy_loader as lazy
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
+        "logarithmic": [
+            "plot_bit_histograms",
+            "plot_channel_quartiles",
+            "plot_compression",
+            "plot_confusions",
+            "plot_levels",
+        ],
         "tables": ["table"],
         "uniform": [
             "plot_accuracy_by_bits",

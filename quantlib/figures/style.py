@@ -1,6 +1,8 @@
 """The look that all figures of the course share."""
 
 import functools
+import io
+import sys
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
@@ -41,6 +43,22 @@ _RC = {
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
 }
+
+
+class _ShownFigure(Figure):
+    """A figure that a notebook shows as a picture, also where pyplot was never imported.
+
+    Jupyter learns how to show figures when pyplot is imported, which this library has no other
+    use for.
+    """
+
+    def _repr_png_(self):
+        formatters = sys.modules["IPython"].get_ipython().display_formatter.formatters
+        if any(Figure in formatters[kind] for kind in ("image/png", "image/svg+xml")):
+            return None  # pyplot's own way is in place
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png", dpi=110)
+        return buffer.getvalue()
 
 
 def styled(draw):
@@ -90,5 +108,5 @@ def new_figure(width=7.0, height=3.6, rows=1, cols=1, **subplots):
     >>> len(axes)
     2
     """
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = _ShownFigure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots(rows, cols, **subplots)

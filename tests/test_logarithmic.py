@@ -1,0 +1,498 @@
+"""Power-of-two quantization against exact fractions and brute force."""
+
+import dataclasses
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, assume, example, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+
+from quantlib import logarithmic, packed
+from quantlib.logarithmic import LogQParams
+
+THRESHOLDS = ["geometric", "nearest"]
+DTYPES = [np.float16, np.float32, np.float64]
+
+
+# --- Oracles: exact arithmetic, nothing of quantlib ---------------------------------------------
+
+
+def power(exponent):
+    """2**exponent as an exact fraction."""
+    return Fraction(2) ** exponent
+
+
+def exact_exponent(value, threshold):
+    """Exponent of the power of two that the nonzero float ``value`` belongs to, in fractions."""
+    size = abs(Fraction(float(value)))
+    k = size.numerator.bit_length() - size.denominator.bit_length()
+    k = k if power(k) <= size else k - 1
+    assert power(k) <= size < power(k + 1)
+    if threshold == "geometric":  # sqrt(2**k * 2**(k+1)) < size, squared
+        above = size * size > power(k) * power(k + 1)
+    else:
+        above = size - power(k) >= power(k + 1) - size
+    return k + 1 if above else k
+
+
+def exact_level(value, qparams):
+    """The level for ``value``: brute force over all levels, as an exact fraction."""
+    value = Fraction(float(value))
+    size = abs(value)
+    levels = [power(k) for k in range(qparams.min_exponent, qparams.max_exponent + 1)]
+    if qparams.threshold == "nearest":
+        # least distance; of two at the same distance, the larger level
+        level = min([Fraction(0), *levels], key=lambda v: (abs(size - v), -v))
+    elif size < levels[0] / 2:
+        level = Fraction(0)
+    else:
+        # least ratio max(v/size, size/v), which is the least distance between logarithms
+        level = min(levels, key=lambda v: max(v / size, size / v))
+    return level if value > 0 else -level
+
+
+def edge_values(dtype):
+    """Values at and beside every boundary: levels, midpoints, geometric means, denormals, ends."""
+    info = np.finfo(dtype)
+    low = int(math.log2(float(info.smallest_subnormal)))
+    high = int(math.log2(float(info.max)))
+    if high - low > 400:
+        exponents = [*range(low, low + 60), *range(-30, 30), *range(high - 5, high + 1)]
+    else:
+        exponents = range(low, high + 1)
+    one = dtype(1)
+    seeds = [one, one * dtype(1.5), dtype(math.sqrt(2.0))]
+    values = [info.max, info.tiny, info.smallest_subnormal, dtype(0), -dtype(0)]
+    with np.errstate(over="ignore", under="ignore"):
+        for k in exponents:
+            for seed in seeds:
+                v = np.ldexp(seed, k)
+                values += [v, np.nextafter(v, dtype(0)), np.nextafter(v, dtype(np.inf))]
+    values = np.array(values, dtype)
+    values = values[np.isfinite(values)]
+    return np.concatenate([values, -values])
+
+
+floats32 = st.floats(allow_nan=False, allow_infinity=False, width=32)
+tensors = arrays(np.float32, array_shapes(max_dims=3, max_side=4), elements=floats32)
+bit_widths = st.integers(2, 8)
+
+# A slow machine is no counterexample.
+unhurried = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+# --- power_of_two -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("threshold", THRESHOLDS)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_power_of_two_is_exact_at_every_boundary(dtype, threshold):
+    x = edge_values(dtype)
+    result = logarithmic.power_of_two(x, threshold)
+    assert result.dtype == dtype
+    top = math.frexp(float(np.finfo(dtype).max))[1] - 1
+    for value, got in zip(x, result, strict=True):
+        if value == 0:
+            expected = Fraction(0)
+        else:
+            k = min(exact_exponent(value, threshold), top)
+            expected = power(k) if value > 0 else -power(k)
+        assert Fraction(float(got)) == expected, value
+
+
+@pytest.mark.parametrize("threshold", THRESHOLDS)
+@unhurried
+@given(value=st.floats(allow_nan=False, allow_infinity=False))
+@example(value=math.sqrt(2.0))
+@example(value=1.5)
+@example(value=5e-324)
+def test_power_of_two_on_any_double(threshold, value):
+    assume(value != 0)
+    got = float(logarithmic.power_of_two(np.array([value]), threshold)[0])
+    k = min(exact_exponent(value, threshold), 1023)
+    assert Fraction(got) == (power(k) if value > 0 else -power(k))
+
+
+def test_the_rounded_logarithm_of_float32_decides_wrongly_where_frexp_does_not():
+    # The largest float32 below sqrt(2) * 2**100: its float32 logarithm is exactly 100.5.
+    below = np.float32(math.sqrt(2.0) * 2.0**100)
+    if Fraction(float(below)) ** 2 > 2 * power(200):
+        below = np.nextafter(below, np.float32(0))
+    above = np.nextafter(below, np.float32(np.inf))
+    assert Fraction(float(above)) ** 2 > 2 * power(200)
+    assert np.log2(below) == np.log2(above)  # so no rule on this logarithm gets both right
+    got = logarithmic.power_of_two(np.array([below, above]))
+    assert got.tolist() == [2.0**100, 2.0**101]
+
+
+def test_thresholds_by_hand():
+    x = np.array([1.0, 1.41, 1.42, 1.49, 1.5, -1.45, 3.0, 0.0, -0.0])
+    geometric = [1.0, 1.0, 2.0, 2.0, 2.0, -2.0, 4.0, 0.0, 0.0]
+    nearest = [1.0, 1.0, 1.0, 1.0, 2.0, -1.0, 4.0, 0.0, 0.0]
+    assert logarithmic.power_of_two(x).tolist() == geometric
+    assert logarithmic.power_of_two(x, threshold="nearest").tolist() == nearest
+
+
+@unhurried
+@given(x=tensors)
+def test_nearest_is_never_farther_away(x):
+    exact = x.astype(np.float64)
+    near = np.abs(logarithmic.power_of_two(x, "nearest") - exact)
+    assert (near <= np.abs(logarithmic.power_of_two(x) - exact)).all()
+
+
+def test_power_of_two_saturates_at_the_largest_power():
+    for dtype, top in ((np.float16, 15), (np.float32, 127), (np.float64, 1023)):
+        largest = np.array([np.finfo(dtype).max, -np.finfo(dtype).max], dtype)
+        assert logarithmic.power_of_two(largest).tolist() == [2.0**top, -(2.0**top)]
+
+
+# --- torch gives what NumPy gives -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("threshold", THRESHOLDS)
+@unhurried
+@given(x=tensors)
+@example(x=np.array([1e-45, 3e-39, 3.4028235e38, -0.0], np.float32))
+def test_torch_and_numpy_agree(threshold, x):
+    t = torch.from_numpy(x)
+    assert_same(logarithmic.power_of_two(t, threshold), logarithmic.power_of_two(x, threshold))
+    for bit_width in (2, 4, 8):
+        qparams = logarithmic.choose_qparams(x, bit_width, threshold)
+        assert logarithmic.choose_qparams(t, bit_width, threshold) == qparams
+        codes = logarithmic.quantize(x, qparams)
+        assert_same(logarithmic.quantize(t, qparams), codes)
+        assert_same(
+            logarithmic.dequantize(torch.from_numpy(codes), qparams),
+            logarithmic.dequantize(codes, qparams),
+        )
+        assert_same(logarithmic.fake_quantize(t, qparams), logarithmic.fake_quantize(x, qparams))
+
+
+def assert_same(tensor, array):
+    assert isinstance(tensor, torch.Tensor) and isinstance(array, np.ndarray)
+    assert tensor.numpy().dtype == array.dtype and tuple(tensor.shape) == array.shape
+    assert tensor.numpy().tobytes() == array.tobytes()
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_torch_dtypes_are_kept(dtype):
+    x = torch.tensor([0.3, -1.45, 0.0, 6.0], dtype=dtype)
+    assert logarithmic.power_of_two(x).tolist() == [0.25, -2.0, 0.0, 8.0]
+    assert logarithmic.power_of_two(x).dtype == dtype
+    qparams = logarithmic.choose_qparams(x, 3)
+    assert logarithmic.fake_quantize(x, qparams).dtype == dtype
+    assert logarithmic.fake_quantize(x, qparams).tolist() == [0.0, -2.0, 0.0, 8.0]
+    assert logarithmic.quantize(x, qparams).dtype == torch.int32
+
+
+def test_a_parameter_that_needs_a_gradient_can_be_quantized():
+    weight = torch.nn.Parameter(torch.tensor([0.3, -1.0]))
+    qparams = logarithmic.choose_qparams(weight, 4)
+    assert logarithmic.quantize(weight, qparams).tolist() == [5, 15]
+
+
+def test_lists_and_integers_are_taken():
+    assert logarithmic.power_of_two([3, -5, 0]).tolist() == [4.0, -4.0, 0.0]
+    assert logarithmic.power_of_two(torch.tensor([3, -5, 0])).tolist() == [4.0, -4.0, 0.0]
+    assert float(logarithmic.power_of_two(3.0)) == 4.0
+
+
+# --- Levels for a bit width -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("threshold", THRESHOLDS)
+@unhurried
+@given(bit_width=bit_widths, x=tensors)
+@example(bit_width=3, x=np.array([3.4028235e38, 1e-45], np.float32))
+@example(bit_width=8, x=np.array([1e-45], np.float32))
+def test_exponent_range(threshold, bit_width, x):
+    qparams = logarithmic.choose_qparams(x, bit_width, threshold)
+    largest = np.abs(x).max()
+    expected = 0 if largest == 0 else min(exact_exponent(largest, threshold), 127)
+    assert (qparams.max_exponent, qparams.bit_width, qparams.threshold) == (
+        expected,
+        bit_width,
+        threshold,
+    )
+    assert qparams.n_exponents == {2: 1, 3: 3, 4: 7, 5: 15, 6: 31, 7: 63, 8: 127}[bit_width]
+
+
+def test_levels():
+    qparams = LogQParams(-1, 1, 3)
+    assert qparams.levels.tolist() == [-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0]
+    assert LogQParams(0, 0, 2).levels.tolist() == [-1.0, 0.0, 1.0]
+
+
+@pytest.mark.parametrize("threshold", THRESHOLDS)
+@unhurried
+@given(bit_width=bit_widths, x=tensors)
+def test_fake_quantize_takes_the_level_of_brute_force(threshold, bit_width, x):
+    qparams = logarithmic.choose_qparams(x, bit_width, threshold)
+    got = logarithmic.fake_quantize(x, qparams)
+    assert got.dtype == np.float32 and got.shape == x.shape
+    for value, level in zip(x.ravel(), got.ravel(), strict=True):
+        assert Fraction(float(level)) == exact_level(value, qparams), value
+
+
+@pytest.mark.parametrize("threshold", THRESHOLDS)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_fake_quantize_at_every_boundary(dtype, threshold):
+    x = edge_values(dtype)
+    lowest = math.frexp(float(np.finfo(dtype).smallest_subnormal))[1] - 1
+    highest = math.frexp(float(np.finfo(dtype).max))[1] - 1
+    # a few ranges of levels: in the middle, at the top, among the denormals, and below them
+    for top in (0, highest, lowest + 3, lowest):
+        for bit_width in (2, 4):
+            qparams = LogQParams(top - 2 ** (bit_width - 1) + 2, top, bit_width, threshold)
+            got = logarithmic.fake_quantize(x, qparams)
+            for value, level in zip(x, got, strict=True):
+                assert Fraction(float(level)) == exact_level(value, qparams), (value, qparams)
+
+
+@pytest.mark.parametrize("threshold", THRESHOLDS)
+def test_boundary_between_zero_and_the_smallest_level_is_half_way(threshold):
+    qparams = LogQParams(-2, 0, 3, threshold)
+    x = np.array([0.125, np.nextafter(0.125, 0), -0.125, 1e-300, -0.0])
+    assert logarithmic.fake_quantize(x, qparams).tolist() == [0.25, 0.0, -0.25, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("threshold", THRESHOLDS)
+@unhurried
+@given(x=tensors)
+def test_two_bits_are_ternary(threshold, x):
+    qparams = logarithmic.choose_qparams(x, 2, threshold)
+    level = 2.0**qparams.max_exponent
+    expected = np.where(np.abs(x.astype(np.float64)) >= level / 2, np.sign(x) * level, 0.0)
+    assert logarithmic.fake_quantize(x, qparams).tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("threshold", THRESHOLDS)
+def test_values_above_the_largest_level_saturate(threshold):
+    qparams = LogQParams(-2, 0, 3, threshold)
+    x = np.array([1.9, 3.0, 1e30, -1e30])
+    assert logarithmic.fake_quantize(x, qparams).tolist() == [1.0, 1.0, 1.0, -1.0]
+
+
+@unhurried
+@given(x=tensors)
+def test_eight_bits_are_the_formula_within_their_range(x):
+    qparams = logarithmic.choose_qparams(x, 8)
+    inside = np.abs(x) >= np.float32(2.0) ** max(qparams.min_exponent, -149)
+    assume(inside.any())
+    expected = logarithmic.power_of_two(x[inside])
+    assert logarithmic.fake_quantize(x, qparams)[inside].tolist() == expected.tolist()
+
+
+def test_all_zero():
+    qparams = logarithmic.choose_qparams(np.zeros((2, 3), np.float32), 4)
+    assert qparams == LogQParams(-6, 0, 4)
+    assert logarithmic.quantize(np.zeros((2, 3)), qparams).tolist() == [[0, 0, 0], [0, 0, 0]]
+
+
+# --- Codes and storage ------------------------------------------------------------------------
+
+
+def test_codes_by_hand():
+    qparams = LogQParams(-2, 0, 3)
+    x = np.array([0.0, 0.25, 0.5, 1.0, -0.25, -0.5, -1.0, -0.01])
+    codes = logarithmic.quantize(x, qparams)
+    assert codes.dtype == np.int32
+    assert codes.tolist() == [0b000, 0b001, 0b010, 0b011, 0b101, 0b110, 0b111, 0b000]
+    assert logarithmic.dequantize(codes, qparams).tolist() == [0, 0.25, 0.5, 1, -0.25, -0.5, -1, 0]
+    # a negative zero is never written, but it can be read
+    assert logarithmic.dequantize(np.array([0b100]), qparams).tolist() == [0.0]
+
+
+@unhurried
+@given(bit_width=bit_widths, x=tensors)
+def test_codes_survive_packing_and_give_the_levels(bit_width, x):
+    qparams = logarithmic.choose_qparams(x, bit_width)
+    codes = logarithmic.quantize(x, qparams)
+    assert codes.min() >= 0 and codes.max() < 2**bit_width
+    assert not (codes == 2 ** (bit_width - 1)).any()
+    stored = packed.pack(codes, bit_width)
+    assert stored.nbytes == math.ceil(x.size * bit_width / 8)
+    restored = logarithmic.dequantize(stored.unpack(), qparams)
+    assert restored.dtype == np.float32
+    assert restored.tolist() == logarithmic.fake_quantize(x, qparams).tolist()
+
+
+def test_every_level_has_one_code_and_is_kept():
+    for bit_width in range(2, 9):
+        qparams = LogQParams(-(2 ** (bit_width - 1)) + 2, 0, bit_width)
+        codes = logarithmic.quantize(qparams.levels, qparams)
+        assert np.unique(codes).size == qparams.levels.size == 2**bit_width - 1
+        assert logarithmic.dequantize(codes, qparams).tolist() == qparams.levels.tolist()
+
+
+# --- Multiplication by shifts -------------------------------------------------------------------
+
+
+@unhurried
+@given(
+    a=arrays(np.int64, array_shapes(max_dims=2, max_side=8), elements=st.integers(-(2**40), 2**40)),
+    max_exponent=st.integers(-70, 20),
+    bit_width=bit_widths,
+    data=st.data(),
+)
+def test_shift_multiply_is_the_floor_of_the_exact_product(a, max_exponent, bit_width, data):
+    qparams = LogQParams(max_exponent - 2 ** (bit_width - 1) + 2, max_exponent, bit_width)
+    codes = data.draw(arrays(np.int32, a.shape, elements=st.integers(0, 2**bit_width - 1)))
+    got = logarithmic.shift_multiply(a, codes, qparams)
+    as_torch = logarithmic.shift_multiply(torch.from_numpy(a), torch.from_numpy(codes), qparams)
+    assert got.dtype == np.int64
+    assert_same(as_torch, got)
+    half = 2 ** (bit_width - 1)
+    for value, code, product in zip(a.ravel(), codes.ravel(), got.ravel(), strict=True):
+        field = int(code) % half
+        weight = power(qparams.min_exponent + field - 1) if field else Fraction(0)
+        weight = -weight if code >= half else weight
+        assert int(product) == math.floor(int(value) * weight)
+
+
+def test_shift_multiply_by_hand():
+    qparams = LogQParams(-2, 4, 4)
+    weights = np.array([16.0, 1.0, 0.5, 0.25, 0.0, -0.25, -2.0])
+    codes = logarithmic.quantize(weights, qparams)
+    assert logarithmic.shift_multiply(np.array(13), codes, qparams).tolist() == [
+        208, 13, 6, 3, 0, -4, -26,
+    ]  # fmt: skip
+    assert logarithmic.shift_multiply(np.array(-13), codes, qparams).tolist() == [
+        -208, -13, -7, -4, 0, 3, 26,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "int16", "int32", "int64"])
+def test_shift_multiply_takes_small_integers_without_overflow(dtype):
+    qparams = LogQParams(-2, 4, 4)
+    codes = np.array([7, 15], np.int32)  # +16 and -16
+    for a in (np.array([100, 100], dtype), torch.tensor([100, 100], dtype=getattr(torch, dtype))):
+        kind_codes = codes if isinstance(a, np.ndarray) else torch.from_numpy(codes)
+        assert logarithmic.shift_multiply(a, kind_codes, qparams).tolist() == [1600, -1600]
+
+
+def test_a_finer_unit_keeps_the_bits_that_a_right_shift_drops():
+    rng = np.random.default_rng(0)
+    weights = rng.normal(size=64)
+    qparams = logarithmic.choose_qparams(weights, 4)
+    codes = logarithmic.quantize(weights, qparams)
+    a = rng.integers(0, 256, size=(5, 64))
+    sums = logarithmic.shift_multiply(a << -qparams.min_exponent, codes, qparams).sum(axis=1)
+    exact = a @ logarithmic.fake_quantize(weights, qparams)  # exact: few bits, powers of two
+    assert (sums * 2.0**qparams.min_exponent).tolist() == exact.tolist()
+
+
+def test_shift_multiply_refuses_what_does_not_fit():
+    qparams = LogQParams(60, 62, 3)
+    largest = 2**63 - 1
+    assert logarithmic.shift_multiply([1, -1, 0], np.array([3, 3, 3]), qparams).tolist() == [
+        2**62,
+        -(2**62),
+        0,
+    ]
+    ones = LogQParams(0, 0, 2)
+    assert logarithmic.shift_multiply([largest], np.array([3]), ones).tolist() == [-largest]
+    for a in (2, -2, largest, -(2**63)):
+        with pytest.raises(ValueError, match="a times the weights must fit into 64 bits"):
+            logarithmic.shift_multiply(np.array([a]), np.array([3]), qparams)
+    with pytest.raises(ValueError, match="must fit into 64 bits"):
+        logarithmic.shift_multiply([-(2**63)], np.array([3]), ones)
+    huge = LogQParams(1021, 1023, 3)
+    assert logarithmic.shift_multiply([0, 5], np.array([3, 0]), huge).tolist() == [0, 0]
+    with pytest.raises(ValueError, match="must fit into 64 bits"):
+        logarithmic.shift_multiply([1], np.array([1]), huge)
+
+
+def test_shift_multiply_broadcasts_or_says_why_not():
+    qparams = LogQParams(-1, 1, 3)
+    codes = np.array([1, 2, 3])
+    products = logarithmic.shift_multiply(np.array([[2], [4]]), codes, qparams)
+    assert products.tolist() == [[1, 2, 4], [2, 4, 8]]
+    with pytest.raises(ValueError, match=r"a and codes must have shapes that broadcast.*\(2,\)"):
+        logarithmic.shift_multiply(np.array([1, 2]), codes, qparams)
+
+
+# --- Refusals -----------------------------------------------------------------------------------
+
+QPARAMS = LogQParams(-2, 0, 3)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (
+            lambda: logarithmic.power_of_two([1.0], "closest"),
+            ValueError,
+            "threshold must be one of",
+        ),
+        (lambda: logarithmic.power_of_two([1.0, np.nan]), ValueError, "x must be finite, got 1"),
+        (
+            lambda: logarithmic.power_of_two(np.zeros((0, 2))),
+            ValueError,
+            r"x must not be empty.*0, 2",
+        ),
+        (lambda: logarithmic.power_of_two(["a"]), TypeError, "x must hold real numbers"),
+        (lambda: logarithmic.choose_qparams([1.0], 1), ValueError, "bit_width must be from 2 to 8"),
+        (lambda: logarithmic.choose_qparams([1.0], 9), ValueError, "bit_width must be from 2 to 8"),
+        (lambda: logarithmic.choose_qparams([1.0], 4.0), TypeError, "bit_width must be a whole"),
+        (lambda: logarithmic.choose_qparams([np.inf], 4), ValueError, "x must be finite"),
+        (lambda: logarithmic.choose_qparams([1.0], 4, "half"), ValueError, "threshold must be one"),
+        (
+            lambda: LogQParams(-3, 0, 3),
+            ValueError,
+            "must be 1 to 3 exponents at 3 bits, got -3 to 0",
+        ),
+        (lambda: LogQParams(1, 0, 3), ValueError, "must be 1 to 3 exponents at 3 bits, got 1 to 0"),
+        (lambda: LogQParams(0, 0, 9), ValueError, "bit_width must be from 2 to 8, got 9"),
+        (lambda: LogQParams(0.5, 1, 3), TypeError, "min_exponent must be a whole number"),
+        (lambda: LogQParams(1024, 1024, 3), ValueError, "min_exponent must be from"),
+        (lambda: LogQParams(0, 0, 3, "half"), ValueError, "threshold must be one of"),
+        (lambda: logarithmic.quantize([np.nan], QPARAMS), ValueError, "x must be finite"),
+        (lambda: logarithmic.dequantize([0.5], QPARAMS), TypeError, "codes must be integers"),
+        (lambda: logarithmic.dequantize([8], QPARAMS), ValueError, "codes must have 3 bits.*got 8"),
+        (
+            lambda: logarithmic.dequantize([-1], QPARAMS),
+            ValueError,
+            "codes must have 3 bits.*got -1",
+        ),
+        (
+            lambda: logarithmic.dequantize([2], LogQParams(0, 0, 3)),
+            ValueError,
+            "a field of at most 1",
+        ),
+        (
+            lambda: logarithmic.dequantize([0], LogQParams(126, 128, 3)),
+            ValueError,
+            "qparams.max_exponent must be at most 127 for",
+        ),
+        (
+            lambda: logarithmic.fake_quantize(np.ones(1, np.float16), LogQParams(16, 16, 2)),
+            ValueError,
+            "qparams.max_exponent must be at most 15 for",
+        ),
+        (lambda: logarithmic.shift_multiply([1.0], [1], QPARAMS), TypeError, "a must be integers"),
+        (
+            lambda: logarithmic.shift_multiply(np.array([1], np.uint64), np.array([1]), QPARAMS),
+            TypeError,
+            "a must be integers that fit into int64, got dtype uint64",
+        ),
+        (
+            lambda: logarithmic.shift_multiply([1], [1.0], QPARAMS),
+            TypeError,
+            "codes must be integers",
+        ),
+    ],
+)
+def test_bad_input_is_refused_by_name(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
+
+
+def test_qparams_are_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        QPARAMS.bit_width = 4

@@ -1,0 +1,45 @@
+# Everything runs in .venv, which the first target that needs it makes once.
+# Another interpreter: make book PYTHON=python3.12
+
+PYTHON ?= python3
+PORT ?= 8000
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help book test lab serve release demo clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+book: .venv/installed ## execute and build the book, and print the page to open
+	@$(BIN)/python tools/build_book.py
+
+test: .venv/installed ## run every check: style, imports, the book, the tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/python tools/build_book.py
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+lab: .venv/installed ## open JupyterLab on the exercises
+	$(BIN)/jupyter lab --ServerApp.root_dir=exercises
+
+serve: book ## serve the built book on this machine (PORT=8000)
+	$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
+
+release: .venv/installed ## make exercises/ anew from solutions/
+	$(BIN)/python tools/release.py
+
+demo: .venv/installed ## run the main job once: build, release, grade a notebook, quantize a network
+	$(BIN)/python tools/demo.py
+
+clean: ## remove what was built and installed here
+	rm -rf _build node_modules .venv *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Installed once, and again only when the requirements change.
+.venv/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed: make PYTHON=..." if sys.version_info < (3, 11) else 0)'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -c constraints.txt -e '.[course,book,test]'
+	@touch $@

@@ -1,0 +1,29 @@
+"""The course as nbgrader sees it: folders, the text of a released cell, limits for grading.
+
+`nbgrader` reads this file when it is started in this folder. The exchange, through which students
+fetch and submit, is a matter of the machine: set ``c.Exchange.root`` in Jupyter's own
+configuration folder, for instructors and students alike.
+"""
+
+c = get_config()  # noqa: F821 (traitlets provides it)
+
+c.CourseDirectory.course_id = "lowbit"
+c.CourseDirectory.source_directory = "solutions"
+c.CourseDirectory.release_directory = "exercises"
+c.CourseDirectory.submitted_directory = "submitted"
+c.CourseDirectory.autograded_directory = "autograded"
+c.CourseDirectory.feedback_directory = "feedback"
+
+# What a student finds in place of a solution. Until it is replaced, its checks fail.
+c.ClearSolutions.code_stub = {
+    "python": 'raise NotImplementedError("Your code comes here: replace this line.")'
+}
+c.ClearSolutions.text_stub = "*Write your answer here (double-click this cell).*"
+
+# nbgrader takes any output on stderr, a mere warning too, for a failed check. A check that
+# fails raises an error, which is another kind of output, so what is on stderr can go.
+c.IgnorePattern.enabled = True
+c.IgnorePattern.pattern = r"(?s)."
+
+# Seconds for one cell. A whole solution takes less than 60 s on two cores.
+c.Execute.timeout = 60

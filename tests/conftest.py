@@ -1,0 +1,64 @@
+"""Fixtures that several test files use: the built site, its addresses, a browser."""
+
+import contextlib
+import functools
+import http.server
+import os
+import shutil
+import threading
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+HTML = ROOT / "_build" / "html"
+
+
+@pytest.fixture(scope="session")
+def site():
+    """Return the folder of the built site."""
+    if not (HTML / "intro.html").exists():
+        pytest.fail("the site is not built: run `make book` first")
+    return HTML
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+
+@contextlib.contextmanager
+def served(folder):
+    """Serve ``folder`` on a free port of this machine and give its address."""
+    handler = functools.partial(QuietHandler, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def addresses(site, tmp_path_factory):
+    """Return the three ways to open the site: {"root", "sub-path", "folder"} -> address."""
+    parent = tmp_path_factory.mktemp("host")
+    (parent / "course").symlink_to(site, target_is_directory=True)
+    with served(site) as root, served(parent) as host:
+        yield {"root": root, "sub-path": f"{host}/course", "folder": site.as_uri()}
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Return a running Chromium; skip where there is none, unless LOWBIT_REQUIRE_BROWSER is 1."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    path = next(filter(None, map(shutil.which, names)), None)
+    if path is None:
+        reason = f"no browser: none of {', '.join(names)} is installed"
+        if os.environ.get("LOWBIT_REQUIRE_BROWSER") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()

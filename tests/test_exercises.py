@@ -1,0 +1,214 @@
+"""The notebooks are what they should be: released from the solutions, complete, fast, small."""
+
+import filecmp
+import re
+import sys
+import time
+import warnings
+
+import nbformat
+import numpy as np
+import pytest
+import torch
+from nbclient import NotebookClient
+from nbgrader.utils import determine_grade
+from variants import harness
+
+from tools.course import ROOT, environment, read_notebook
+from tools.release import release
+
+ASSIGNMENTS = harness.load_assignments()
+STUB = 'raise NotImplementedError("Your code comes here: replace this line.")'
+ANSWER_STUB = "*Write your answer here (double-click this cell).*"
+MARKERS = ("BEGIN SOLUTION", "END SOLUTION", "BEGIN HIDDEN", "END HIDDEN")
+METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+
+on_each_assignment = pytest.mark.parametrize("name", sorted(ASSIGNMENTS))
+
+
+def released(name):
+    return read_notebook(ROOT / "exercises" / name / f"{name}.ipynb")
+
+
+def graded_cells(notebook):
+    """Return {grade_id: cell} for the cells that nbgrader knows."""
+    return {c.metadata.nbgrader.grade_id: c for c in notebook.cells if "nbgrader" in c.metadata}
+
+
+def test_exercises_are_what_the_release_makes_of_the_solutions(tmp_path):
+    assert release(tmp_path / "exercises") == sorted(ASSIGNMENTS)
+
+    def files(folder):
+        paths = (p.relative_to(folder) for p in folder.rglob("*") if p.is_file())
+        return sorted(p for p in paths if ".ipynb_checkpoints" not in p.parts)
+
+    new, committed = tmp_path / "exercises", ROOT / "exercises"
+    assert files(new) == files(committed), "run `make release`"
+    _, different, errors = filecmp.cmpfiles(new, committed, files(new), shallow=False)
+    assert (different, errors) == ([], []), "run `make release`"
+
+
+@on_each_assignment
+def test_solution_is_a_clean_notebook(name):
+    notebook = ASSIGNMENTS[name].notebook
+    nbformat.validate(notebook)
+    assert notebook.metadata == METADATA
+    for cell in notebook.cells:
+        # The helpers of the checks are folded: there is nothing to do in them.
+        folded = {"jupyter": {"source_hidden": True}} if cell.id == "checks" else {}
+        assert {k: v for k, v in cell.metadata.items() if k != "nbgrader"} == folded, cell.id
+        if cell.cell_type == "code":
+            assert cell.outputs == [], f"output in {cell.id}"
+            assert cell.execution_count is None, f"execution count in {cell.id}"
+
+
+@on_each_assignment
+def test_released_notebook_is_clean(name):
+    notebook = released(name)
+    nbformat.validate(notebook)
+    assert notebook.metadata == METADATA
+    assert [c.id for c in notebook.cells] == [c.id for c in ASSIGNMENTS[name].notebook.cells]
+    assert not any(cell.get("outputs") for cell in notebook.cells)
+
+
+@on_each_assignment
+def test_ids_are_unique_kebab_case_and_stable(name):
+    notebook = ASSIGNMENTS[name].notebook
+    ids = [cell.id for cell in notebook.cells]
+    assert len(set(ids)) == len(ids)
+    for cell in notebook.cells:
+        assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", cell.id), cell.id
+        if "nbgrader" in cell.metadata:
+            assert cell.metadata.nbgrader.grade_id == cell.id
+            assert cell.metadata.nbgrader.schema_version == 3
+
+
+@on_each_assignment
+def test_an_exercise_is_three_cells(name):
+    cells = ASSIGNMENTS[name].notebook.cells
+    place = {cell.id: i for i, cell in enumerate(cells)}
+    exercises = ASSIGNMENTS[name].exercises
+    assert 5 <= len(exercises) <= 8
+    for exercise in exercises:
+        text, solution, test = (
+            cells[place[id_]]
+            for id_ in (f"{exercise.grade_id}-text", exercise.grade_id, exercise.test_id)
+        )
+        assert place[text.id] < place[solution.id] == place[test.id] - 1
+        assert text.cell_type == "markdown" and len(text.source) > 200
+        kinds = [
+            (c.metadata.nbgrader.solution, c.metadata.nbgrader.grade, c.metadata.nbgrader.locked)
+            for c in (solution, test)
+        ]
+        assert kinds == [(True, False, False), (False, True, True)]
+        assert solution.source.startswith(f"def {exercise.function}(")
+        for part in ("Parameters", "Returns", "Example", "Hint:"):
+            assert part in solution.source, f"no {part} in {exercise.function}"
+        assert exercise.points >= 1
+        assert harness.hidden_part(test.source) and harness.visible_part(test.source).strip()
+
+
+@on_each_assignment
+def test_one_written_question_with_a_model_answer(name):
+    cells = graded_cells(ASSIGNMENTS[name].notebook).values()
+    written = [c for c in cells if c.metadata.nbgrader.solution and c.metadata.nbgrader.grade]
+    assert len(written) == 1
+    assert written[0].cell_type == "markdown"
+    assert written[0].metadata.nbgrader.points >= 1
+    assert len(written[0].source) > 200
+
+
+@on_each_assignment
+def test_release_shows_neither_solutions_nor_hidden_checks(name):
+    solution, release_ = graded_cells(ASSIGNMENTS[name].notebook), graded_cells(released(name))
+    assert release_.keys() == solution.keys()
+    for grade_id, cell in release_.items():
+        assert not any(marker in cell.source for marker in MARKERS), grade_id
+        source = solution[grade_id].source
+        if cell.metadata.nbgrader.solution and cell.cell_type == "code":
+            assert cell.source.count(STUB) == 1
+            docstring = source[: source.index("### BEGIN SOLUTION")]
+            assert cell.source.startswith(docstring.rstrip())
+            assert cell.source.endswith(STUB)
+        elif cell.metadata.nbgrader.solution:
+            assert cell.source == ANSWER_STUB
+        else:
+            # nbgrader trims the end of a cell
+            assert cell.source.split() == harness.visible_part(source).split()
+
+
+def test_helpers_of_the_checks_are_the_same_everywhere():
+    assert len({a.sources["checks"] for a in ASSIGNMENTS.values()}) == 1
+
+
+@pytest.fixture
+def helpers():
+    """The names that the cell of helpers defines."""
+    names = {}
+    with warnings.catch_warnings():
+        exec("import numpy as np\n" + next(iter(ASSIGNMENTS.values())).sources["checks"], names)
+        yield names
+
+
+@pytest.mark.parametrize(
+    ("result", "expected", "message"),
+    [
+        (None, 3, "The function returned nothing (None). Is there a return?"),
+        ("three", 3, "The result is not made of numbers. What does the docstring ask for?"),
+        ([3, 3], 3, "The result has another shape than the docstring says."),
+        (np.nan, 3, "The result holds NaN or infinity. Is something divided by zero?"),
+        (4, 3, "That is four. It must be three."),
+        ((5, 0), (3, 0), "Wrong."),
+        (torch.tensor([3.0, np.inf]), [np.inf, 3], "Wrong."),
+        (3.1, 3, "Wrong."),
+    ],
+)
+def test_helper_compare_names_the_mistake(helpers, result, expected, message):
+    mistakes = {"That is four. It must be three.": 4, "That is right.": expected}
+    with pytest.raises(AssertionError) as error:
+        helpers["compare"](result, expected, "Wrong.", mistakes)
+    lines = str(error.value).split("\n")
+    assert " ".join(lines) == message
+    # `nbgrader validate` cuts a line of output at 87 columns, 4 of them blank.
+    assert all(len(f"    AssertionError: {line}") <= 87 for line in lines)
+
+
+def test_helper_compare_accepts_what_is_equal(helpers):
+    for result in (3, 3.0, np.float32(3), np.array(3), torch.tensor(3), 3 + 1e-7):
+        helpers["compare"](result, 3, "Wrong.", {"That is four. It must be three.": 4})
+    helpers["compare"]((0.1, 2), np.array([0.1, 2]), "Wrong.")
+    helpers["compare"]([[1], [2]], torch.tensor([[1.0], [2.0]]), "Wrong.")
+    helpers["compare"](float("inf"), np.inf, "Wrong.")
+
+
+def test_helpers_print_warnings_where_they_do_not_count_as_failures(helpers, capsys):
+    warnings.warn("mind the step", UserWarning, stacklevel=1)
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err) == ("UserWarning: mind the step\n", "")
+
+
+@on_each_assignment
+def test_solution_gets_all_points_in_time_and_memory(name, tmp_path):
+    notebook = read_notebook(ASSIGNMENTS[name].path)
+    measure = "import resource\nresource.getrusage(resource.RUSAGE_SELF).ru_maxrss"
+    notebook.cells.append(nbformat.v4.new_code_cell(measure))
+    client = NotebookClient(notebook, timeout=60, resources={"metadata": {"path": str(tmp_path)}})
+    start = time.perf_counter()
+    client.execute(env=environment(tmp_path))
+    seconds = time.perf_counter() - start
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes; Linux counts in KiB
+    peak = int(notebook.cells.pop().outputs[0].data["text/plain"]) * unit
+    tests = [c for i, c in graded_cells(notebook).items() if i.endswith("-test")]
+    assert [determine_grade(c) for c in tests] == [(c.metadata.nbgrader.points,) * 2 for c in tests]
+    assert seconds < 60
+    assert peak < 1e9
+
+
+@on_each_assignment
+def test_some_of_the_first_functions_are_worth_half(name):
+    """The half-done notebook of the course's test has exactly half of the automatic points."""
+    points = [e.points for e in ASSIGNMENTS[name].exercises]
+    assert sum(points) / 2 in [sum(points[:k]) for k in range(len(points))]

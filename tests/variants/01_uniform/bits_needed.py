@@ -1,0 +1,183 @@
+"""Answers to `bits_needed` of exercise 01."""
+
+import copy
+
+
+def measure(model, images, labels, quantize_weight):
+    """Return the accuracy at each bit width when weights are replaced by quantize_weight(w, b)."""
+    return {
+        b: training.accuracy(
+            models.quantize_weights(model, lambda w, b=b: quantize_weight(w, b)), images, labels
+        )
+        for b in range(8, 1, -1)
+    }
+
+
+def per_channel(weight, bit_width):
+    codes, scales = quantize_per_channel(weight.numpy(), bit_width)
+    return codes * scales.reshape(-1, *[1] * (codes.ndim - 1))
+
+
+def smallest(accuracies, limit):
+    return min(b for b, accuracy in accuracies.items() if accuracy >= limit)
+
+
+def wrong_per_tensor(model, images, labels):
+    """Message: one scale for the whole weight"""
+
+    def per_tensor(weight, bit_width):
+        scale, zero_point = choose_qparams_symmetric(weight.numpy(), bit_width)
+        low, high = quant_range(bit_width, narrow_range=True)
+        return dequantize(quantize(weight.numpy(), scale, zero_point, low, high), scale, zero_point)
+
+    accuracies = measure(model, images, labels, per_tensor)
+    return accuracies, smallest(accuracies, training.accuracy(model, images, labels) - 0.01)
+
+
+def wrong_axis(model, images, labels):
+    """Message: There was one scale per input"""
+
+    def per_input(weight, bit_width):
+        return np.moveaxis(per_channel(weight.transpose(0, 1), bit_width), 0, 1)
+
+    accuracies = measure(model, images, labels, per_input)
+    return accuracies, smallest(accuracies, training.accuracy(model, images, labels) - 0.01)
+
+
+def wrong_not_dequantized(model, images, labels):
+    """Message: The network got codes for weights"""
+    accuracies = measure(
+        model, images, labels, lambda w, b: quantize_per_channel(w.numpy(), b)[0].astype(np.float32)
+    )
+    return accuracies, min(accuracies)
+
+
+def wrong_float_network_measured(model, images, labels):
+    """Message: The quantized copy was not what was measured"""
+    accuracies = {}
+    for b in range(8, 1, -1):
+        models.quantize_weights(model, lambda w, b=b: per_channel(w, b))
+        accuracies[b] = training.accuracy(model, images, labels)
+    return accuracies, smallest(accuracies, accuracies[8] - 0.01)
+
+
+def wrong_percent(model, images, labels):
+    """Message: neither percent nor counts"""
+    accuracies = measure(model, images, labels, per_channel)
+    accuracies = {b: 100 * accuracy for b, accuracy in accuracies.items()}
+    return accuracies, smallest(accuracies, 100 * training.accuracy(model, images, labels) - 1)
+
+
+def wrong_counts(model, images, labels):
+    """Message: neither percent nor counts"""
+    accuracies = measure(model, images, labels, per_channel)
+    needed = smallest(accuracies, training.accuracy(model, images, labels) - 0.01)
+    return {b: accuracy * len(labels) for b, accuracy in accuracies.items()}, needed
+
+
+def wrong_model_changed(model, images, labels):
+    """Message: The network that was passed in has changed"""
+    limit = training.accuracy(model, images, labels) - 0.01
+    accuracies = {}
+    for b in range(8, 1, -1):
+        with torch.no_grad():
+            for layer in models.weight_layers(model).values():
+                layer.weight.copy_(torch.tensor(per_channel(layer.weight.detach(), b)))
+        accuracies[b] = training.accuracy(model, images, labels)
+    return accuracies, smallest(accuracies, limit)
+
+
+def wrong_largest(model, images, labels):
+    """Message: This is the largest good bit width"""
+    accuracies = measure(model, images, labels, per_channel)
+    limit = training.accuracy(model, images, labels) - 0.01
+    return accuracies, max(b for b, accuracy in accuracies.items() if accuracy >= limit)
+
+
+def wrong_no_loss_allowed(model, images, labels):
+    """Message: No loss at all was allowed"""
+    accuracies = measure(model, images, labels, per_channel)
+    return accuracies, smallest(accuracies, training.accuracy(model, images, labels))
+
+
+def wrong_first_that_fails(model, images, labels):
+    """Message: not good enough any more"""
+    accuracies = measure(model, images, labels, per_channel)
+    limit = training.accuracy(model, images, labels) - 0.01
+    return accuracies, max(b for b, accuracy in accuracies.items() if accuracy < limit)
+
+
+def wrong_ten_points(model, images, labels):
+    """Message: Too much loss was allowed"""
+    accuracies = measure(model, images, labels, per_channel)
+    return accuracies, smallest(accuracies, training.accuracy(model, images, labels) - 0.1)
+
+
+def wrong_percent_for_share(model, images, labels):
+    """Message: Every bit width was good enough"""
+    accuracies = measure(model, images, labels, per_channel)
+    return accuracies, smallest(accuracies, training.accuracy(model, images, labels) - 1)
+
+
+def wrong_six_to_three_bits(model, images, labels):
+    """Message: The keys of the dict must be the bit widths"""
+    accuracies = {b: a for b, a in measure(model, images, labels, per_channel).items() if b > 2}
+    return accuracies, smallest(accuracies, training.accuracy(model, images, labels) - 0.01)
+
+
+def wrong_list(model, images, labels):
+    """Message: the dict of accuracies and the bit width"""
+    accuracies = measure(model, images, labels, per_channel)
+    needed = smallest(accuracies, training.accuracy(model, images, labels) - 0.01)
+    return list(accuracies.values()), needed
+
+
+def wrong_linear_layers_only(model, images, labels):
+    """Message: for a trained network"""
+    accuracies = measure(
+        model, images, labels, lambda w, b: w if w.ndim == 4 else per_channel(w, b)
+    )
+    return accuracies, smallest(accuracies, training.accuracy(model, images, labels) - 0.01)
+
+
+def right_upwards(model, images, labels):
+    """From 2 bits upwards; the first that reaches the limit is kept."""
+    limit = training.accuracy(model, images, labels) - 0.01
+    accuracies, needed = {}, None
+    for b in range(2, 9):
+        quantized = models.quantize_weights(model, lambda w, b=b: per_channel(w, b))
+        accuracies[b] = training.accuracy(quantized, images, labels)
+        if needed is None and accuracies[b] >= limit:
+            needed = b
+    return accuracies, needed
+
+
+def right_own_copy(model, images, labels):
+    """A copy of one's own, and predictions counted."""
+
+    def share(network):
+        return np.mean(training.predict(network, images) == labels)
+
+    accuracies = {}
+    for b in range(8, 1, -1):
+        network = copy.deepcopy(model)
+        for layer in models.weight_layers(network).values():
+            layer.weight.data = torch.tensor(per_channel(layer.weight.data, b)).float()
+        accuracies[b] = share(network)
+    needed = 8
+    while needed > 2 and share(model) - accuracies[needed - 1] <= 0.01:
+        needed -= 1
+    return accuracies, needed
+
+
+def right_torch(model, images, labels):
+    """torch's own fake quantization."""
+
+    def fake_quantize(weight, bit_width):
+        highest = 2 ** (bit_width - 1) - 1
+        scales = weight.abs().flatten(1).amax(dim=1) / highest
+        zeros = torch.zeros(len(weight), dtype=torch.int32)
+        return torch.fake_quantize_per_channel_affine(weight, scales, zeros, 0, -highest, highest)
+
+    accuracies = measure(model, images, labels, fake_quantize)
+    return accuracies, smallest(accuracies, training.accuracy(model, images, labels) - 0.01)

@@ -1,0 +1,179 @@
+"""Answers to `choose_qparams_asymmetric` of exercise 01."""
+
+
+def wrong_two_to_the_b(x, bit_width):
+    """Message: there is one step less"""
+    low, high = min(x.min(), 0.0), max(x.max(), 0.0)
+    if low == high:
+        return 1.0, 0
+    scale = (high - low) / 2**bit_width
+    return scale, min(round(-low / scale), 2**bit_width - 1)
+
+
+def wrong_zero_outside_the_range(x, bit_width):
+    """Message: The zero point is no code here. The range must contain 0"""
+    low, high = x.min(), x.max()
+    if low == high:
+        return 1.0, 0
+    scale = (high - low) / (2**bit_width - 1)
+    return scale, round(-low / scale)
+
+
+def wrong_zero_outside_but_clamped(x, bit_width):
+    """Message: The range starts at the smallest"""
+    low, high = x.min(), x.max()
+    if low == high:
+        return 1.0, 0
+    quant_max = 2**bit_width - 1
+    scale = (high - low) / quant_max
+    return scale, min(max(round(-low / scale), 0), quant_max)
+
+
+def wrong_zero_only_below(x, bit_width):
+    """Message: 0 must lie in the range"""
+    low, high = min(x.min(), 0.0), x.max()
+    if low == high:
+        return 1.0, 0
+    scale = (high - low) / (2**bit_width - 1)
+    return scale, round(-low / scale)
+
+
+def wrong_zero_only_below_but_clamped(x, bit_width):
+    """Message: The range ends at the largest"""
+    low, high = min(x.min(), 0.0), x.max()
+    if low == high:
+        return 1.0, 0
+    quant_max = 2**bit_width - 1
+    scale = (high - low) / quant_max
+    return scale, min(round(-low / scale), quant_max)
+
+
+def wrong_float_zero_point(x, bit_width):
+    """Message: The zero point is not a whole number"""
+    low, high = min(x.min(), 0.0), max(x.max(), 0.0)
+    scale = (high - low) / (2**bit_width - 1) or 1.0
+    return scale, -low / scale
+
+
+def wrong_truncated_zero_point(x, bit_width):
+    """Message: The zero point was cut off"""
+    low, high = min(x.min(), 0.0), max(x.max(), 0.0)
+    scale = (high - low) / (2**bit_width - 1) or 1.0
+    return scale, int(-low / scale)
+
+
+def wrong_sign_of_zero_point(x, bit_width):
+    """Message: The zero point has the wrong sign"""
+    low, high = min(x.min(), 0.0), max(x.max(), 0.0)
+    scale = (high - low) / (2**bit_width - 1) or 1.0
+    return scale, round(low / scale)
+
+
+def wrong_sign_clamped(x, bit_width):
+    """Message: was it clamped from the wrong sign"""
+    low, high = min(x.min(), 0.0), max(x.max(), 0.0)
+    scale = (high - low) / (2**bit_width - 1) or 1.0
+    return scale, max(round(low / scale), 0)
+
+
+def wrong_from_the_top(x, bit_width):
+    """Message: counted from the top"""
+    low, high = min(x.min(), 0.0), max(x.max(), 0.0)
+    scale = (high - low) / (2**bit_width - 1) or 1.0
+    return scale, round(high / scale)
+
+
+def wrong_upside_down(x, bit_width):
+    """Message: The scale is upside down"""
+    low, high = min(x.min(), 0.0), max(x.max(), 0.0)
+    if low == high:
+        return 1.0, 0
+    scale = (2**bit_width - 1) / (high - low)
+    return scale, round(-low * scale)
+
+
+def wrong_symmetric(x, bit_width):
+    """Message: This is a symmetric range"""
+    largest = np.abs(x).max() or 1.0
+    return 2 * largest / (2**bit_width - 1), 2 ** (bit_width - 1)
+
+
+def wrong_order(x, bit_width):
+    """Message: Return the scale first"""
+    low, high = min(x.min(), 0.0), max(x.max(), 0.0)
+    scale = (high - low) / (2**bit_width - 1) or 1.0
+    return round(-low / scale), scale
+
+
+def wrong_signed_codes(x, bit_width):
+    """Message: These codes are signed"""
+    low, high = min(x.min(), 0.0), max(x.max(), 0.0)
+    if low == high:
+        return 1.0, 0
+    scale = (high - low) / (2**bit_width - 1)
+    return scale, round(-low / scale) - 2 ** (bit_width - 1)
+
+
+def wrong_scale_zero(x, bit_width):
+    """Message: The scale became 0"""
+    low, high = min(x.min(), 0.0), max(x.max(), 0.0)
+    scale = (high - low) / (2**bit_width - 1)
+    return scale, round(-low / scale) if scale else 0
+
+
+def wrong_not_a_number(x, bit_width):
+    """Message: 0 is divided by 0"""
+    low, high = np.minimum(x.min(), 0.0), np.maximum(x.max(), 0.0)
+    scale = (high - low) / (2**bit_width - 1)
+    return scale, np.round(-low / scale)
+
+
+def wrong_division_by_zero(x, bit_width):
+    """Message: ZeroDivisionError"""
+    low, high = min(float(x.min()), 0.0), max(float(x.max()), 0.0)
+    scale = (high - low) / (2**bit_width - 1)
+    return scale, round(-low / scale)
+
+
+def wrong_constant_is_nothing(x, bit_width):
+    """Message: the range still goes from 0 to it"""
+    if x.min() == x.max():
+        return 1.0, 0
+    low, high = min(x.min(), 0.0), max(x.max(), 0.0)
+    scale = (high - low) / (2**bit_width - 1)
+    return scale, round(-low / scale)
+
+
+def wrong_fixed_bit_width(x, bit_width):
+    """Message: for other values or another bit width"""
+    low, high = min(x.min(), 0.0), max(x.max(), 0.0)
+    scale = (high - low) / 15 or 1.0
+    return scale, round(-low / scale)
+
+
+def right_from_the_other_end(x, bit_width):
+    """The zero point by Chenna's equation (4), at the highest value."""
+    quant_max = 2**bit_width - 1
+    low, high = np.minimum(np.min(x), 0), np.maximum(np.max(x), 0)
+    scale = (high - low) / quant_max
+    if scale == 0:
+        return 1.0, 0
+    return scale, int(np.clip(np.round(quant_max - high / scale), 0, quant_max))
+
+
+def right_zero_appended(x, bit_width):
+    """0 put among the values; single precision kept."""
+    values = np.append(x, np.zeros(1, dtype=x.dtype))
+    if not values.any():
+        return 1, 0
+    scale = np.ptp(values) / (2**bit_width - 1)
+    return scale, np.round(-values.min() / scale)
+
+
+def right_torch(x, bit_width):
+    """With torch, a tensor returned."""
+    low, high = torch.aminmax(torch.tensor(x))
+    low, high = low.clamp(max=0), high.clamp(min=0)
+    scale = (high - low) / (2**bit_width - 1)
+    scale = torch.where(scale == 0, torch.ones_like(scale), scale)
+    return scale, torch.round(-low / scale)

@@ -1,0 +1,150 @@
+"""Answers to `quantize_per_channel` of exercise 01."""
+
+
+def wrong_per_tensor(weight, bit_width):
+    """Message: one scale for the whole tensor"""
+    highest = 2 ** (bit_width - 1) - 1
+    scale = np.abs(weight).max() / highest or 1.0
+    return np.round(weight / scale).astype(np.int32), scale
+
+
+def wrong_per_tensor_repeated(weight, bit_width):
+    """Message: All channels got the same scale"""
+    highest = 2 ** (bit_width - 1) - 1
+    scale = np.abs(weight).max() / highest or 1.0
+    return np.round(weight / scale).astype(np.int32), np.full(len(weight), scale)
+
+
+def wrong_axis(weight, bit_width):
+    """Message: These are the scales of the columns"""
+    highest = 2 ** (bit_width - 1) - 1
+    axes = (0, *range(2, weight.ndim))
+    scales = np.abs(weight).max(axis=axes, keepdims=True) / highest
+    scales[scales == 0] = 1
+    return np.round(weight / scales).astype(np.int32), scales.ravel()
+
+
+def wrong_shape_of_scales(weight, bit_width):
+    """Message: must have the shape (out,)"""
+    highest = 2 ** (bit_width - 1) - 1
+    axes = tuple(range(1, weight.ndim))
+    scales = np.abs(weight).max(axis=axes, keepdims=True) / highest
+    scales[scales == 0] = 1
+    return np.round(weight / scales).astype(np.int32), scales
+
+
+def wrong_largest_value(weight, bit_width):
+    """Message: not the largest value"""
+    highest = 2 ** (bit_width - 1) - 1
+    scales = weight.reshape(len(weight), -1).max(axis=1) / highest
+    scales[scales == 0] = 1
+    beside = scales.reshape(-1, *[1] * (weight.ndim - 1))
+    return np.clip(np.round(weight / beside), -highest, highest).astype(np.int32), scales
+
+
+def wrong_two_to_the_b_minus_1(weight, bit_width):
+    """Message: one less than 2**(bit_width - 1)"""
+    highest = 2 ** (bit_width - 1)
+    scales = np.abs(weight).reshape(len(weight), -1).max(axis=1) / highest
+    scales[scales == 0] = 1
+    beside = scales.reshape(-1, *[1] * (weight.ndim - 1))
+    return np.clip(np.round(weight / beside), 1 - highest, highest - 1).astype(np.int32), scales
+
+
+def wrong_upside_down(weight, bit_width):
+    """Message: The scales are upside down"""
+    highest = 2 ** (bit_width - 1) - 1
+    largest = np.abs(weight).reshape(len(weight), -1).max(axis=1)
+    scales = highest / np.where(largest == 0, highest, largest)
+    beside = scales.reshape(-1, *[1] * (weight.ndim - 1))
+    return np.round(weight * beside).astype(np.int32), scales
+
+
+def wrong_codes_of_the_tensor(weight, bit_width):
+    """Message: channel 1 has lost its weights"""
+    highest = 2 ** (bit_width - 1) - 1
+    scales = np.abs(weight).reshape(len(weight), -1).max(axis=1) / highest
+    scales[scales == 0] = 1
+    return np.round(weight / scales.max()).astype(np.int32), scales
+
+
+def wrong_real_numbers(weight, bit_width):
+    """Message: These are real numbers again"""
+    highest = 2 ** (bit_width - 1) - 1
+    scales = np.abs(weight).reshape(len(weight), -1).max(axis=1) / highest
+    scales[scales == 0] = 1
+    beside = scales.reshape(-1, *[1] * (weight.ndim - 1))
+    return np.round(weight / beside) * beside, scales
+
+
+def wrong_floats(weight, bit_width):
+    """Message: Codes are integers"""
+    highest = 2 ** (bit_width - 1) - 1
+    scales = np.abs(weight).reshape(len(weight), -1).max(axis=1) / highest
+    scales[scales == 0] = 1
+    beside = scales.reshape(-1, *[1] * (weight.ndim - 1))
+    return np.round(weight / beside), scales
+
+
+def wrong_zero_channel(weight, bit_width):
+    """Message: A channel of zeros gets the scale 1"""
+    highest = 2 ** (bit_width - 1) - 1
+    scales = np.abs(weight).reshape(len(weight), -1).max(axis=1) / highest
+    beside = np.where(scales == 0, 1, scales).reshape(-1, *[1] * (weight.ndim - 1))
+    return np.round(weight / beside).astype(np.int32), scales
+
+
+def wrong_codes_alone(weight, bit_width):
+    """Message: Return two things: the codes and the scales"""
+    highest = 2 ** (bit_width - 1) - 1
+    scales = np.abs(weight).reshape(len(weight), -1).max(axis=1) / highest
+    scales[scales == 0] = 1
+    return np.round(weight / scales.reshape(-1, *[1] * (weight.ndim - 1))).astype(np.int32)
+
+
+def wrong_rows_beside_columns(weight, bit_width):
+    """Message: The scales stand beside the columns"""
+    highest = 2 ** (bit_width - 1) - 1
+    scales = np.abs(weight).reshape(len(weight), -1).max(axis=1) / highest
+    scales[scales == 0] = 1
+    codes = np.round(weight / scales)
+    return np.clip(codes, -highest, highest).astype(np.int32), scales
+
+
+def wrong_linear_layers_only(weight, bit_width):
+    """Message: another shape than the docstring says"""
+    highest = 2 ** (bit_width - 1) - 1
+    scales = np.abs(weight).max(axis=-1) / highest
+    scales = np.where(scales == 0, 1, scales)
+    codes = np.round(weight / scales[..., None]).astype(np.int32)
+    return codes, scales
+
+
+def right_broadcast(weight, bit_width):
+    """Without a loop."""
+    highest = 2 ** (bit_width - 1) - 1
+    scales = np.abs(weight).max(axis=tuple(range(1, weight.ndim))) / highest
+    scales = np.where(scales > 0, scales, 1)
+    beside = scales.reshape((-1,) + (1,) * (weight.ndim - 1))
+    return np.rint(weight / beside).clip(-highest, highest).astype(np.int8), scales
+
+
+def right_flattened(weight, bit_width):
+    """As a matrix with one row for each channel; double precision."""
+    rows = np.asarray(weight, dtype=np.float64).reshape(weight.shape[0], -1)
+    _, highest = quant_range(bit_width)
+    largest = np.linalg.norm(rows, ord=np.inf, axis=1) if rows.shape[1] == 1 else abs(rows).max(1)
+    scales = largest / highest
+    scales[largest == 0] = 1.0
+    codes = np.round((rows.T / scales).T)
+    return codes.reshape(weight.shape).astype(int), scales
+
+
+def right_torch(weight, bit_width):
+    """With torch, tensors returned."""
+    tensor = torch.tensor(weight)
+    highest = 2 ** (bit_width - 1) - 1
+    scales = tensor.flatten(1).abs().amax(dim=1) / highest
+    scales = torch.where(scales == 0, 1.0, scales)
+    codes = torch.round(tensor / scales.view(-1, *[1] * (tensor.ndim - 1)))
+    return codes.to(torch.int32), scales

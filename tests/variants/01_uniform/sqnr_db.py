@@ -1,0 +1,96 @@
+"""Answers to `sqnr_db` of exercise 01."""
+
+
+def wrong_factor_20(x, x_hat):
+    """Message: the factor is 10; it is 20 for amplitudes"""
+    noise = np.sum((x - x_hat) ** 2)
+    return 20 * np.log10(np.sum(x**2) / noise) if noise else float("inf")
+
+
+def wrong_natural_logarithm(x, x_hat):
+    """Message: np.log is the natural one"""
+    noise = np.sum((x - x_hat) ** 2)
+    return 10 * np.log(np.sum(x**2) / noise) if noise else float("inf")
+
+
+def wrong_swapped(x, x_hat):
+    """Message: Signal and noise are swapped"""
+    noise = np.sum((x - x_hat) ** 2)
+    return 10 * np.log10(noise / np.sum(x**2)) if noise else float("inf")
+
+
+def wrong_bels(x, x_hat):
+    """Message: Decibels are ten times the logarithm"""
+    noise = np.sum((x - x_hat) ** 2)
+    return np.log10(np.sum(x**2) / noise) if noise else float("inf")
+
+
+def wrong_no_logarithm(x, x_hat):
+    """Message: Take its logarithm"""
+    noise = np.sum((x - x_hat) ** 2)
+    return np.sum(x**2) / noise if noise else float("inf")
+
+
+def wrong_not_squared(x, x_hat):
+    """Message: Square the values and the errors"""
+    noise = np.sum(np.abs(x - x_hat))
+    return 10 * np.log10(np.sum(np.abs(x)) / noise) if noise else float("inf")
+
+
+def wrong_variances(x, x_hat):
+    """Message: The mean was subtracted first"""
+    noise = np.var(x - x_hat)
+    return 10 * np.log10(np.var(x) / noise) if noise else float("inf")
+
+
+def wrong_noise_is_x_hat(x, x_hat):
+    """Message: The noise is the error"""
+    return 10 * np.log10(np.sum(x**2) / np.sum(x_hat**2))
+
+
+def wrong_nan_without_noise(x, x_hat):
+    """Message: infinity, not NaN"""
+    noise = np.sum((x - x_hat) ** 2)
+    return 10 * np.log10(np.sum(x**2) / noise) if noise else float("nan")
+
+
+def wrong_zero_without_noise(x, x_hat):
+    """Message: Without any error the SQNR is infinity"""
+    noise = np.sum((x - x_hat) ** 2)
+    return 10 * np.log10(np.sum(x**2) / noise) if noise else 0.0
+
+
+def wrong_per_row(x, x_hat):
+    """Message: Return one number for the whole array"""
+    noise = np.sum((x - x_hat) ** 2, axis=-1)
+    ratio = np.sum(x**2, axis=-1) / noise if np.all(noise) else np.full(x.shape[:-1], np.inf)
+    return 10 * np.log10(ratio)
+
+
+def wrong_built_in_sum(x, x_hat):
+    """Message: Return one number for the whole array"""
+    # Python's sum adds up the rows of a matrix.
+    noise = sum((x - x_hat) ** 2)
+    return 10 * np.log10(sum(x**2) / noise) if np.all(noise) else float("inf")
+
+
+def right_means(x, x_hat):
+    """Means in place of sums, the logarithms subtracted."""
+    noise = np.mean(np.square(np.subtract(x, x_hat)))
+    if noise == 0.0:
+        return np.inf
+    return 10 * (np.log10(np.mean(np.square(x))) - np.log10(noise))
+
+
+def right_norms(x, x_hat):
+    """Amplitudes, and so the factor 20; numpy divides by zero with a warning."""
+    return 20 * np.log10(np.linalg.norm(x.ravel()) / np.linalg.norm((x - x_hat).ravel()))
+
+
+def right_loop(x, x_hat):
+    """Element by element."""
+    signal = noise = 0.0
+    for a, b in zip(x.ravel().tolist(), x_hat.ravel().tolist(), strict=True):
+        signal += a * a
+        noise += (a - b) ** 2
+    return float("inf") if noise == 0 else 10 * float(np.log10(signal / noise))

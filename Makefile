@@ -12,13 +12,13 @@ help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 book: .venv/installed ## execute and build the book, and print the page to open
-	@$(BIN)/python tools/build_book.py
+	@$(BIN)/python -m tools.build_book
 
 test: .venv/installed ## run every check: style, imports, the book, the tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
-	$(BIN)/python tools/build_book.py
+	$(BIN)/python -m tools.build_book
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lab: .venv/installed ## open JupyterLab on the exercises
@@ -28,10 +28,10 @@ serve: book ## serve the built book on this machine (PORT=8000)
 	$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
 
 release: .venv/installed ## make exercises/ anew from solutions/
-	$(BIN)/python tools/release.py
+	$(BIN)/python -m tools.release
 
 demo: .venv/installed ## run the main job once: build, release, grade a notebook, quantize a network
-	$(BIN)/python tools/demo.py
+	$(BIN)/python -m tools.demo
 
 clean: ## remove what was built and installed here
 	rm -rf _build node_modules .venv *.egg-info

@@ -54,6 +54,12 @@ def expected_marks(name, student):
     return {e.test_id: (e.points if e in solved else 0, e.points) for e in exercises}
 
 
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch):
+    """Two kernels at a time on two cores: threads of torch would only wait for each other."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
 @pytest.mark.timeout(600)
 def test_way_of_a_notebook(tmp_path):
     school = course.Course(tmp_path / "course")

@@ -9,6 +9,7 @@ import copy
 import textwrap
 
 import pytest
+import torch
 from variants import harness
 
 ASSIGNMENTS = harness.load_assignments()
@@ -16,6 +17,15 @@ BANK = harness.load_bank()
 EXERCISES = [(name, e.function) for name, a in ASSIGNMENTS.items() for e in a.exercises]
 
 on_each_exercise = pytest.mark.parametrize(("name", "function"), EXERCISES)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Two test processes on two cores: threads of torch would only wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def variants_of(name, function):

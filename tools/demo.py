@@ -1,6 +1,6 @@
 """The main job once, on real input: book, exercises, a graded notebook, a quantized network.
 
-python tools/demo.py [--picture images/digits_accuracy.svg]
+python -m tools.demo [--picture images/digits_accuracy.svg]
 
 Builds the book, regenerates the exercises, grades one filled-in notebook with nbgrader in a
 temporary course, quantizes the trained network to 8 … 2 bits on real digits, and draws the
@@ -14,11 +14,10 @@ from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
-from course import grade
 
 from quantlib import data, figures, logarithmic, models, training, uniform
+from tools.course import ROOT, grade
 
-ROOT = Path(__file__).resolve().parent.parent
 BITS = list(range(2, 9))
 SCHEMES = {
     "asymmetric": lambda w, b: uniform.fake_quantize(
@@ -29,9 +28,9 @@ SCHEMES = {
 }
 
 
-def run(script):
+def run(tool):
     """Run another of the tools, as `make` does."""
-    subprocess.run([sys.executable, ROOT / "tools" / script], check=True)
+    subprocess.run([sys.executable, "-m", f"tools.{tool}"], check=True, cwd=ROOT)
 
 
 def print_marks(assignment):
@@ -69,9 +68,9 @@ def main():
     picture = parser.parse_args().picture
 
     print("1. The book", flush=True)
-    run("build_book.py")
+    run("build_book")
     print("\n2. The exercises", flush=True)
-    run("release.py")
+    run("release")
     print("\n3. One filled-in notebook, graded", flush=True)
     print_marks("01_uniform")
     print("\n4. The trained network, quantized, on 500 digits it has never seen (mean of 3, in %)")

@@ -22,7 +22,7 @@ test: .venv/installed ## run every check: style, imports, the book, the tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lab: .venv/installed ## open JupyterLab on the exercises
-	$(BIN)/jupyter lab --ServerApp.root_dir=exercises
+	$(BIN)/jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/exercises
 
 serve: book ## serve the built book on this machine (PORT=8000)
 	$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html

@@ -88,7 +88,8 @@ def plot_quantizer(x, quantizer, label="weight"):
     x = np.asarray(x, np.float64).ravel()
     levels = np.unique(np.asarray(quantizer(x)))
     # All frames of an explorer share their axes, so they depend on x alone, not on the quantizer.
-    low, high = min(x.min(), 0.0), max(x.max(), 0.0)
+    high = np.abs(x).max()
+    low = -high if x.min() < 0 else 0.0  # a symmetric quantizer's levels reach as far on both sides
     margin = 0.06 * (high - low)
     figure, (top, middle, bottom) = new_figure(
         5.4, 5.6, 3, 1, sharex=True, height_ratios=[2.2, 1, 1.6]

@@ -79,7 +79,7 @@ def test_any_tensor_scale_and_zero_point_agree_with_torch_to_the_bit(x, scale, d
     quant_min, quant_max = uniform.quant_range(bit_width, signed, narrow_range)
     zero_point = data.draw(st.integers(quant_min, quant_max))
     # torch casts x / scale to a 64-bit integer before it clamps; beyond that C++ defines nothing.
-    assume(np.abs(x).max() / scale < 2**60)
+    assume(float(np.abs(x).max()) / scale < 2**60)
     qparams = uniform.QParams(scale, zero_point, bit_width, signed, narrow_range)
     assert_same_bits(uniform.fake_quantize(x, qparams), torch_fake_quantize(x, qparams))
 

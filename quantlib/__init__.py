@@ -18,6 +18,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "evaluation",
         "explorers",
         "figures",
+        "kernels",
         "log_qparams",
         "logarithmic",
         "metrics",

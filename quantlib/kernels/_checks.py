@@ -1,0 +1,86 @@
+"""Checks of the arrays that a kernel is given, and memory for the ones it returns."""
+
+import math
+
+import numpy as np
+
+__all__ = [
+    "aligned_empty",
+    "as_real",
+    "as_whole",
+    "check_bounds",
+    "check_instance",
+    "check_out",
+    "convolved_size",
+]
+
+_LINE = 64  # bytes of a line of the cache: a vector that crosses two costs two
+
+
+def aligned_empty(shape, dtype):
+    """Return a new array that starts at a line of the cache."""
+    dtype = np.dtype(dtype)
+    size = math.prod(shape) * dtype.itemsize
+    memory = np.empty(size + _LINE, np.uint8)
+    start = -memory.ctypes.data % _LINE
+    return memory[start : start + size].view(dtype).reshape(shape)
+
+
+def as_real(x, name, ndim=None):
+    """Return ``x`` as an array of real numbers; raise unless it is one that is not empty."""
+    return _as_kind(x, name, ndim, "iuf", "real numbers")
+
+
+def as_whole(x, name, ndim=None):
+    """Return ``x`` as an array of integers; raise unless it is one that is not empty."""
+    return _as_kind(x, name, ndim, "iu", "integers")
+
+
+def _as_kind(x, name, ndim, kinds, what):
+    x = np.asarray(x)
+    if x.dtype.kind not in kinds:
+        raise TypeError(f"{name} must hold {what}, got dtype {x.dtype}")
+    if x.size == 0:
+        raise ValueError(f"{name} must not be empty, got shape {x.shape}")
+    if ndim is not None and x.ndim != ndim:
+        raise ValueError(f"{name} must have {ndim} axes, got shape {x.shape}")
+    return x
+
+
+def check_bounds(x, name, low, high):
+    """Raise ValueError unless all values of ``x`` are from ``low`` to ``high``."""
+    least, most = int(x.min()), int(x.max())
+    if not low <= least <= most <= high:
+        raise ValueError(f"{name} must be from {low} to {high}, got {least} to {most}")
+
+
+def check_instance(x, name, kind, maker):
+    """Raise TypeError unless ``x`` is a ``kind``, as ``maker`` gives."""
+    if not isinstance(x, kind):
+        raise TypeError(
+            f"{name} must be a {kind.__name__}, as {maker} gives, got {type(x).__name__}"
+        )
+
+
+def check_out(out, shape, dtype):
+    """Return ``out``, or new memory if it is None; raise unless it fits."""
+    if out is None:
+        return aligned_empty(shape, dtype)
+    if not isinstance(out, np.ndarray) or out.dtype != dtype or out.shape != tuple(shape):
+        got = f"{out.dtype} of shape {out.shape}" if isinstance(out, np.ndarray) else repr(out)
+        raise ValueError(f"out must be {np.dtype(dtype)} of shape {tuple(shape)}, got {got}")
+    if not (out.flags.c_contiguous and out.flags.writeable):
+        raise ValueError("out must be C-contiguous and writeable, got one that is not")
+    return out
+
+
+def convolved_size(size, kernel_size, stride, padding):
+    """Return height and width of the result of a convolution."""
+    if any(s + 2 * padding < k for s, k in zip(size, kernel_size, strict=True)):
+        raise ValueError(
+            f"w must not be larger than the padded image, got {kernel_size} "
+            f"on {size} with padding {padding}"
+        )
+    return tuple(
+        (s + 2 * padding - k) // stride + 1 for s, k in zip(size, kernel_size, strict=True)
+    )

@@ -1,0 +1,43 @@
+"""How many threads a kernel uses."""
+
+import numba
+from numba import njit
+
+from quantlib._validation import check_integer
+
+__all__ = ["compiled", "run", "thread_count"]
+
+
+def compiled(function=None, *, parallel=False):
+    """Compile a function at its first call, and keep the machine code on disk.
+
+    numba looks only at the file of the function itself to see whether the stored code is out of
+    date. Every inner loop therefore stands in the file of the functions that use it.
+    """
+    if function is None:
+        return lambda function: compiled(function, parallel=parallel)
+    return njit(cache=True, nogil=True, error_model="numpy", parallel=parallel)(function)
+
+
+def thread_count(num_threads):
+    """Return the number of threads to use: all that numba has if ``num_threads`` is None."""
+    if num_threads is None:
+        return numba.get_num_threads()
+    return check_integer(num_threads, "num_threads", 1, numba.config.NUMBA_NUM_THREADS)
+
+
+def run(serial, parallel, num_threads, n_tasks, *args):
+    """Call ``serial`` for one thread, else ``parallel`` with that number of threads.
+
+    Both take ``n_tasks`` and ``args``. Tasks write to different places, so the result does not
+    depend on which thread does which.
+    """
+    if num_threads == 1 or n_tasks == 1:
+        serial(n_tasks, *args)
+        return
+    before = numba.get_num_threads()
+    numba.set_num_threads(num_threads)
+    try:
+        parallel(n_tasks, *args)
+    finally:
+        numba.set_num_threads(before)

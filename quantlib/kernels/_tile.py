@@ -1,0 +1,266 @@
+"""The innermost loop of every popcount product: tiles of sums of popcounts.
+
+The second operand is stored in panels of sixteen rows, word-major, so that one 512-bit register
+holds the same 32-bit word of sixteen rows. A word of the first operand, copied into all sixteen
+lanes, meets it: 16 x 32 products at once. Lanes are columns of the result and are never added to
+one another. A tile of four rows by two panels keeps its sums in registers while it runs along
+the words.
+
+XOR, popcount and addition are three instructions for a word. Two and a half are enough if the
+operands are stored as *running* XORs, word w holding the XOR of all words up to w. Then
+p(w) = a(w) xor b(w) is the parity, bit by bit, of the products so far; p(n) is the lowest bit of
+their count, and two products that follow one another carry into the next bit
+
+    c = not p(w+2) where p(w+1) is 1, p(w) where it is 0.
+
+So the count is popcount(p(n)) + 2 (popcount(c) + popcount(c') + ...): per pair two XORs, one
+selection, one popcount, one addition. To save the "not", the panels have every word 4i+1
+complemented; the carry of each second pair then comes out complemented, and is subtracted.
+"""
+
+import itertools
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from quantlib.kernels._ir import F32, I32, I64, Pointers, popcount, splat, vector, zeros
+
+__all__ = ["LANES", "PANELS", "PLANES", "ROWS", "SIGNS", "TERNARY", "tile"]
+
+LANES = 16
+BITS = 32  # of a word
+ROWS, PANELS = 4, 2
+
+#: Products: of signs; of several bit planes; of ternary values, a mask and a sign plane.
+PRODUCTS = SIGNS, PLANES, TERNARY = 0, 1, 2
+
+_WORDS = vector(I32, LANES)
+
+
+class _Tile:
+    """The instructions of one tile: ``rows`` by ``panels`` times sixteen results."""
+
+    def __init__(self, at, numbers, rows, panels):
+        self.at, self.builder, self.rows, self.panels = at, at.builder, rows, panels
+        self.a_step, self.n_words = numbers[6], numbers[7]
+        self.numbers = numbers
+        self.a_rows = self._strided(0, numbers[0], numbers[3], rows)
+        self.b_panels = self._strided(1, numbers[1], numbers[4], panels)
+        self.c_rows = self._strided(2, numbers[2], numbers[5], rows)
+        self.keys = list(itertools.product(range(rows), range(panels)))
+
+    def _strided(self, array, start, stride, count):
+        first = self.at.element(array, start)
+        return [self.at.ahead(first, self.builder.mul(stride, I64(i)), 4) for i in range(count)]
+
+    def new_sums(self):
+        """Return a register of zeros for each part of the tile."""
+        return {key: cgutils.alloca_once_value(self.builder, zeros(_WORDS)) for key in self.keys}
+
+    def a_word(self, r, word, ahead=0):
+        """Return a word of row ``r``, in all lanes."""
+        place = self.builder.mul(self.builder.add(word, I64(ahead)), self.a_step)
+        value = self.at.load(self.at.ahead(self.a_rows[r], place, 4), I32)
+        return splat(self.builder, value, LANES)
+
+    def b_word(self, p, word, ahead=0):
+        """Return a word of all rows of panel ``p``."""
+        start = self.at.ahead(self.b_panels[p], word, 4 * LANES)
+        return self.at.load(self.at.ahead(start, ahead, 4 * LANES), _WORDS)
+
+    def add(self, total, value):
+        """Add a value to a sum."""
+        self.builder.store(self.builder.add(self.builder.load(total), value), total)
+
+    def signs(self):
+        """Return ``base - 2 * count`` for one run along the words."""
+        carries, lowest = self.new_sums(), self.new_sums()
+        self._count(I64(0), I64(0), carries, lowest)
+        base = splat(self.builder, self.builder.trunc(self.numbers[8], I32), LANES)
+        results = {}
+        for key, count in self._counts(carries, lowest).items():
+            results[key] = self.builder.sub(base, self.builder.add(count, count))
+        return results
+
+    def planes(self):
+        """Return the counts of all passes, the sums doubled before each as it says."""
+        at, builder = self.at, self.builder
+        carries, lowest = self.new_sums(), self.new_sums()
+        with cgutils.for_range(builder, builder.sdiv(at.length(3), I64(3))) as loop:
+            line = builder.mul(loop.index, I64(3))
+            a_first, b_first, doublings = (
+                at.load(at.element(3, builder.add(line, I64(i))), I64) for i in range(3)
+            )
+            with builder.if_then(builder.icmp_signed(">", doublings, I64(0))):
+                by = splat(builder, builder.trunc(doublings, I32), LANES)
+                for total in (*carries.values(), *lowest.values()):
+                    builder.store(builder.shl(builder.load(total), by), total)
+            self._count(a_first, b_first, carries, lowest)
+        return self._counts(carries, lowest)
+
+    def _counts(self, carries, lowest):
+        """Return twice the carries plus the lowest bits."""
+        builder, results = self.builder, {}
+        for key in self.keys:
+            half = builder.load(carries[key])
+            results[key] = builder.add(builder.add(half, half), builder.load(lowest[key]))
+        return results
+
+    def _count(self, a_first, b_first, carries, lowest):
+        """Run along the words: count carries and, at the end, the parity's ones.
+
+        A carry that is subtracted came out complemented. It counts 32 too few, for each four
+        words; the caller of :func:`tile` makes up for it.
+        """
+        builder = self.builder
+        parity = self.new_sums()
+        quads = builder.lshr(self.n_words, I64(2))
+
+        def words_from(quad):
+            word = builder.mul(quad, I64(4))
+            return builder.add(a_first, word), builder.add(b_first, word)
+
+        with cgutils.for_range(builder, quads) as loop:
+            a, b = words_from(loop.index)
+            self._pair(a, b, 0, carries, parity, builder.add)
+            self._pair(a, b, 2, carries, parity, builder.sub)
+        odd_pair = builder.trunc(builder.lshr(self.n_words, I64(1)), ir.IntType(1))
+        with builder.if_then(odd_pair):
+            a, b = words_from(quads)
+            self._pair(a, b, 0, carries, parity, builder.add)
+            for state in parity.values():
+                builder.store(builder.not_(builder.load(state)), state)
+        for key, state in parity.items():
+            self.add(lowest[key], popcount(builder, builder.load(state)))
+
+    def _pair(self, a, b, ahead, carries, parity, combine):
+        """Take in two words: count the carries, and keep the parity after them."""
+        builder = self.builder
+        b_words = [[self.b_word(p, b, ahead + i) for i in (0, 1)] for p in range(self.panels)]
+        for r in range(self.rows):
+            first, second = (self.a_word(r, a, ahead + i) for i in (0, 1))
+            for p in range(self.panels):
+                state, total = parity[r, p], carries[r, p]
+                before = builder.load(state)
+                middle = builder.xor(first, b_words[p][0])
+                after = builder.xor(second, b_words[p][1])
+                chosen = builder.and_(middle, builder.xor(after, before))
+                carry = builder.xor(before, chosen)  # after where middle is 1, else before
+                builder.store(combine(builder.load(total), popcount(builder, carry)), total)
+                builder.store(after, state)
+
+    def ternary(self):
+        """Return the sums of products of ternary values: those that are +1 less those of -1."""
+        builder = self.builder
+        totals, minus = self.new_sums(), self.new_sums()
+        with cgutils.for_range(builder, self.n_words) as words:
+            mask = words.index
+            sign = builder.add(mask, self.n_words)  # the sign plane follows the mask plane
+            b_words = [[self.b_word(p, w) for w in (mask, sign)] for p in range(self.panels)]
+            for r in range(self.rows):
+                a_mask, a_sign = self.a_word(r, mask), self.a_word(r, sign)
+                for p, (b_mask, b_sign) in enumerate(b_words):
+                    both = builder.and_(a_mask, b_mask)
+                    self.add(totals[r, p], popcount(builder, both))
+                    opposite = builder.and_(both, builder.xor(a_sign, b_sign))
+                    self.add(minus[r, p], popcount(builder, opposite))
+        results = {}
+        for key, total in totals.items():
+            less = builder.load(minus[key])
+            results[key] = builder.sub(builder.load(total), builder.add(less, less))
+        return results
+
+    def write(self, results):
+        """Write the results: whole numbers, or their products with the scales."""
+        builder, at, reals = self.builder, self.at, vector(F32, LANES)
+        scaled, first_row, first_column = self.numbers[9:]
+        with builder.if_else(builder.icmp_signed("!=", scaled, I64(0))) as (yes, no):
+            with yes:
+                for r, p in self.keys:
+                    row = at.element(4, builder.add(first_row, I64(r)))
+                    column = at.element(5, builder.add(first_column, I64(LANES * p)))
+                    scale = splat(builder, at.load(row, F32), LANES)
+                    scale = builder.fmul(scale, at.load(column, reals))
+                    real = builder.fmul(builder.sitofp(results[r, p], reals), scale)
+                    at.store(real, at.ahead(self.c_rows[r], LANES * p, 4))
+            with no:
+                for r, p in self.keys:
+                    at.store(results[r, p], at.ahead(self.c_rows[r], LANES * p, 4))
+
+
+@intrinsic
+def tile(typing_context, a, b, c, passes, row_scales, column_scales, kind, numbers):
+    """Compute one tile of results.
+
+    Arrays, all flat: the words ``a`` and ``b`` (uint32); the results ``c`` (int32, or the bits of
+    float32); ``passes``, three numbers for each run along the words: where it starts in a and in
+    b, and by how many doublings of the sums it is preceded; the scales.
+
+    ``kind``: rows, panels, and which product. ``numbers``: where the tile starts in a, b and c;
+    the strides between rows of a, panels of b, rows of c and words of a; words of a run (even);
+    ``base``, of which twice the count of signs is subtracted; whether to scale; where the tile
+    starts in the scales. For every four words of a run, the count comes out 64 too low.
+    """
+    arrays = (a, b, c, passes, row_scales, column_scales)
+    product = kind.types[2]  # where it is a literal, only its code is needed
+    products = (product.literal_value,) if isinstance(product, types.Literal) else PRODUCTS
+
+    def emit(context, builder, signature, args):
+        at = Pointers(context, builder, signature, args)
+        wanted = cgutils.unpack_tuple(builder, args[6])
+        for rows, panels, product in itertools.product((ROWS, 1), (PANELS, 1), products):
+            same = [
+                builder.icmp_signed("==", x, I64(y))
+                for x, y in zip(wanted, (rows, panels, product), strict=True)
+            ]
+            with builder.if_then(builder.and_(builder.and_(same[0], same[1]), same[2])):
+                work = _Tile(at, cgutils.unpack_tuple(builder, args[7]), rows, panels)
+                work.write((work.signs, work.planes, work.ternary)[product]())
+        return context.get_dummy_value()
+
+    return types.void(*arrays, kind, numbers), emit
+
+
+def _plain_tile(a, b, c, passes, row_scales, column_scales, kind, numbers):
+    """Do what :func:`tile` does in plain Python, for runs without compilation."""
+    rows, panels, product = kind
+    a_start, b_start, c_start, a_stride, b_stride, c_stride, a_step, n_words = numbers[:8]
+    base, scaled, first_row, first_column = numbers[8:]
+    for r in range(rows):
+        for column in range(panels * LANES):
+            total = 0
+            for a_first, b_first, doublings in passes.reshape(-1, 3).tolist():
+                a_at = a_start + r * a_stride + a_first * a_step
+                b_at = b_start + column // LANES * b_stride + column % LANES + b_first * LANES
+                x = a[a_at : a_at + n_words * a_step : a_step]
+                y = b[b_at : b_at + n_words * LANES : LANES]
+                total <<= doublings
+                if product != TERNARY:
+                    parity = (x ^ y) ^ complement(n_words)
+                    ones = parity ^ np.concatenate([parity[:1] * 0, parity[:-1]])
+                    total += int(np.bitwise_count(ones).sum()) - 64 * (n_words // 4)
+                    continue
+                sign_a = a[a_at + n_words * a_step : a_at + 2 * n_words * a_step : a_step]
+                sign_b = b[b_at + n_words * LANES : b_at + 2 * n_words * LANES : LANES]
+                total += int(np.bitwise_count(x & y).sum())
+                total -= 2 * int(np.bitwise_count(x & y & (sign_a ^ sign_b)).sum())
+            total = base - 2 * total if product == SIGNS else total
+            place = c_start + r * c_stride + column
+            if scaled:
+                scale = row_scales[first_row + r] * column_scales[first_column + column]
+                c.view(np.float32)[place] = np.float32(total) * scale
+            else:
+                c[place] = total
+
+
+def complement(n_words):
+    """Return the words that complement every word 4i + 1 of a run."""
+    return np.where(np.arange(n_words) % 4 == 1, np.uint32(0xFFFFFFFF), np.uint32(0))
+
+
+if numba.config.DISABLE_JIT:
+    tile = _plain_tile

@@ -1,0 +1,285 @@
+"""Products of signs: XOR, popcount and one subtraction in place of multiplications.
+
+With +1 stored as bit 0 and -1 as bit 1, the product of two signs is the XOR of their bits, and a
+sum of K products is K minus twice the number of ones:
+
+.. math:: \\sum_{k=1}^{K} a_k b_k = K - 2\\,\\mathrm{popcount}(a \\oplus b)
+"""
+
+import math
+
+import numpy as np
+
+from quantlib._validation import check_choice, check_integer
+from quantlib.kernels import _convolve, _popcount
+from quantlib.kernels._checks import (
+    aligned_empty,
+    as_real,
+    check_instance,
+    check_out,
+    convolved_size,
+)
+from quantlib.kernels._threads import thread_count
+from quantlib.kernels.packing import PackedBits, half_words, row_words
+
+__all__ = ["xnor_conv2d", "xnor_gemm", "xnor_input_scale"]
+
+
+def xnor_gemm(a, b, *, row_scale=None, column_scale=None, out=None, num_threads=None):
+    r"""Multiply two matrices of signs.
+
+    .. math:: c_{mn} = \sum_k a_{mk} b_{nk} = K - 2\,\mathrm{popcount}(a_m \oplus b_n)
+
+    and, with scales, :math:`c_{mn} \cdot (r_m s_n)` in float32, two roundings.
+
+    Parameters
+    ----------
+    a : PackedBits
+        M x K, packed along its last axis.
+    b : PackedBits
+        N x K, packed along its last axis, as panels (``pack_signs(..., panels=True)``); rows are
+        rearranged at every call.
+    row_scale, column_scale : numpy.ndarray, optional
+        Real numbers, M and N of them. If either is given, the result is float32.
+    out : numpy.ndarray, optional
+        Where to write the result.
+    num_threads : int, optional
+        Threads to use; all that numba has if not given.
+
+    Returns
+    -------
+    numpy.ndarray
+        M x N, int32; float32 with scales.
+
+    Raises
+    ------
+    TypeError
+        If ``a`` or ``b`` is not packed.
+    ValueError
+        If they are not matrices of the same K, a scale has another length or is not finite, or
+        ``out`` does not fit.
+
+    Notes
+    -----
+    Source: Bei Yu, Mo04, "BNN" (XOR and popcount) and "XNOR-Networks" (the scales).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from quantlib import kernels
+    >>> a = kernels.pack_signs(np.array([[1.0, -1.0, -1.0]]))
+    >>> b = kernels.pack_signs(np.array([[1.0, 1.0, -1.0], [-1.0, 1.0, 1.0]]), panels=True)
+    >>> kernels.xnor_gemm(a, b).tolist()
+    [[1, -3]]
+    """
+    for operand, name in ((a, "a"), (b, "b")):
+        check_instance(operand, name, PackedBits, "pack_signs")
+        if len(operand.shape) != 2 or operand.axis != 1:
+            raise ValueError(
+                f"{name} must be a matrix packed along its last axis, "
+                f"got shape {operand.shape} packed along axis {operand.axis}"
+            )
+    m, n, length = a.shape[0], b.shape[0], a.length
+    if b.length != length:
+        raise ValueError(f"a and b must have the same K, got {length} and {b.length}")
+    scales = _scales((row_scale, "row_scale", (m,)), (column_scale, "column_scale", (n,)))
+    out = check_out(out, (m, n), np.int32 if scales is None else np.float32)
+    words = half_words(row_words(a))
+    _popcount.multiply(
+        thread_count(num_threads), _popcount.SIGNS, words.reshape(-1),
+        b.as_panels().words.reshape(-1), out.reshape(-1).view(np.int32), scales,
+        (m, n, words.shape[-1], 1, 1), base=length,
+    )  # fmt: skip
+    return out
+
+
+def xnor_conv2d(
+    x, w, stride=1, padding=0, *, alpha=None, input_scale=None, out=None, num_threads=None
+):
+    r"""Convolve images of signs with filters of signs.
+
+    .. math:: y_{oij} = \sum_{c,k,l} x_{c,\,si+k-p,\,sj+l-p}\, w_{ockl}
+
+    and, with scales, :math:`y_{oij} \cdot (\alpha_o K_{ij})` in float32, two roundings. Outside the
+    image every value is +1: a stored bit has no third state for zero.
+
+    Parameters
+    ----------
+    x : PackedBits
+        Images, packed along their channels: N x C x H x W along axis 1, or N x H x W x C along
+        axis 3.
+    w : PackedBits
+        Filters O x C x h x w, packed along axis 1, as panels (``pack_signs(..., 1, panels=True)``);
+        rows are rearranged at every call.
+    stride, padding : int
+        s and p above, the same for both directions.
+    alpha : numpy.ndarray, optional
+        A real number for each filter. With ``alpha`` or ``input_scale`` the result is float32.
+    input_scale : numpy.ndarray, optional
+        The map K, N x H' x W', as :func:`xnor_input_scale` gives.
+    out : numpy.ndarray, optional
+        Where to write the result.
+    num_threads : int, optional
+        Threads to use; all that numba has if not given.
+
+    Returns
+    -------
+    numpy.ndarray
+        N x O x H' x W', or N x H' x W' x O if the channels of ``x`` are last; int32, or
+        float32 with scales.
+
+    Raises
+    ------
+    TypeError
+        If ``x`` or ``w`` is not packed, or ``stride`` or ``padding`` is not a whole number.
+    ValueError
+        If shapes or channels do not match, the filter is larger than the padded image, a scale
+        has another shape or is not finite, or ``out`` does not fit.
+
+    Notes
+    -----
+    Source: Bei Yu, Mo04, "XNOR-Networks", (3) and (4): convolution with XNOR and bit count, scaled
+    by alpha and K.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from quantlib import kernels
+    >>> x = kernels.pack_signs(-np.ones((1, 1, 2, 2)), axis=1)
+    >>> w = kernels.pack_signs(np.ones((1, 1, 3, 3)), axis=1)
+    >>> kernels.xnor_conv2d(x, w, padding=1).tolist()
+    [[[[1, 1], [1, 1]]]]
+    """
+    for operand, name, axes in ((x, "x", (1, 3)), (w, "w", (1,))):
+        check_instance(operand, name, PackedBits, "pack_signs")
+        if len(operand.shape) != 4:
+            raise ValueError(f"{name} must have 4 axes, got shape {operand.shape}")
+        check_choice(operand.axis, f"the packed axis of {name}", axes)
+    if x.panels:
+        raise ValueError("x must be stored as rows, got panels")
+    channels_first = x.axis == 1
+    n_images, channels = x.shape[0], x.length
+    height, width = x.shape[2:] if channels_first else x.shape[1:3]
+    n_filters, w_channels, kernel_height, kernel_width = w.shape
+    if w_channels != channels:
+        raise ValueError(f"x and w must have the same channels, got {channels} and {w_channels}")
+    stride = check_integer(stride, "stride", 1, 2**15)
+    padding = check_integer(padding, "padding", 0, 2**15)
+    out_height, out_width = convolved_size(
+        (height, width), (kernel_height, kernel_width), stride, padding
+    )
+    scales = _scales(
+        (alpha, "alpha", (n_filters,)),
+        (input_scale, "input_scale", (n_images, out_height, out_width)),
+    )
+    if channels_first:
+        shape = (n_images, n_filters, out_height, out_width)
+    else:
+        shape = (n_images, out_height, out_width, n_filters)
+        scales = scales and scales[::-1]
+    out = check_out(out, shape, np.int32 if scales is None else np.float32)
+    words = x.words
+    if padding:  # bit 0 is +1
+        words = np.zeros(
+            (n_images, height + 2 * padding, width + 2 * padding, words.shape[-1]), np.uint64
+        )
+        words[:, padding:-padding, padding:-padding] = x.words
+    words = half_words(words)
+    _, full_height, full_width, pixel_words = words.shape
+    _convolve.convolve(
+        thread_count(num_threads), n_images, words.reshape(-1), w.as_panels().words.reshape(-1),
+        out.reshape(-1).view(np.int32), scales,
+        (full_height, full_width * pixel_words, out_width, out_height * out_width, n_filters,
+         channels * kernel_height * kernel_width, channels_first),
+        (kernel_height, kernel_width * pixel_words, stride, pixel_words),
+    )  # fmt: skip
+    return out
+
+
+def xnor_input_scale(x, kernel_size, stride=1, padding=0, *, axis=1):
+    r"""Compute XNOR-Net's map K of the magnitudes of an image.
+
+    .. math:: A_{ij} = \frac{1}{C} \sum_c |x_{cij}|, \qquad K = A * k, \quad k_{ij} = \frac{1}{hw}
+
+    Parameters
+    ----------
+    x : numpy.ndarray
+        Images, N x C x H x W; N x H x W x C with ``axis=3``.
+    kernel_size : tuple of int
+        h and w of the filter.
+    stride, padding : int
+        Those of the convolution. Outside the image A is 0.
+    axis : int
+        The axis of the channels, 1 or 3.
+
+    Returns
+    -------
+    numpy.ndarray of float32
+        N x H' x W'.
+
+    Raises
+    ------
+    TypeError
+        If ``x`` does not hold real numbers, or another argument is not a whole number.
+    ValueError
+        If ``x`` is empty, has not 4 axes or holds NaN or infinity, or the filter is larger than
+        the padded image.
+
+    Notes
+    -----
+    Source: Bei Yu, Mo04, "XNOR-Networks", (2): binarizing the input.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from quantlib import kernels
+    >>> kernels.xnor_input_scale(np.array([[[[1.0, -3.0]], [[5.0, 7.0]]]]), (1, 2)).tolist()
+    [[[4.0]]]
+    """
+    x = as_real(x, "x", ndim=4)
+    check_choice(axis, "axis", (1, 3))
+    stride = check_integer(stride, "stride", 1, 2**15)
+    padding = check_integer(padding, "padding", 0, 2**15)
+    height, width = (check_integer(size, "kernel_size", 1, 2**15) for size in kernel_size)
+    size = x.shape[2:] if axis == 1 else x.shape[1:3]
+    convolved_size(size, (height, width), stride, padding)
+    values = np.ascontiguousarray(x, np.float32)
+    mean = np.empty((len(x), *size), np.float32)
+    inner = size[0] * size[1] if axis == 1 else 1
+    _convolve.mean_map(values.reshape(-1), x.shape[axis], inner, mean.reshape(-1))
+    if not np.isfinite(mean).all():
+        raise ValueError(f"x must be finite, got {np.count_nonzero(~np.isfinite(x))} that are not")
+    if padding:
+        mean = np.pad(mean, ((0, 0), (padding, padding), (padding, padding)))
+    return _box_mean(_box_mean(mean, 1, height, stride), 2, width, stride)
+
+
+def _box_mean(x, axis, size, stride):
+    """Return the means of ``size`` neighbours along ``axis``, every ``stride``."""
+    count = x.shape[axis] - size + 1
+    parts = [np.moveaxis(x, axis, 0)[i : i + count : stride] for i in range(size)]
+    return np.moveaxis(sum(parts[1:], parts[0]) / np.float32(size), 0, axis)
+
+
+def _scales(*wanted):
+    """Return scales as float32, missing ones as ones; None if all are missing.
+
+    Each of ``wanted`` is (values, name, shape). Spare ones follow the last.
+    """
+    if all(values is None for values, _, _ in wanted):
+        return None
+    scales = []
+    for values, name, shape in wanted:
+        count = math.prod(shape)
+        padded = aligned_empty((count + _popcount.SPARE,), np.float32)
+        padded[:] = 1
+        if values is not None:
+            values = as_real(values, name)
+            if values.shape != shape:
+                raise ValueError(f"{name} must have shape {shape}, got {values.shape}")
+            with np.errstate(over="ignore"):
+                padded[:count] = values.reshape(-1)
+            if not np.isfinite(padded).all():
+                raise ValueError(f"{name} must be finite in float32, got NaN or infinite values")
+        scales.append(padded)
+    return tuple(scales)

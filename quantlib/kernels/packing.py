@@ -1,0 +1,443 @@
+"""Many values in one 64-bit word: signs, bit planes, ternary values.
+
+A packed operand can be stored in two ways. *Rows*: the words of a row one after the other; the
+first operand of a product. *Panels*: sixteen rows together, 32-bit word by 32-bit word, so that
+one 512-bit register holds the same word of sixteen rows; the second operand of a product.
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from quantlib._validation import check_axis, check_bit_width
+from quantlib.kernels import _pack_words as loops
+from quantlib.kernels._checks import (
+    aligned_empty,
+    as_real,
+    as_whole,
+    check_bounds,
+    check_instance,
+)
+from quantlib.kernels._threads import run, thread_count
+
+__all__ = [
+    "PackedBits",
+    "PackedPlanes",
+    "PackedTernary",
+    "half_words",
+    "pack_planes",
+    "pack_signs",
+    "pack_ternary",
+    "row_words",
+    "unpack_planes",
+    "unpack_signs",
+    "unpack_ternary",
+]
+
+LANES = 16  # rows of a panel
+
+
+@dataclass(frozen=True, eq=False)
+class PackedBits:
+    """Signs, 64 to a word. Make one with :func:`pack_signs`.
+
+    Attributes
+    ----------
+    words : numpy.ndarray of uint64 or uint32
+        Value k of a row is bit ``k % 64`` of word ``k // 64``: 1 stands for -1, 0 for +1. The
+        padding bits of the last word are 0. As rows: the shape of the values without the packed
+        axis, then the words. As panels: uint32, (rows / 16, rounded up) x words x 16, where a row
+        is an index of the first of these axes, and word w holds the XOR of the row's words up to
+        w, complemented for w = 4i + 1.
+    shape : tuple of int
+        Shape of the values.
+    axis : int
+        The axis that was packed.
+    panels : bool
+        Whether the words are stored as panels.
+    """
+
+    words: np.ndarray
+    shape: tuple[int, ...]
+    axis: int
+    panels: bool = False
+
+    @property
+    def length(self):
+        """Values along the packed axis; K of a matrix product."""
+        return self.shape[self.axis]
+
+    @property
+    def nbytes(self):
+        """Bytes that the words take."""
+        return self.words.nbytes
+
+    def as_panels(self):
+        """Return the same signs stored as panels."""
+        return _as_panels(self)
+
+
+@dataclass(frozen=True, eq=False)
+class PackedPlanes:
+    """Codes of a few bits, split into planes of one bit. Make one with :func:`pack_planes`.
+
+    Attributes
+    ----------
+    words : numpy.ndarray of uint64 or uint32
+        As rows: rows x ``bit_width`` x words, the lowest plane first. As panels: uint32, (rows /
+        16, rounded up) x ``bit_width`` x words x 16, word w holding the XOR of the words of its
+        plane up to w, complemented for w = 4i + 1. Signed codes are stored with
+        ``2**(bit_width - 1)`` added.
+    shape : tuple of int
+        Rows and K.
+    bit_width : int
+        Number of planes.
+    signed : bool
+        Whether the codes are signed.
+    sums : numpy.ndarray of int64
+        Sum of the stored (never negative) codes of each row.
+    panels : bool
+        Whether the words are stored as panels.
+    """
+
+    words: np.ndarray
+    shape: tuple[int, int]
+    bit_width: int
+    signed: bool
+    sums: np.ndarray
+    panels: bool = False
+
+    @property
+    def nbytes(self):
+        """Bytes that the words take."""
+        return self.words.nbytes
+
+    @property
+    def offset(self):
+        """What was added to every code before it was stored."""
+        return 2 ** (self.bit_width - 1) if self.signed else 0
+
+    def as_panels(self):
+        """Return the same codes stored as panels."""
+        return _as_panels(self)
+
+
+@dataclass(frozen=True, eq=False)
+class PackedTernary:
+    """Values -1, 0 and +1 as two planes. Make one with :func:`pack_ternary`.
+
+    Attributes
+    ----------
+    words : numpy.ndarray of uint64 or uint32
+        As rows: rows x 2 x words, the mask (1 where the value is not 0), then the sign (1 where
+        it is -1). As panels: uint32, (rows / 16, rounded up) x 2 x words x 16.
+    shape : tuple of int
+        Rows and K.
+    panels : bool
+        Whether the words are stored as panels.
+    """
+
+    words: np.ndarray
+    shape: tuple[int, int]
+    panels: bool = False
+
+    @property
+    def nbytes(self):
+        """Bytes that the words take."""
+        return self.words.nbytes
+
+    def as_panels(self):
+        """Return the same values stored as panels."""
+        return _as_panels(self)
+
+
+def pack_signs(x, axis=-1, *, panels=False, num_threads=None):
+    r"""Pack the signs of real numbers, 64 to a word.
+
+    .. math:: \text{bit} = \begin{cases} 1 & x < 0 \\ 0 & x \ge 0 \end{cases}
+
+    so that bit 1 stands for -1, and the sign of 0 (and of -0.0) is +1.
+
+    Parameters
+    ----------
+    x : numpy.ndarray
+        Real numbers of any shape; float32 in C order is read without a copy.
+    axis : int
+        The axis to pack: the one that a product sums over. 1 for images N x C x H x W and for
+        the weights O x C x h x w of a convolution, 3 (or -1) for images N x H x W x C.
+    panels : bool
+        Whether to store panels of sixteen rows: the second operand of a product.
+    num_threads : int, optional
+        Threads to use; all that numba has if not given.
+
+    Returns
+    -------
+    PackedBits
+
+    Raises
+    ------
+    TypeError
+        If ``x`` does not hold real numbers.
+    ValueError
+        If ``x`` is empty or holds NaN or infinity, or there is no such axis.
+
+    Notes
+    -----
+    Source: Bei Yu, Mo04, table "BNN": +1 and -1 encoded as 0 and 1.
+
+    Examples
+    --------
+    >>> packed = pack_signs(np.array([[0.5, -2.0, 0.0, -0.1]]))
+    >>> bin(packed.words[0, 0]), packed.shape
+    ('0b1010', (1, 4))
+    """
+    x = as_real(x, "x")
+    axis = check_axis(axis, x.ndim)
+    threads = thread_count(num_threads)
+    if x.dtype != np.float32:
+        x = np.where(np.isfinite(x), np.sign(x), np.nan).astype(np.float32)
+    values = np.ascontiguousarray(x).reshape(-1)
+    length = x.shape[axis]
+    outer, inner = math.prod(x.shape[:axis]), math.prod(x.shape[axis + 1 :])
+    n_words = -(-length // loops.BITS)
+    words = aligned_empty((outer * inner * n_words,), np.uint64)
+    if inner == 1:
+        n_tasks = -(-outer // loops.TASK)
+        strange = np.zeros(n_tasks, np.bool_)
+        pair, sizes = (loops.sign_rows, loops.sign_rows_parallel), (outer, length)
+    else:
+        n_tasks = outer * -(-inner // loops.TASK)
+        strange = np.zeros(n_tasks, np.bool_)
+        pair, sizes = (loops.sign_columns, loops.sign_columns_parallel), (length, inner)
+    run(*pair, threads, n_tasks, values, *sizes, words, strange)
+    if strange.any():
+        n_bad = np.count_nonzero(~np.isfinite(x))
+        raise ValueError(f"x must be finite, got {n_bad} NaN or infinite values")
+    words = words.reshape(*x.shape[:axis], *x.shape[axis + 1 :], n_words)
+    packed = PackedBits(words, x.shape, axis)
+    return packed.as_panels() if panels else packed
+
+
+def unpack_signs(packed):
+    """Return the signs of :func:`pack_signs` as an array of int8, -1 and +1.
+
+    Parameters
+    ----------
+    packed : PackedBits
+
+    Returns
+    -------
+    numpy.ndarray of int8
+        Of the shape of the values that were packed.
+
+    Raises
+    ------
+    TypeError
+        If ``packed`` is something else.
+
+    Examples
+    --------
+    >>> unpack_signs(pack_signs(np.array([[0.5, -2.0, 0.0, -0.1]]))).tolist()
+    [[1, -1, 1, -1]]
+    """
+    check_instance(packed, "packed", PackedBits, "pack_signs")
+    rest = packed.shape[: packed.axis] + packed.shape[packed.axis + 1 :]
+    bits = _bits(row_words(packed), packed.length)
+    signs = np.int8(1) - np.int8(2) * bits.reshape(*rest, packed.length)
+    return np.ascontiguousarray(np.moveaxis(signs, -1, packed.axis))
+
+
+def pack_planes(codes, bit_width, *, signed=False, panels=False, num_threads=None):
+    r"""Split codes of ``bit_width`` bits into planes, each packed 64 to a word.
+
+    .. math:: x + o = \sum_{i=0}^{b-1} 2^i\, u_i, \qquad
+              o = \begin{cases} 2^{b-1} & \text{signed} \\ 0 & \text{unsigned} \end{cases}
+
+    Parameters
+    ----------
+    codes : numpy.ndarray of integers
+        Rows x K. Unsigned: from 0 to ``2**bit_width - 1``. Signed: from ``-2**(bit_width - 1)`` to
+        ``2**(bit_width - 1) - 1``.
+    bit_width : int
+        Bits a code, 1 to 8.
+    signed : bool
+        Whether the codes are signed.
+    panels : bool
+        Whether to store panels of sixteen rows: the second operand of a product.
+    num_threads : int, optional
+        Threads to use; all that numba has if not given.
+
+    Returns
+    -------
+    PackedPlanes
+
+    Raises
+    ------
+    TypeError
+        If ``codes`` are not integers.
+    ValueError
+        If ``codes`` is empty or not a matrix, or a code or ``bit_width`` is out of range.
+
+    Examples
+    --------
+    >>> packed = pack_planes(np.array([[3, 0, 2]]), bit_width=2)
+    >>> [bin(word) for word in packed.words.ravel()]
+    ['0b1', '0b101']
+    """
+    codes = as_whole(codes, "codes", ndim=2)
+    bit_width = check_bit_width(bit_width, 1, 8)
+    offset = 2 ** (bit_width - 1) if signed else 0
+    check_bounds(codes, "codes", -offset, 2**bit_width - 1 - offset)
+    stored = (codes + codes.dtype.type(0)).astype(np.int16) + np.int16(offset)
+    words = _pack_bits(stored.astype(np.uint8), np.arange(bit_width), num_threads)
+    sums = stored.sum(axis=1, dtype=np.int64)
+    packed = PackedPlanes(words, codes.shape, bit_width, bool(signed), sums)
+    return packed.as_panels() if panels else packed
+
+
+def unpack_planes(packed):
+    """Return the codes of :func:`pack_planes` as an array of int32.
+
+    Parameters
+    ----------
+    packed : PackedPlanes
+
+    Returns
+    -------
+    numpy.ndarray of int32
+        Rows x K.
+
+    Raises
+    ------
+    TypeError
+        If ``packed`` is something else.
+
+    Examples
+    --------
+    >>> unpack_planes(pack_planes(np.array([[3, -4, 0]]), bit_width=3, signed=True)).tolist()
+    [[3, -4, 0]]
+    """
+    check_instance(packed, "packed", PackedPlanes, "pack_planes")
+    planes = _bits(row_words(packed), packed.shape[1])
+    weights = 1 << np.arange(packed.bit_width, dtype=np.int32)
+    return (planes * weights[:, None]).sum(axis=1, dtype=np.int32) - np.int32(packed.offset)
+
+
+def pack_ternary(x, *, panels=False, num_threads=None):
+    """Pack values -1, 0 and +1 into a mask plane and a sign plane, 2 bits a value.
+
+    Parameters
+    ----------
+    x : numpy.ndarray
+        Rows x K, integers or real numbers, all of them -1, 0 or 1.
+    panels : bool
+        Whether to store panels of sixteen rows: the second operand of a product.
+    num_threads : int, optional
+        Threads to use; all that numba has if not given.
+
+    Returns
+    -------
+    PackedTernary
+
+    Raises
+    ------
+    TypeError
+        If ``x`` does not hold real numbers.
+    ValueError
+        If ``x`` is empty or not a matrix, or a value is none of the three.
+
+    Examples
+    --------
+    >>> [bin(word) for word in pack_ternary(np.array([[1, 0, -1]])).words.ravel()]
+    ['0b101', '0b100']
+    """
+    x = as_real(x, "x", ndim=2)
+    small = np.zeros(x.shape, np.int8)
+    np.copyto(small, np.nan_to_num(x, nan=2), where=abs(x) <= 1, casting="unsafe")
+    if not (small == x).all():
+        strange = x[small != x].ravel()[0]
+        raise ValueError(f"x must hold -1, 0 and 1 only, got {strange}")
+    # In two's complement -1 is 11111111 and 1 is 00000001: bit 0 is the mask, bit 7 the sign.
+    packed = PackedTernary(_pack_bits(small.view(np.uint8), [0, 7], num_threads), x.shape)
+    return packed.as_panels() if panels else packed
+
+
+def unpack_ternary(packed):
+    """Return the values of :func:`pack_ternary` as an array of int8.
+
+    Parameters
+    ----------
+    packed : PackedTernary
+
+    Returns
+    -------
+    numpy.ndarray of int8
+        Rows x K.
+
+    Raises
+    ------
+    TypeError
+        If ``packed`` is something else.
+
+    Examples
+    --------
+    >>> unpack_ternary(pack_ternary(np.array([[1, 0, -1]]))).tolist()
+    [[1, 0, -1]]
+    """
+    check_instance(packed, "packed", PackedTernary, "pack_ternary")
+    mask, sign = np.moveaxis(_bits(row_words(packed), packed.shape[1]), 1, 0)
+    return mask - 2 * sign
+
+
+def _pack_bits(values, bits, num_threads):
+    """Return chosen ``bits`` of the bytes ``values`` (rows x K): rows x bits x words."""
+    n_rows, length = values.shape
+    words = aligned_empty((n_rows, len(bits), -(-length // loops.BITS)), np.uint64)
+    run(
+        loops.bit_rows, loops.bit_rows_parallel, thread_count(num_threads),
+        -(-n_rows // loops.TASK), np.ascontiguousarray(values).reshape(-1), n_rows, length,
+        np.asarray(bits, np.int64), words.reshape(-1),
+    )  # fmt: skip
+    return words
+
+
+def _as_panels(packed):
+    """Return ``packed``, whose words are rows along the first axis, stored as panels."""
+    if packed.panels:
+        return packed
+    if len(packed.shape) < 2:
+        raise ValueError(f"panels need rows: x must have 2 axes or more, got {packed.shape}")
+    n_runs = 1 if isinstance(packed, PackedBits) else packed.words.shape[1]
+    words = half_words(packed.words).reshape(len(packed.words), n_runs, -1)
+    panels = aligned_empty((-(-len(words) // LANES), n_runs, words.shape[2], LANES), np.uint32)
+    loops.to_panels(words, panels, not isinstance(packed, PackedTernary))
+    if isinstance(packed, PackedBits):
+        panels = panels[:, 0]
+    return replace(packed, words=panels, panels=True)
+
+
+def half_words(words):
+    """Return 64-bit words as twice as many 32-bit words, the lower half first."""
+    return np.ascontiguousarray(words).astype("<u8", copy=False).view("<u4")
+
+
+def row_words(packed):
+    """Return the words of ``packed`` as rows, whichever way they are stored."""
+    if not packed.panels:
+        return packed.words
+    words = np.moveaxis(packed.words, -1, 1)
+    words = np.ascontiguousarray(words.reshape(-1, *words.shape[2:]))
+    if not isinstance(packed, PackedTernary):
+        words[..., 1::4] ^= np.uint32(0xFFFFFFFF)
+        words[..., 1:] ^= words[..., :-1].copy()
+    rest = list(packed.shape)
+    del rest[getattr(packed, "axis", 1)]
+    words = words[: rest[0]].view("<u8")
+    return words.reshape(*rest, -1) if isinstance(packed, PackedBits) else words
+
+
+def _bits(words, length):
+    """Return the first ``length`` bits of the words along the last axis, as int8."""
+    little = np.ascontiguousarray(words).astype("<u8", copy=False).view(np.uint8)
+    return np.unpackbits(little, axis=-1, count=length, bitorder="little").view(np.int8)

@@ -1,0 +1,84 @@
+"""One small exact check of each kernel, for runs in other processes and on other processors."""
+
+import time
+
+import numpy as np
+
+from quantlib import kernels
+
+
+def signs(x):
+    return np.where(x < 0, -1, 1)
+
+
+def convolve(x, w, stride=1, padding=0, value=0):
+    """Convolve integers exactly: N x C x H x W with O x C x h x w, padded with ``value``."""
+    edges = ((0, 0), (0, 0), (padding, padding), (padding, padding))
+    x = np.pad(x.astype(np.int64), edges, constant_values=value)
+    windows = np.lib.stride_tricks.sliding_window_view(x, w.shape[2:], axis=(2, 3))
+    return np.einsum("nchwij,ocij->nohw", windows[:, :, ::stride, ::stride], w.astype(np.int64))
+
+
+def check_xnor_gemm(rng, threads):
+    a, b = rng.standard_normal((9, 70)), rng.standard_normal((35, 70))
+    packed = kernels.pack_signs(a), kernels.pack_signs(b, panels=True)
+    result = kernels.xnor_gemm(*packed, num_threads=threads)
+    np.testing.assert_array_equal(result, signs(a) @ signs(b).T)
+    scaled = kernels.xnor_gemm(*packed, row_scale=np.full(9, 0.5), num_threads=threads)
+    np.testing.assert_array_equal(scaled, result / 2)
+
+
+def check_xnor_conv2d(rng, threads):
+    x, w = rng.standard_normal((2, 5, 6, 7)), rng.standard_normal((18, 5, 3, 3))
+    packed = kernels.pack_signs(w, 1, panels=True)
+    expected = convolve(signs(x), signs(w), 2, 1, value=1)
+    first = kernels.xnor_conv2d(kernels.pack_signs(x, 1), packed, 2, 1, num_threads=threads)
+    np.testing.assert_array_equal(first, expected)
+    x = np.moveaxis(x, 1, 3)
+    last = kernels.xnor_conv2d(kernels.pack_signs(x), packed, 2, 1, num_threads=threads)
+    np.testing.assert_array_equal(np.moveaxis(last, 3, 1), expected)
+    scale = kernels.xnor_input_scale(x, (3, 3), 2, 1, axis=3)
+    mean = convolve(abs(x).mean(3)[:, None] * 2**20, np.ones((1, 1, 3, 3)), 2, 1) / 9 / 2**20
+    np.testing.assert_allclose(scale, mean[:, 0], rtol=1e-4)
+
+
+def check_ternary_gemm(rng, threads):
+    a, b = rng.integers(-1, 2, (9, 70)), rng.integers(-1, 2, (35, 70))
+    packed = kernels.pack_ternary(a), kernels.pack_ternary(b, panels=True)
+    np.testing.assert_array_equal(kernels.ternary_gemm(*packed, num_threads=threads), a @ b.T)
+
+
+def check_bitplane_gemm(rng, threads):
+    a, b = rng.integers(0, 8, (9, 70)), rng.integers(-4, 4, (35, 70))
+    packed = kernels.pack_planes(a, 3), kernels.pack_planes(b, 3, signed=True, panels=True)
+    np.testing.assert_array_equal(kernels.bitplane_gemm(*packed, num_threads=threads), a @ b.T)
+
+
+def check_shift_gemm(rng, threads):
+    sign, exponent = rng.integers(-1, 2, (6, 70)), rng.integers(0, 3, (6, 70))
+    weights = kernels.pack_shifts(sign, exponent)
+    for largest in (127, 2**15):  # sums in 16 bits, in 32 bits
+        a = rng.integers(-largest, largest + 1, (66, 70))
+        result = kernels.shift_gemm(a, weights, num_threads=threads)
+        np.testing.assert_array_equal(result, a @ (sign * 2**exponent).T)
+
+
+def check_shift_conv2d(rng, threads):
+    x = rng.integers(-128, 128, (2, 3, 6, 7))
+    sign, exponent = rng.integers(-1, 2, (5, 3, 3, 3)), rng.integers(0, 3, (5, 3, 3, 3))
+    weights = kernels.pack_shifts(sign, exponent)
+    result = kernels.shift_conv2d(x, weights, 2, 1, num_threads=threads)
+    np.testing.assert_array_equal(result, convolve(x, sign * 2**exponent, 2, 1))
+
+
+CHECKS = {name[6:]: check for name, check in list(globals().items()) if name.startswith("check_")}
+
+
+def first_use_seconds(threads):
+    """Run each check once; return the processor time that each took, compilation included."""
+    seconds = {}
+    for name, check in CHECKS.items():
+        start = time.process_time()
+        check(np.random.default_rng(0), threads)
+        seconds[name] = time.process_time() - start
+    return seconds

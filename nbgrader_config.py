@@ -5,6 +5,10 @@ fetch and submit, is a matter of the machine: set ``c.Exchange.root`` in Jupyter
 configuration folder, for instructors and students alike.
 """
 
+from pathlib import Path
+
+from quantgrader.nbgrader_cases import preprocessors
+
 c = get_config()  # noqa: F821 (traitlets provides it)
 
 c.CourseDirectory.course_id = "lowbit"
@@ -13,6 +17,14 @@ c.CourseDirectory.release_directory = "exercises"
 c.CourseDirectory.submitted_directory = "submitted"
 c.CourseDirectory.autograded_directory = "autograded"
 c.CourseDirectory.feedback_directory = "feedback"
+
+# Students do not get what the hidden checks are made of. The checks themselves are made from the
+# course's seed when an assignment is generated: the environment's COURSE_SEED (`make release
+# COURSE_SEED=...`), else the one used before, else a default that everybody can read. They go
+# into nbgrader's gradebook, and into the folder `hidden` for `quantgrader`.
+c.CourseDirectory.ignore = ["hidden.py", "feedback", ".ipynb_checkpoints", "__pycache__", "*.pyc"]
+c.GenerateAssignment.preprocessors = preprocessors()
+c.InsertCases.hidden_directory = str(Path(__file__).parent / "hidden")
 
 # What a student finds in place of a solution. Until it is replaced, its checks fail.
 c.ClearSolutions.code_stub = {

@@ -237,6 +237,56 @@ def load_pretrained(name="digits_cnn", seed=0):
     return model.eval()
 
 
+def linear_network(weights, biases=None):
+    """Return a network of linear layers with the given weights, and ReLU between them.
+
+    Small enough to follow by hand; the exercises' checks use it.
+
+    Parameters
+    ----------
+    weights : list of array_like
+        Weight of each layer, shape (out, in).
+    biases : list of array_like or None, optional
+        Bias of each layer, shape (out,); None where a layer has none. By default no layer has.
+
+    Raises
+    ------
+    ValueError
+        If there is no weight, shapes don't fit together, or a value is not finite.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from quantlib import models
+    >>> network = models.linear_network([[[1.0, -1.0], [0.5, 2.0]], [[1.0, 1.0]]])
+    >>> network(torch.tensor([[1.0, 2.0]])).tolist()
+    [[4.5]]
+    """
+    biases = [None] * len(weights) if biases is None else list(biases)
+    if not len(weights) or len(biases) != len(weights):
+        raise ValueError(
+            f"weights and biases must be one for each layer, got {len(weights)} and {len(biases)}"
+        )
+    layers, width = [], None
+    for weight, bias in zip(weights, biases, strict=True):
+        weight = torch.tensor(np.asarray(weight), dtype=torch.float32)
+        if weight.ndim != 2 or width not in (None, weight.shape[1]):
+            wanted = "two axes" if width is None else f"the shape (out, {width})"
+            raise ValueError(f"weights must have {wanted} here, got {tuple(weight.shape)}")
+        check_finite(weight, "weights")
+        width = weight.shape[0]
+        layer = nn.Linear(weight.shape[1], width, bias=bias is not None)
+        with torch.no_grad():
+            layer.weight.copy_(weight)
+            if bias is not None:
+                bias = torch.tensor(np.asarray(bias), dtype=torch.float32)
+                if bias.shape != (width,):
+                    raise ValueError(f"biases must have the shape ({width},), got {bias.shape}")
+                layer.bias.copy_(bias)
+        layers += [layer, nn.ReLU()]
+    return nn.Sequential(*layers[:-1]).eval()
+
+
 def weight_layers(model):
     """Return the convolutions and linear layers of ``model``, by name, in the model's order.
 

@@ -149,6 +149,35 @@ def test_grade_takes_filled_in_notebooks(tmp_path):
     assert marks["reader"][name].automatic == (total / 2, total)
 
 
+@pytest.mark.timeout(300)
+def test_partial_marks_are_those_of_the_grader(tmp_path):
+    """nbgrader's marks for wrong answers are what the cases, compared outside, give."""
+    import nbformat
+
+    notebooks, expected = {}, {}
+    bank = harness.load_bank()
+    for name, assignment in ASSIGNMENTS.items():
+        wrong = {
+            exercise.grade_id: [
+                v
+                for v in bank
+                if (v.assignment, v.function) == (name, exercise.function) and not v.is_right
+            ][-1].source
+            for exercise in assignment.exercises
+        }
+        released = course.read_notebook(course.ROOT / "exercises" / name / f"{name}.ipynb")
+        notebooks[name] = tmp_path / f"{name}.ipynb"
+        nbformat.write(course.fill_in(released, wrong), notebooks[name])
+        expected[name] = assignment.marks(wrong)
+    marks = course.grade({"reader": notebooks})["reader"]
+    for name, assignment in ASSIGNMENTS.items():
+        for exercise in assignment.exercises:
+            score, points = marks[name].cells[exercise.test_id]
+            assert score == pytest.approx(expected[name][exercise.test_id])
+            assert score < points == exercise.points
+        assert any(score > 0 for score in expected[name].values())
+
+
 def test_a_command_that_fails_says_why(tmp_path):
     school = course.Course(tmp_path / "course", assignments=["01_uniform"])
     with pytest.raises(RuntimeError, match="release_assignment no_such_assignment exited with"):

@@ -5,12 +5,14 @@ must get.
 """
 
 import ast
-import copy
+import json
 import textwrap
 
 import pytest
 import torch
 from variants import harness
+
+from quantgrader import authoring, collector, compare
 
 ASSIGNMENTS = harness.load_assignments()
 BANK = harness.load_bank()
@@ -64,13 +66,34 @@ def test_right_answers_pass_together(name):
 # The harness itself -----------------------------------------------------------------------
 
 NOTEBOOK = {
-    "double": ("def double(x):\n    return 2 * x", 'assert double(3) == 6, "not twice the number"'),
+    "double": (
+        "def double(x):\n    return 2 * x",
+        'check(double, (3,), equals(6, "not twice the number"))',
+    ),
     "quadruple": (
         "def quadruple(x):\n    return double(double(x))",
-        'assert quadruple(1) == 4, "not four times the number"',
+        'check(quadruple, (1,), equals(4, "not four times the number"))',
     ),
-    "triple": ("def triple(x):\n    return 3 * x", 'assert triple(2) == 6, "not three times"'),
+    "triple": (
+        "def triple(x):\n    return 3 * x",
+        'check(triple, (2,), equals(6, "not three times"))',
+    ),
 }
+HIDDEN = """
+from quantgrader.cases import Case, equals
+
+
+def double(generator):
+    yield Case((5,), equals(10, "not twice another number"))
+
+
+def quadruple(generator):
+    yield Case((5,), equals(20, "not four times another number"))
+
+
+def triple(generator):
+    yield Case((5,), equals(15, "not three times another number"))
+"""
 
 
 @pytest.fixture
@@ -78,13 +101,15 @@ def small_assignment(tmp_path):
     """An assignment of three functions, the second of which calls the first."""
     from nbformat import v4, write
 
-    cells = [v4.new_code_cell("import math", id="imports")]
+    imports = "import math\n\nfrom quantgrader.checks import check, check_hidden, equals"
+    cells = [v4.new_code_cell(imports, id="imports")]
     for grade_id, (solution, test) in NOTEBOOK.items():
         marks = {"grade_id": grade_id, "solution": True, "grade": False}
         cells.append(v4.new_code_cell(solution, id=grade_id, metadata={"nbgrader": marks}))
         marks = {"grade_id": f"{grade_id}-test", "solution": False, "grade": True, "points": 1}
         cells.append(v4.new_code_cell(test, id=f"{grade_id}-test", metadata={"nbgrader": marks}))
     write(v4.new_notebook(cells=cells), tmp_path / "small.ipynb")
+    (tmp_path / "hidden.py").write_text(HIDDEN, encoding="utf-8")
     return harness.Assignment(tmp_path / "small.ipynb")
 
 
@@ -132,6 +157,12 @@ def test_harness_accepts_a_true_verdict(small_assignment, tmp_path, function, so
             'def wrong_sum(x):\n    """Message: not twice"""\n    return x + x',
             "keeps the points of double-test",
         ),
+        # Right for what students see, wrong for another input.
+        (
+            "triple",
+            'def right_seen(x):\n    """The number that is seen."""\n    return 6',
+            "fails triple-test: not three times another number",
+        ),
         # Called right, but it is wrong.
         (
             "triple",
@@ -141,7 +172,7 @@ def test_harness_accepts_a_true_verdict(small_assignment, tmp_path, function, so
         # Right by itself, but what calls it fails.
         (
             "double",
-            'def right_once(x):\n    """Once."""\n    return {3: 6}[x]',
+            'def right_once(x):\n    """Once."""\n    return {3: 6, 5: 10}[x]',
             "fails quadruple-test: KeyError: 1",
         ),
         # Wrong, with another message than the bank says.
@@ -163,7 +194,7 @@ def test_harness_reports_a_false_verdict(small_assignment, tmp_path, function, s
 
 
 def test_harness_reports_a_failure_that_does_not_depend_on_the_answer(small_assignment, tmp_path):
-    small_assignment.sources["triple-test"] = 'assert "broken" not in globals(), "broken"'
+    small_assignment.sources["triple"] += ' if "broken" not in globals() else 0'
     source = """
         def wrong_and_harmful(x):
             \"\"\"Message: not four times\"\"\"
@@ -172,8 +203,19 @@ def test_harness_reports_a_failure_that_does_not_depend_on_the_answer(small_assi
             return 5
         """
     assert faults_of(small_assignment, tmp_path, "quadruple", source) == [
-        "also fails triple-test, which does not depend on it: AssertionError: broken"
+        "also fails triple-test, which does not depend on it: AssertionError: not three times"
     ]
+
+
+def test_harness_stops_where_students_and_grader_disagree(small_assignment, tmp_path):
+    source = """
+        def right_at_first(x, calls=[]):
+            \"\"\"Right when it is called for the first time.\"\"\"
+            calls.append(x)
+            return 2 * x if len(calls) == 1 else 0
+        """
+    with pytest.raises(RuntimeError, match=r"double: students see None, the grader says 'not tw"):
+        faults_of(small_assignment, tmp_path, "double", source)
 
 
 # The bank -----------------------------------------------------------------------------------
@@ -203,103 +245,84 @@ def test_variants_have_the_parameters_of_the_function(name, function):
         assert variant.parameters == harness.parameters(definition), variant
 
 
-# The test cells -----------------------------------------------------------------------------
-
-
-def checks_in(source):
-    """Return (call or assert, message) for each check in a piece of code; None without message."""
-    found = []
-    for node in ast.walk(ast.parse(textwrap.dedent(source))):
-        if isinstance(node, ast.Assert):
-            found.append((node, node.msg))
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            place = {"expect": 1, "compare": 2}.get(node.func.id)
-            if place is not None:
-                found.append((node, node.args[place] if len(node.args) > place else None))
-                mistakes = [k.value for k in node.keywords if k.arg == "mistakes"]
-                found += [(node, key) for dictionary in mistakes for key in dictionary.keys]
-    return found
-
-
-def source_of_checks(name, function):
-    assignment = ASSIGNMENTS[name]
-    return assignment.sources[assignment.exercise(function).test_id]
+# The checks ---------------------------------------------------------------------------------
 
 
 @on_each_exercise
 def test_every_check_has_a_message_of_fixed_text(name, function):
-    source = source_of_checks(name, function)
-    for part in (harness.visible_part(source), harness.hidden_part(source)):
-        checks = checks_in(part)
-        assert checks
-        for check, message in checks:
-            text = message.value if isinstance(message, ast.Constant) else None
-            assert isinstance(text, str), f"no fixed message: {ast.unparse(check)}"
-            assert len(text) > 20 and text.endswith((".", "?")), text
+    cases = ASSIGNMENTS[name].cases[function]
+    assert {case.visible for case in cases} == {True, False}
+    other = authoring.hidden_cases(hidden_file(name), function, "another seed")
+    hidden = [case for case in cases if not case.visible]
+    assert [case.messages for case in hidden] == [case.messages for case in other]
+    for message in {message for case in cases for message in case.messages}:
+        assert len(message) > 20 and message.endswith((".", "?")), message
+
+
+def hidden_file(name):
+    return ASSIGNMENTS[name].path.parent / "hidden.py"
 
 
 @on_each_exercise
 def test_a_test_cell_calls_only_the_function_that_it_grades(name, function):
-    functions = {e.function for e in ASSIGNMENTS[name].exercises}
-    assert harness.names_in(source_of_checks(name, function)) & functions == {function}
-
-
-@on_each_exercise
-def test_a_test_cell_ends_without_a_value(name, function):
-    """nbgrader takes a number as the last value of a test cell for a partial mark."""
-    last = ast.parse(source_of_checks(name, function)).body[-1]
-    if isinstance(last, ast.Expr):
-        assert isinstance(last.value, ast.Call) and last.value.func.id in {"compare", "expect"}
+    assignment = ASSIGNMENTS[name]
+    functions = {e.function for e in assignment.exercises}
+    source = assignment.sources[assignment.exercise(function).test_id]
+    assert harness.names_in(source) & functions == {function}
+    # nbgrader would take a number as the last value of a test cell for a partial mark.
+    last = ast.parse(source).body[-1]
+    assert ast.unparse(last) == f"check_hidden({function})"
 
 
 @on_each_exercise
 def test_visible_checks_do_not_show_the_hidden_inputs(name, function):
     """A table of the visible checks' results passes them, and fails the hidden ones."""
     assignment = ASSIGNMENTS[name]
+    probes = {
+        visible: [json.dumps(c.probe) for c in assignment.cases[function] if c.visible is visible]
+        for visible in (True, False)
+    }
+    assert not set(probes[True]) & set(probes[False]) - {"null"}
     exercise = assignment.exercise(function)
-    visible = {exercise.test_id: harness.visible_part(assignment.sources[exercise.test_id])}
-    recorded = []
+    seen = [json.loads(probe) for probe in probes[True] if probe != "null"]
+    given = {"_seen": [tuple(map(collector.decode, probe)) for probe in seen]}
+    table = f"""
+_table = [{function}(*_arguments) for _arguments in _seen]
+_calls = []
 
-    def record(answer):
-        def recording(*arguments, **named):
-            recorded.append(answer(*arguments, **named))
-            return copy.deepcopy(recorded[-1])
-
-        return recording
-
-    given = {"_record": record}
-    model = assignment.sources[exercise.grade_id] + f"\n\n{function} = _record({function})"
-    results = assignment.run({exercise.grade_id: model} | visible, given, {exercise.test_id})
-    assert results[exercise.test_id] is None
-    assert recorded
-
-    def table():
-        answers = iter(recorded)
-
-        def look_up(*arguments, **named):
-            return copy.deepcopy(next(answers, recorded[-1]))
-
-        return look_up
-
-    given = {"_table": table}
-    replaced = {exercise.grade_id: f"{function} = _table()"}
-    results = assignment.run(replaced | visible, given, {exercise.test_id})
-    assert results[exercise.test_id] is None
-    results = assignment.run(replaced, given, {exercise.test_id})
-    assert results[exercise.test_id] is not None
+def {function}(*arguments):
+    _calls.append(arguments)
+    return _table[(len(_calls) - 1) % len(_table)]
+"""
+    source = assignment.sources[exercise.grade_id] + table
+    # Two rounds of the visible checks, the students' and the grader's, go through the table.
+    result = assignment.run({exercise.grade_id: source}, given, {exercise.test_id})
+    message = result[exercise.test_id]
+    hidden = {m for c in assignment.cases[function] if not c.visible for m in c.messages}
+    generic = {compare.OTHER_SHAPE, compare.OTHER_FORM, compare.NO_NUMBERS, compare.NOT_FINITE}
+    assert message in hidden | generic
 
 
 @on_each_exercise
-def test_hidden_checks_use_other_seeds(name, function):
-    source = source_of_checks(name, function)
+def test_the_course_seed_makes_the_hidden_checks(name, function):
+    def made(seed):
+        cases = authoring.hidden_cases(hidden_file(name), function, seed)
+        return [case.as_dict() for case in cases]
 
-    def seeds(part):
-        calls = [n for n in ast.walk(ast.parse(textwrap.dedent(part))) if isinstance(n, ast.Call)]
-        return {
-            ast.unparse(argument)
-            for call in calls
-            if ast.unparse(call.func).endswith(("default_rng", "manual_seed"))
-            for argument in call.args
-        }
+    assert made("a class") == made("a class")
+    assert made("a class") != made("another class")
 
-    assert not seeds(harness.visible_part(source)) & seeds(harness.hidden_part(source))
+
+@pytest.mark.parametrize("seed", ["spring", "autumn", "3"])
+@pytest.mark.parametrize("name", sorted(ASSIGNMENTS))
+def test_answers_get_the_same_verdict_with_any_seed(name, seed):
+    """The model answers pass, and one right answer to each function."""
+    assignment = harness.Assignment(ASSIGNMENTS[name].path)
+    assignment.cases = authoring.make(assignment.path.parent, seed).functions
+    passed = {e.test_id: None for e in assignment.exercises}
+    assert assignment.run() == passed
+    answers = {
+        e.grade_id: [v for v in variants_of(name, e.function) if v.is_right][-1].source
+        for e in assignment.exercises
+    }
+    assert assignment.run(answers) == passed

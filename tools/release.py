@@ -1,31 +1,48 @@
-"""Make the notebooks that students get: python -m tools.release.
+"""Make the notebooks that students get, and the checks that they don't: python -m tools.release.
 
 Each folder of `solutions/` becomes a folder of `exercises/`: solutions are replaced by a line to
-fill in, hidden checks are taken out. The gradebook that nbgrader writes on the way is thrown
-away; the instructor's own, if there is one, stays untouched.
+fill in, hidden checks are taken out. The hidden checks, made from the course's seed, go into the
+gradebook (`gradebook.db`) and into the folder `hidden`. The seed is the environment's COURSE_SEED;
+without it the one used before; and the first time a default that everybody can read. Keep the
+seed of a class to yourself: who knows it can make the class's hidden checks.
+
+`exercises/` does not depend on the seed.
 """
 
+import shutil
 import tempfile
 from pathlib import Path
 
-from tools.course import ROOT, assignment_names, run_nbgrader
+from quantgrader.authoring import DEFAULT_SEED, course_seed
+from tools.course import ROOT, Course, assignment_names, run_nbgrader
 
 
-def release(destination=ROOT / "exercises"):
-    """Write the released notebooks under ``destination`` and return the assignments' names."""
+def release(destination):
+    """Write the released notebooks under ``destination`` and return the assignments' names.
+
+    Nothing else is written: the gradebook and the hidden checks are thrown away.
+    """
+    destination = Path(destination).resolve()
+    with tempfile.TemporaryDirectory() as folder:
+        course = Course(Path(folder) / "course")
+        course.generate()
+        made = course.instructor / "exercises"
+        names = assignment_names(made)
+        for name in names:
+            shutil.rmtree(destination / name, ignore_errors=True)
+            shutil.copytree(made / name, destination / name)
+    return names
+
+
+def generate():
+    """Make the notebooks, the gradebook and the hidden checks of the course in this folder."""
     with tempfile.TemporaryDirectory() as home:
-        run_nbgrader(
-            "generate_assignment",
-            "*",
-            "--force",
-            f"--db=sqlite:///{Path(home) / 'gradebook.db'}",
-            f"--CourseDirectory.release_directory={Path(destination).resolve()}",
-            cwd=ROOT,
-            home=home,
-        )
-    return assignment_names(destination)
+        run_nbgrader("generate_assignment", "*", "--force", cwd=ROOT, home=home)
+    return assignment_names(ROOT / "exercises")
 
 
 if __name__ == "__main__":
-    for name in release():
-        print(f"exercises/{name}")
+    for name in generate():
+        print(f"exercises/{name}, hidden/{name}.json")
+    if course_seed(ROOT / "hidden") == DEFAULT_SEED:
+        print("The hidden checks are those of the public seed. For a class: COURSE_SEED=...")

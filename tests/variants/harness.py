@@ -6,7 +6,9 @@ with functions `wrong_<mistake>` and `right_<way>`. The docstring of a wrong one
 
 A variant becomes a cell of the solution notebook, in place of the model answer: the module's
 imports and helpers, then the variant under the graded function's name. The notebook is then run
-in this process, in a namespace of its own. The verdict must be:
+in this process, in a namespace of its own. Each test cell is gone through twice: as students run
+it, which stops at the first check that fails, and as the grader does, which asks the function
+for its results and compares them. The two must agree. The verdict must be:
 
 - a wrong answer fails its own checks, with the message. Functions that call it, directly or
   through others (as the model answers do), may fail too; all other checks pass;
@@ -20,17 +22,19 @@ changing what all share.
 import ast
 import contextlib
 import io
+import json
+import linecache
 import re
 import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from quantgrader import authoring, collector, compare
 from tools.course import ROOT, assignment_names, read_notebook
 
 BANK = Path(__file__).resolve().parent
 MESSAGE = re.compile(r"^\s*Message:\s*(.+?)\s*$", re.MULTILINE)
-HIDDEN = re.compile(r"^\s*### BEGIN HIDDEN TESTS.*?^\s*### END HIDDEN TESTS", re.M | re.S)
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,11 @@ class Assignment:
             if (grade_id := _grade_id(cell)) and grade_id.endswith("-test")
         ]
 
+    @cached_property
+    def cases(self):
+        """All cases of the default course seed, by function."""
+        return authoring.make(self.path.parent).functions
+
     def exercise(self, function):
         return next(e for e in self.exercises if e.function == function)
 
@@ -107,28 +116,83 @@ class Assignment:
             any other cell is raised.
         """
         sources = self.sources | (replaced or {})
-        tests = {e.test_id for e in self.exercises}
-        wanted = tests if only is None else set(only)
+        tests = {e.test_id: e.function for e in self.exercises}
+        wanted = tests.keys() if only is None else set(only)
         namespace = {"__name__": "__main__"} | (given or {})
-        results = {}
+        texts, results = [], {}
         with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             for cell_id, _ in self.code:
-                if cell_id in tests - wanted:
-                    continue
-                code = compile(sources[cell_id], f"<{self.name}: {cell_id}>", "exec")
-                try:
-                    exec(code, namespace)
-                except Exception as error:
-                    if cell_id not in tests:
-                        raise
-                    results[cell_id] = " ".join(f"{type(error).__name__}: {error}".split())
-                else:
-                    if cell_id in tests:
-                        results[cell_id] = None
+                if cell_id not in tests:
+                    texts.append(sources[cell_id])
+                    self._execute(cell_id, sources[cell_id], namespace)
+                elif cell_id in wanted:
+                    visible = authoring.visible_part(sources[cell_id])
+                    seen = self._failure(cell_id, visible, namespace)
+                    results[cell_id] = self._verdict(tests[cell_id], seen, namespace, texts)
                 if only is not None and results.keys() == wanted:
                     break
         return results
+
+    def marks(self, replaced):
+        """Return the points that the grader gives to answers, by the ids of the test cells."""
+        sources = self.sources | replaced
+        tests = {e.test_id for e in self.exercises}
+        namespace, texts = {"__name__": "__main__"}, []
+        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for cell_id, _ in self.code:
+                if cell_id not in tests:
+                    texts.append(sources[cell_id])
+                    self._execute(cell_id, sources[cell_id], namespace)
+            marks = {}
+            for exercise in self.exercises:
+                function = namespace[exercise.function]
+                cases = self.cases[exercise.function]
+                results = [_answer(function, case) for case in cases]
+                score = compare.score(cases, results, exercise.points, texts)
+                marks[exercise.test_id] = score.score
+        return marks
+
+    def _execute(self, cell_id, source, namespace):
+        name = f"<{self.name}: {cell_id}>"
+        # As in a notebook's kernel, the text of a function can be found.
+        linecache.cache[name] = len(source), None, source.splitlines(keepends=True), name
+        exec(compile(source, name, "exec"), namespace)
+
+    def _failure(self, cell_id, source, namespace):
+        """Run a test cell as students do and return its failure's message, or None."""
+        try:
+            self._execute(cell_id, source, namespace)
+        except Exception as error:
+            return " ".join(f"{type(error).__name__}: {error}".split())
+
+    def _verdict(self, function, seen, namespace, texts):
+        """Ask the function as the grader does, and return the message of the first failure.
+
+        ``seen`` is the message that students see.
+        """
+        for case in self.cases[function]:
+            verdict = compare.check(case, _answer(namespace[function], case), texts)
+            if not verdict.passed:
+                if (seen is not None) != case.visible or verdict.message not in (
+                    seen or verdict.message
+                ):
+                    raise RuntimeError(
+                        f"{function}: students see {seen!r}, the grader says {verdict.message!r}"
+                    )
+                return seen or verdict.message
+        if seen is not None:
+            raise RuntimeError(f"{function}: students see {seen!r}, the grader finds nothing wrong")
+        return None
+
+
+def _answer(function, case):
+    """What the grader gets: JSON that has gone out of the process and back."""
+    if case.probe is None:
+        return None
+    probe = json.loads(json.dumps(case.probe))
+    return json.loads(json.dumps(collector.answer(function, probe)))
 
 
 def _grade_id(cell):
@@ -138,16 +202,6 @@ def _grade_id(cell):
 def names_in(source):
     """Return every name that a piece of code mentions."""
     return {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
-
-
-def hidden_part(source):
-    """Return the hidden checks of a test cell."""
-    return "\n".join(HIDDEN.findall(source))
-
-
-def visible_part(source):
-    """Return a test cell as students get it."""
-    return HIDDEN.sub("", source)
 
 
 @dataclass(frozen=True)

@@ -120,13 +120,13 @@ def wrong_percent_for_share(model, images, labels):
 
 
 def wrong_six_to_three_bits(model, images, labels):
-    """Message: The keys of the dict must be the bit widths"""
+    """Message: Its keys must be the bit widths"""
     accuracies = {b: a for b, a in measure(model, images, labels, per_channel).items() if b > 2}
     return accuracies, smallest(accuracies, training.accuracy(model, images, labels) - 0.01)
 
 
 def wrong_list(model, images, labels):
-    """Message: the dict of accuracies and the bit width"""
+    """Message: The first result is a dict"""
     accuracies = measure(model, images, labels, per_channel)
     needed = smallest(accuracies, training.accuracy(model, images, labels) - 0.01)
     return list(accuracies.values()), needed

@@ -1,0 +1,300 @@
+"""Grade an assignment: many submissions at a time, each on its own, and any time to be resumed.
+
+Workers only run code in their sandboxes. This process reads the submissions, compares the values
+that come back, and alone writes: the notebook in ``autograded``, then the result in the journal,
+which makes it finished, then the marks in the gradebook. Whatever is not finished when it ends is
+done again by the next run; a finished result that is not in the gradebook yet is written there.
+"""
+
+import hashlib
+import json
+import os
+from concurrent.futures import FIRST_COMPLETED, wait
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field, replace
+
+from quantgrader import gradebook, questions, sandbox
+from quantgrader.autograded import remove_autograded, write_autograded
+from quantgrader.course import CourseError
+from quantgrader.journal import VERSION, Journal, Result
+from quantgrader.limits import Limits
+from quantgrader.marking import ended_text, make_job, mark_tasks
+from quantgrader.preflight import answered, preflight
+from quantgrader.reference import grade_id
+from quantgrader.runner import Outcome, imports_of
+from quantgrader.submission import printable, read_submission
+from quantgrader.work import settings
+from quantgrader.workers import LocalWorkers, WorkerDied, cluster_workers
+
+_AHEAD = 2
+
+
+def limits_for(course, reference):
+    """The limits of a submission: the course's time for a cell, and a kernel for each task.
+
+    ``c.QuantGrader.memory_bytes = ...`` and the like in nbgrader_config.py set others of `Limits`.
+    """
+    functions = sum(task.function is not None for task in reference.tasks)
+    seconds = course.config.get("Execute", {}).get("timeout") or Limits.cell_seconds
+    # A function that ends its kernel may do so in its visible checks and when it is asked.
+    found = {"cell_seconds": float(seconds), "attempts": 2 * functions + 2}
+    try:
+        return Limits(**(found | dict(course.config.get("QuantGrader", {}))))
+    except (TypeError, ValueError) as error:
+        raise CourseError(f"c.QuantGrader in nbgrader_config.py: {error}") from None
+
+
+@dataclass
+class Grading:
+    """One run of the command: what it works on, and what has become of it."""
+
+    course: object
+    assignment: str
+    reference: object
+    questions: list
+    limits: Limits
+    sandboxed: bool
+    journal: Journal
+    book: object
+    basis: bytes
+    results: dict = field(default_factory=dict)
+    kept: set = field(default_factory=set)
+    unrecorded: dict = field(default_factory=dict)
+
+    def look_at(self, student, force):
+        """Read a submission: (notebook, unfinished result) to be run, or None if it is done."""
+        folder = self.course.folder("submitted", student, self.assignment)
+        submission = read_submission(folder, student, self.reference)
+        fingerprint = hashlib.sha256(self.basis + submission.fingerprint.encode()).hexdigest()
+        before = None if force else self.journal.read(student)
+        if before is not None and self._is_finished(before, fingerprint):
+            self.kept.add(student)
+            self._record(before)
+            return None
+        found = preflight(submission, self.reference)
+        result = Result(
+            student, "review", fingerprint, submission.fingerprint, notes=found.notes,
+            timestamp=submission.timestamp, sandboxed=self.sandboxed,
+        )  # fmt: skip
+        if found.notebook is not None:
+            return found.notebook, result
+        self.finish(_for_review(result, self.reference, found.reason))
+        return None
+
+    def _is_finished(self, result, fingerprint):
+        if result.fingerprint != fingerprint or result.status == "failed":
+            return False
+        return result.status == "review" or self._autograded(result.student).is_file()
+
+    def _autograded(self, student):
+        folder = self.course.folder("autograded", student, self.assignment)
+        return folder / f"{self.reference.name}.ipynb"
+
+    def job(self, notebook):
+        """What a worker gets, as data."""
+        return make_job(notebook, self.questions, self.reference.files).as_dict()
+
+    def mark(self, notebook, result, outcome):
+        """Compare what came back with what must be, and write it down."""
+        if outcome.ended and outcome.ended["reason"] == "sandbox":
+            raise WorkerDied(f"the sandbox could not be started: {outcome.ended['detail']}")
+        sources = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+        marks = mark_tasks(self.reference, self.questions, outcome.probes, sources, questions.check)
+        cells = {grade_id(cell): cell for cell in notebook.cells if grade_id(cell)}
+        unanswered = [
+            name
+            for name, released in self.reference.cells.items()
+            if released.metadata.nbgrader.solution and not answered(cells[name], released)
+        ]
+        scores = {}
+        for task in self.reference.tasks:
+            if task.grade_id in marks:
+                scores[task.grade_id] = marks[task.grade_id].as_dict()
+            else:
+                score = 0.0 if task.grade_id in unanswered else None
+                scores[task.grade_id] = _by_hand(task, score)
+        done = replace(
+            result, status="graded", marks=scores, unanswered=tuple(unanswered),
+            reasons=_reasons(notebook, outcome), seconds=round(outcome.seconds, 3),
+        )  # fmt: skip
+        write_autograded(
+            self._autograded(result.student), notebook, outcome.cells, scores,
+            self.reference.files, result.timestamp,
+        )  # fmt: skip
+        self.finish(done)
+
+    def finish(self, result):
+        """Keep a result, and write it into the gradebook."""
+        if result.status == "review":
+            remove_autograded(self._autograded(result.student))
+        self.journal.write(result)
+        self._record(result)
+
+    def fail(self, student, reason):
+        """Say that a submission could not be graded, through no fault of the student."""
+        result = Result(student, "failed", reasons=(reason,), sandboxed=self.sandboxed)
+        self.results[student] = result
+        # A full disk or a name that is no text: it is in the results, and tried again.
+        with suppress(OSError, ValueError):
+            self.journal.write(result)
+
+    def _record(self, result):
+        self.results[result.student] = result
+        try:
+            if not gradebook.is_recorded(self.book, self.assignment, self.reference, result):
+                gradebook.record(self.book, self.course, self.assignment, self.reference, result)
+        except Exception as error:
+            self.unrecorded[result.student] = printable(f"{type(error).__name__}: {error}", 200)
+        finally:
+            self.book.db.remove()
+
+
+def grade(
+    course,
+    assignment,
+    *,
+    students=None,
+    jobs=None,
+    scheduler=None,
+    sandboxed=True,
+    force=False,
+    progress=None,
+):
+    """Grade what was handed in for an assignment, and return the `Grading` with all results.
+
+    Parameters
+    ----------
+    course : Course
+    assignment : str
+    students : sequence of str, optional
+        Only these; by default everybody who handed something in.
+    jobs : int, optional
+        Worker processes of this machine; by default one a core.
+    scheduler : str, optional
+        Address of a Dask scheduler whose workers run the submissions instead.
+    sandboxed : bool
+        False runs submissions with the rights of whoever starts this.
+    force : bool
+        Also what is finished.
+    progress : callable, optional
+        Called with (number of finished ones, number of all) whenever that changes.
+
+    Raises
+    ------
+    CourseError
+        Where something is wrong with the course; nothing was graded then.
+    SandboxUnavailable
+        Where the sandbox can't be used; nothing was graded then.
+    """
+    reference = course.reference(assignment)
+    asked = questions.load(course.cases_file(assignment), reference)
+    everybody = course.submitters(assignment)
+    chosen = list(dict.fromkeys(students)) if students else everybody
+    for student in chosen:
+        if student not in everybody:
+            raise CourseError(f"{printable(student)} has handed in nothing for {assignment}.")
+    if sandboxed and scheduler is None:
+        report = sandbox.check()
+        if not report.usable:
+            raise sandbox.SandboxUnavailable(str(report))
+    limits = limits_for(course, reference)
+    sandbox_settings = settings(
+        limits=limits, preload=imports_of(reference.code), hidden=course.secrets(),
+        mode="auto" if sandboxed else "none",
+    )  # fmt: skip
+    basis = hashlib.sha256(f"{VERSION} {limits} {sandboxed}".encode())
+    basis.update(reference.as_bytes() + course.cases_file(assignment).read_bytes())
+    journal = Journal(course.journal(assignment))
+    with ExitStack() as stack:
+        stack.enter_context(journal.locked())
+        book = stack.enter_context(gradebook.open_gradebook(course))
+        gradebook.check_assignment(book, reference, assignment)
+        book.db.remove()
+        run = Grading(
+            course, assignment, reference, asked, limits, sandboxed, journal, book,
+            basis.digest(),
+        )  # fmt: skip
+        if scheduler is not None:
+            workers = stack.enter_context(cluster_workers(scheduler))
+        else:
+            log = stack.enter_context((journal.folder / "workers.log").open("w"))
+            count = jobs or len(os.sched_getaffinity(0))
+            workers = stack.enter_context(LocalWorkers(min(count, max(len(chosen), 1)), log))
+        _run_all(run, workers, sandbox_settings, chosen, force, progress or (lambda *_: None))
+    return run
+
+
+def _run_all(run, workers, sandbox_settings, students, force, progress):
+    """Keep the workers busy until every student has a result."""
+    waiting, pending = iter(students), {}
+    progress(0, len(students))
+
+    def next_one():
+        """Hand the next submission that has to be run to a worker; False when there is none."""
+        for student in waiting:
+            try:
+                todo = run.look_at(student, force)
+                if todo is not None:
+                    job = json.dumps(run.job(todo[0]))
+                    pending[workers.submit(sandbox_settings, job)] = todo
+                    return True
+            except Exception as error:
+                run.fail(student, _unexpected(error))
+            progress(len(run.results), len(students))
+        return False
+
+    while True:
+        while len(pending) < workers.width + _AHEAD and next_one():
+            pass
+        if not pending:
+            return
+        for future in wait(pending, return_when=FIRST_COMPLETED).done:
+            notebook, result = pending.pop(future)
+            try:
+                run.mark(notebook, result, _outcome(future.result()))
+            except sandbox.SandboxUnavailable:
+                raise
+            except Exception as error:
+                run.fail(result.student, _unexpected(error))
+            progress(len(run.results), len(students))
+
+
+def _outcome(answer):
+    """The `Outcome` in a worker's answer."""
+    found = json.loads(answer)
+    if "unavailable" in found:
+        raise sandbox.SandboxUnavailable(found["unavailable"])
+    if "broken" in found:
+        raise WorkerDied(found["broken"])
+    return Outcome.from_dict(found["outcome"])
+
+
+def _unexpected(error):
+    return f"Not graded, run the command again: {printable(f'{type(error).__name__}: {error}')}"
+
+
+def _by_hand(task, score=None):
+    """The mark of a task that a person has to look at."""
+    return {"score": score, "points": task.points, "passed": 0, "asked": 0, "messages": []}
+
+
+def _for_review(result, reference, reason):
+    marks = {task.grade_id: _by_hand(task) for task in reference.tasks}
+    return replace(result, reasons=(reason,), marks=marks)
+
+
+def _reasons(notebook, outcome):
+    """Sentences on what went wrong in the run, beside the marks."""
+    found = []
+    if outcome.ended:
+        found.append(f"The run ended early: {ended_text(outcome.ended['reason'])}.")
+    for run in outcome.cells:
+        name = grade_id(notebook.cells[int(run.grade_id)]) or f"number {int(run.grade_id) + 1}"
+        if run.status == "timeout":
+            found.append(f"The cell {name} was stopped after {run.seconds:.0f} s.")
+        elif run.status == "killed":
+            reason = ended_text((run.error or {}).get("type", ""))
+            found.append(f"The cell {name} was stopped: {reason}.")
+        if run.truncated:
+            found.append(f"The output of the cell {name} was cut.")
+    return tuple(found)

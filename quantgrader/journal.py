@@ -1,0 +1,127 @@
+"""Finished results, one file for each submission, so that a stopped run can go on.
+
+A file is there in full or not at all. It is the only place that says that a submission is
+finished; what is in the gradebook follows from it.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import re
+import tempfile
+from dataclasses import asdict, dataclass, field
+
+_TEMPORARY = ".tmp-"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a submission ended: with marks ("graded") or with a reason ("review", "failed").
+
+    ``marks`` is {grade_id: {"score", "points", "passed", "asked", "messages"}}; a score is None
+    where a person has to give it. "failed" is not the student's doing and is tried again.
+    ``fingerprint`` stands for all that the result depends on, ``submission`` for what was handed
+    in.
+    """
+
+    student: str
+    status: str
+    fingerprint: str = ""
+    submission: str = ""
+    reasons: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    marks: dict = field(default_factory=dict)
+    unanswered: tuple[str, ...] = ()
+    timestamp: str | None = None
+    seconds: float = 0.0
+    sandboxed: bool = True
+    version: int = VERSION
+
+    @classmethod
+    def from_dict(cls, data):
+        """A result from what was written."""
+        for name in ("reasons", "notes", "unanswered"):
+            data[name] = tuple(data[name])
+        return cls(**data)
+
+
+def write_atomically(path, data, mode=0o644):
+    """Write bytes so that the file is there in full or not at all, also after a power cut."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=_TEMPORARY, dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+class Busy(RuntimeError):
+    """Another run is at work on the same assignment."""
+
+
+class Journal:
+    """The results of one assignment, in one folder."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self._lock = None
+
+    def _path(self, student):
+        plain = re.sub(r"[^A-Za-z0-9_.@-]", "_", student)[:80]
+        return self.folder / f"{plain}-{hashlib.sha256(student.encode()).hexdigest()[:12]}.json"
+
+    @contextlib.contextmanager
+    def locked(self):
+        """Keep other runs away; the lock goes when this process does, however it ends."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / ".lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise Busy("Another `quantgrader grade` is at work on this assignment.") from None
+            for left in self.folder.glob(f"{_TEMPORARY}*"):
+                left.unlink(missing_ok=True)
+            yield self
+
+    def read(self, student):
+        """The result of a student, or None if there is none that can be read."""
+        try:
+            data = json.loads(self._path(student).read_bytes())
+            if data["version"] != VERSION or data["student"] != student:
+                return None
+            return Result.from_dict(data)
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            return None
+
+    def write(self, result):
+        """Keep a result."""
+        data = json.dumps(asdict(result), indent=1, sort_keys=True)
+        # Marks are nobody else's business.
+        write_atomically(self._path(result.student), data.encode(), mode=0o600)
+
+    def forget(self, student):
+        """Take a student's result away."""
+        self._path(student).unlink(missing_ok=True)
+
+    def students(self):
+        """Names of the students who have a result."""
+        names = []
+        for path in self.folder.glob("*.json"):
+            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+                names.append(json.loads(path.read_bytes())["student"])
+        return sorted(names)

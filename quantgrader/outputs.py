@@ -1,0 +1,114 @@
+"""Outputs of a submission made harmless: text, and pictures drawn anew. No HTML, no script."""
+
+import base64
+import binascii
+import io
+import re
+
+from PIL import Image
+
+_MAX_IMAGE_BYTES = 4_000_000
+_MAX_PIXELS = 16_000_000
+_MAX_TEXT = 100_000
+_MAX_OUTPUTS = 200
+_ESCAPES = re.compile(r"\x1b(\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|[@-Z\\-_])")
+
+
+def plain_text(text, limit=_MAX_TEXT):
+    """A text without terminal escapes and control characters, bounded."""
+    if isinstance(text, list):
+        text = "".join(part for part in text if isinstance(part, str))
+    text = _ESCAPES.sub("", text if isinstance(text, str) else "")
+    text = text.replace("\r\n", "\n")
+    text = "".join(
+        c if c in "\n\t" or c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text
+    )
+    return text if len(text) <= limit else f"{text[:limit]}\n… (the rest is cut)"
+
+
+def clean_png(data):
+    """A PNG picture, as base64, drawn anew from its pixels; None if it is no such picture."""
+    if isinstance(data, list):
+        data = "".join(part for part in data if isinstance(part, str))
+    if not isinstance(data, str) or len(data) > _MAX_IMAGE_BYTES * 4 // 3:
+        return None
+    try:
+        raw = base64.b64decode("".join(data.split()), validate=True)
+        with Image.open(io.BytesIO(raw), formats=["PNG"]) as picture:
+            if picture.width * picture.height > _MAX_PIXELS:
+                return None
+            pixels = picture.convert("RGBA")
+    # Pillow raises whatever its decoder comes upon.
+    except (binascii.Error, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None
+    new = io.BytesIO()
+    Image.frombytes("RGBA", pixels.size, pixels.tobytes()).save(new, "PNG")
+    return base64.b64encode(new.getvalue()).decode()
+
+
+def clean_outputs(outputs):
+    """Outputs of nbformat 4 with nothing in them that a page could run."""
+    cleaned = []
+    for output in outputs[:_MAX_OUTPUTS]:
+        kind = output.get("output_type") if isinstance(output, dict) else None
+        if kind == "stream":
+            name = "stderr" if output.get("name") == "stderr" else "stdout"
+            cleaned.append(_stream(name, plain_text(output.get("text"))))
+        elif kind == "error":
+            cleaned.append(
+                {
+                    "output_type": "error",
+                    "ename": plain_text(output.get("ename"), 200),
+                    "evalue": plain_text(output.get("evalue"), 2_000),
+                    "traceback": _traceback(output.get("traceback")),
+                }
+            )
+        elif kind in ("display_data", "execute_result"):
+            data = output.get("data") if isinstance(output.get("data"), dict) else {}
+            kept = {}
+            if (text := plain_text(data.get("text/plain"))) != "":
+                kept["text/plain"] = text
+            if (picture := clean_png(data.get("image/png"))) is not None:
+                kept["image/png"] = picture
+            if kept:
+                cleaned.append({"output_type": "display_data", "data": kept, "metadata": {}})
+    if len(outputs) > _MAX_OUTPUTS:
+        cleaned.append(_stream("stdout", f"… ({len(outputs) - _MAX_OUTPUTS} more outputs are cut)"))
+    return cleaned
+
+
+def _traceback(lines):
+    lines = lines if isinstance(lines, list) else []
+    return plain_text("\n".join(plain_text(line) for line in lines[:100]), 20_000).split("\n")
+
+
+def _stream(name, text):
+    return {"output_type": "stream", "name": name, "text": text}
+
+
+_GAP = "\N{ZERO WIDTH SPACE}"
+
+
+def inert(text):
+    """A Markdown or raw text in which no HTML is live, and that reads as before.
+
+    nbgrader's formgrader shows such cells in the instructor's session, tags and all. A character
+    without width behind each ``<`` makes text of them; `as_written` takes it out.
+    """
+    return re.sub(r"<(?=[A-Za-z/!?])|\\(?=href)", rf"\g<0>{_GAP}", text)
+
+
+def as_written(text):
+    """The text that `inert` got."""
+    return text.replace(f"<{_GAP}", "<").replace(f"\\{_GAP}href", "\\href")
+
+
+def message_output(messages):
+    """An output that nbgrader takes for a failed check, with the messages for the student."""
+    text = "\n".join(plain_text(message, 500) for message in messages)
+    return {
+        "output_type": "error",
+        "ename": "AssertionError",
+        "evalue": text,
+        "traceback": [f"AssertionError: {line}" for line in text.split("\n")],
+    }

@@ -1,0 +1,141 @@
+"""Where jobs are run: in worker processes of this machine, or on a Dask cluster.
+
+Both are context managers with ``submit(settings, job)``, which returns a future of an answer, and
+``width``, the number of jobs worth having under way.
+"""
+
+import json
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+from quantgrader.course import CourseError
+
+# A worker keeps the limits of a job itself. One that is silent for so much longer is stuck.
+_GRACE_SECONDS = 180
+
+
+class WorkerDied(RuntimeError):
+    """A worker ended, or was stuck, while it ran this job."""
+
+
+class _Process:
+    """A worker process and the pipe to it."""
+
+    def __init__(self, log):
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "quantgrader.work"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            encoding="utf-8",
+        )
+
+    def ask(self, settings, job):
+        """Return the answer to a job; raises WorkerDied."""
+        seconds = json.loads(settings)["limits"]["total_seconds"] + _GRACE_SECONDS
+        watchdog = threading.Timer(seconds, self.process.kill)
+        watchdog.start()
+        try:
+            self.process.stdin.write(json.dumps([settings, job]) + "\n")
+            self.process.stdin.flush()
+            answer = self.process.stdout.readline()
+        except OSError:
+            answer = ""
+        finally:
+            watchdog.cancel()
+        if not answer.endswith("\n"):
+            self.end()
+            raise WorkerDied("the worker process ended")
+        return answer
+
+    def end(self):
+        """End the process and the sandbox in it."""
+        self.process.kill()
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
+
+
+class LocalWorkers:
+    """Worker processes of this machine, each with its own warm sandbox."""
+
+    def __init__(self, jobs, log=subprocess.DEVNULL):
+        self.width = jobs
+        self._log = log
+        self._threads = ThreadPoolExecutor(jobs)
+        self._own = threading.local()
+        self._all = []
+        self._closing = False
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._closing = True
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        for process in list(self._all):
+            process.process.kill()
+        self._threads.shutdown(wait=True)
+        for process in self._all:
+            process.end()
+
+    def submit(self, settings, job):
+        """Run a job in the next free worker."""
+        return self._threads.submit(self._run, settings, job)
+
+    def _run(self, settings, job):
+        for attempt in (1, 2):
+            process = getattr(self._own, "process", None)
+            if process is None:
+                process = self._own.process = _Process(self._log)
+                self._all.append(process)
+                if self._closing:
+                    process.process.kill()
+            try:
+                return process.ask(settings, job)
+            except WorkerDied:
+                self._own.process = None
+                if attempt == 2 or self._closing:
+                    raise
+        raise AssertionError("not reached")
+
+
+class _ClusterWorkers:
+    """The workers of a Dask cluster."""
+
+    def __init__(self, client):
+        from quantgrader.work import run
+
+        self._run = run
+        self._executor = client.get_executor(pure=False, retries=1)
+        threads = client.nthreads()
+        if not threads:
+            raise CourseError("The Dask scheduler has no workers: start some (dask worker).")
+        self.width = 2 * sum(threads.values())
+
+    def submit(self, settings, job):
+        return self._executor.submit(self._run, settings, job)
+
+
+@contextmanager
+def cluster_workers(address, timeout=10):
+    """The workers of the Dask scheduler at ``address``.
+
+    Each needs this package in the same version, bubblewrap, and the packages of the course.
+    """
+    try:
+        from distributed import Client
+    except ImportError:
+        raise CourseError(
+            "--scheduler needs dask.distributed: pip install 'lowbit-course[cluster]'."
+        ) from None
+    try:
+        client = Client(address, timeout=timeout, set_as_default=False)
+    except (OSError, ValueError, TimeoutError) as error:
+        raise CourseError(f"No Dask scheduler answers at {address}: {error}") from None
+    with client:
+        yield _ClusterWorkers(client)

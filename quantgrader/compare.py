@@ -123,11 +123,7 @@ def _error(error, visible):
     if visible and isinstance(text, str) and text.strip():
         text = "".join(c if c.isprintable() else " " for c in text[:300])
         return f"{kind}: {' '.join(text.split())}"
-    return (
-        f"The function stopped with {kind}."
-        if visible
-        else f"It stopped with {kind} on another input."
-    )
+    return f"The function stopped with {kind}{'' if visible else ' on another input'}."
 
 
 def _part(value, requirement):

@@ -65,9 +65,22 @@ def mount_box(disk_bytes):
         folder = Path(BOX, name)
         folder.mkdir()
         folder.chmod(0o1777)
-    _mount(f"{BOX}/tmp", "/tmp", None, _MS_BIND)
+    # What the outer sandbox shows inside /tmp, the Python environment of a checkout there, stays.
+    for shown in _mounts_below("/tmp"):
+        os.makedirs(BOX + shown)
+        _mount(shown, BOX + shown, None, _MS_BIND | _MS_REC)
+    _mount(f"{BOX}/tmp", "/tmp", None, _MS_BIND | _MS_REC)
     _mount(f"{BOX}/shm", "/dev/shm", None, _MS_BIND)
     _mount("proc", "/proc", "proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
+
+
+def _mounts_below(folder):
+    """Return the mount points inside ``folder``, outermost first."""
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    # A blank in a path stands there as \\040.
+    points = {line.split()[4].encode().decode("unicode_escape") for line in lines}
+    below = sorted(point for point in points if point.startswith(f"{folder}/"))
+    return [p for p in below if not any(p.startswith(f"{other}/") for other in below)]
 
 
 def drop_privileges(user, as_root):

@@ -5,13 +5,15 @@ notebook. It holds the student's own text and outputs as plain text and redrawn 
 the checks only their messages. No script, nothing from any other host.
 """
 
+import secrets
+
 import nbformat
 
 from quantgrader.course import CourseError
 from quantgrader.journal import Journal, write_atomically
 from quantgrader.outputs import as_written, clean_outputs, plain_text
 from quantgrader.reference import grade_id
-from quantgrader.submission import printable
+from quantgrader.submission import printable, read_secret
 from quantgrader.templates import render
 
 _MAX_ANSWER = 50_000
@@ -37,8 +39,22 @@ def write_feedback(course, assignment, book, students=None):
         folder = course.folder("feedback", student, assignment)
         path = folder / f"{reference.name}.html"
         write_atomically(path, page.encode())
+        _write_for_the_exchange(course, assignment, result)
         paths.append(path)
     return paths
+
+
+def _write_for_the_exchange(course, assignment, result):
+    """What ``nbgrader release_feedback`` looks for beside each page: the time, and the key.
+
+    Whoever handed in without the exchange has no key and gets one that nobody knows. Without any
+    the command would stop, for all.
+    """
+    handed_in = course.folder("submitted", result.student, assignment)
+    key = read_secret(handed_in, result.student) or secrets.token_hex(32)
+    folder = course.folder("feedback", result.student, assignment)
+    write_atomically(folder / "submission_secret.txt", key.encode(), 0o600)
+    write_atomically(folder / "timestamp.txt", (result.timestamp or "").encode())
 
 
 def feedback_page(course, assignment, reference, result, book):

@@ -290,11 +290,11 @@ def _reasons(notebook, outcome):
         found.append(f"The run ended early: {ended_text(outcome.ended['reason'])}.")
     for run in outcome.cells:
         name = grade_id(notebook.cells[int(run.grade_id)]) or f"number {int(run.grade_id) + 1}"
-        if run.status == "timeout":
+        ended = (run.error or {}).get("type", "")
+        if run.status == "timeout" or (run.status == "killed" and ended == "timeout"):
             found.append(f"The cell {name} was stopped after {run.seconds:.0f} s.")
         elif run.status == "killed":
-            reason = ended_text((run.error or {}).get("type", ""))
-            found.append(f"The cell {name} was stopped: {reason}.")
+            found.append(f"The cell {name} was stopped: {ended_text(ended)}.")
         if run.truncated:
             found.append(f"The output of the cell {name} was cut.")
     return tuple(found)

@@ -85,6 +85,8 @@ def _verdict(question, result, sources, check):
     if result is not None:
         if "timeout" in result:
             return False, f"{name} was stopped: it was not done after {result['timeout']:g} s."
+        if result.get("killed") == "timeout":
+            return False, f"{name} was stopped: it was not done in time, and not to interrupt."
         if "killed" in result:
             return False, f"{name} was stopped: {ended_text(result['killed'])}."
         if "missing" in result:

@@ -179,9 +179,12 @@ def command(mode, *, modules=(), hidden=(), disk_bytes=256 << 20, threads=1):
             line += ["--ro-bind", str(path), str(path)]
     for name in _ETC:
         line += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
+    half = str(max(disk_bytes // 2, 1 << 20))
+    # Before the folders that are shown: the environment may lie in /tmp itself.
+    line += ["--perms", "1777", "--size", half, "--tmpfs", "/tmp"]
     folders = shown_folders(modules)
     for parent in sorted({parent for folder in folders for parent in folder.parents[:-1]}):
-        if not any(parent.is_relative_to(folder) for folder in folders):
+        if parent != Path("/tmp") and not any(parent.is_relative_to(folder) for folder in folders):
             line += ["--perms", "0755", "--dir", str(parent)]
     for folder in folders:
         line += ["--ro-bind", str(folder), str(folder)]
@@ -195,9 +198,8 @@ def command(mode, *, modules=(), hidden=(), disk_bytes=256 << 20, threads=1):
             line += (
                 ["--tmpfs", str(path)] if path.is_dir() else ["--ro-bind", "/dev/null", str(path)]
             )
-    half = str(max(disk_bytes // 2, 1 << 20))
     line += ["--proc", "/proc", "--dev", "/dev"]
-    for folder in ("/dev/shm", "/tmp", confine.BOX):
+    for folder in ("/dev/shm", confine.BOX):
         line += ["--perms", "1777", "--size", half, "--tmpfs", folder]
     line += ["--remount-ro", "/dev", "--remount-ro", "/"]
     for name, value in environment(f"{confine.BOX}/home", threads).items():

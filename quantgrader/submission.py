@@ -2,12 +2,14 @@
 
 import hashlib
 import os
+import re
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
 # What nbgrader itself puts beside a notebook.
-_KNOWN = ("timestamp.txt",)
+_SECRET = "submission_secret.txt"
+_KNOWN = ("timestamp.txt", _SECRET)
 _IGNORED_FOLDERS = (".ipynb_checkpoints", "__pycache__", ".git")
 _MODULES = (".py", ".pyc", ".pyd", ".so", ".pth", ".egg")
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -114,8 +116,7 @@ def read_submission(folder, student, reference, bounds=None):
     folder, found = Path(folder), _Found(bounds)
     digest = hashlib.sha256()
     try:
-        own = [path for path in (folder, folder.parent) if path.name in (student, folder.name)]
-        if any(path.is_symlink() for path in own) or not folder.is_dir():
+        if _is_linked(folder, student) or not folder.is_dir():
             raise Unreadable("the submission is a link or a file, not a folder")
         found.walk(folder)
         for row in sorted(found.entries):
@@ -131,6 +132,24 @@ def read_submission(folder, student, reference, bounds=None):
     digest.update(hashlib.sha256(data).digest() + (timestamp or "").encode())
     left_out, more = _sort_out(found.entries, name, reference)
     return Submission(student, data, None, timestamp, left_out, (*notes, *more), digest.hexdigest())
+
+
+def _is_linked(folder, student):
+    """Whether the submission's folder is a link, or the student's folder that it lies in."""
+    own = [path for path in (folder, folder.parent) if path.name in (student, folder.name)]
+    return any(path.is_symlink() for path in own)
+
+
+def read_secret(folder, student):
+    """The key under which the exchange hands a student his feedback; None if there is none."""
+    folder = Path(folder)
+    if _is_linked(folder, student):
+        return None
+    try:
+        text = read_plain_file(folder / _SECRET, 200).decode("ascii", "replace").strip()
+    except Unreadable:
+        return None
+    return text if re.fullmatch(r"[\w.-]{16,}", text, re.ASCII) else None
 
 
 def _choose_notebook(entries, reference):

@@ -105,6 +105,8 @@ def become_kernel(order, connection, box, confined):
     config.InteractiveShell.colors = "nocolor"
     app = IPKernelApp.instance(config=config)
     app.initialize(["-f", str(path)])
+    # `exit` would end the kernel a moment later, in the midst of a cell or call that can't help it.
+    app.shell.ask_exit = lambda: None
     folder = os.open(Path(box, "run"), os.O_PATH | os.O_DIRECTORY)
     channel.send(connection, {"ready": True}, folder)
     os.close(folder)

@@ -281,7 +281,9 @@ def linear_network(weights, biases=None):
             if bias is not None:
                 bias = torch.tensor(np.asarray(bias), dtype=torch.float32)
                 if bias.shape != (width,):
-                    raise ValueError(f"biases must have the shape ({width},), got {bias.shape}")
+                    raise ValueError(
+                        f"biases must have the shape ({width},), got {tuple(bias.shape)}"
+                    )
                 layer.bias.copy_(bias)
         layers += [layer, nn.ReLU()]
     return nn.Sequential(*layers[:-1]).eval()

@@ -317,3 +317,29 @@ def test_pretrained_networks_differ_and_are_not_shared():
 def test_load_pretrained_refuses(arguments, error, words):
     with pytest.raises(error, match=words):
         models.load_pretrained(**arguments)
+
+
+def test_linear_network_computes_what_its_weights_say():
+    first, second = [[1.0, -2.0], [0.5, 0.25], [-1.0, 0.0]], [[1.0, 2.0, 4.0]]
+    network = models.linear_network([first, second], [None, [10.0]])
+    x = np.array([[2.0, 1.0], [-1.0, 3.0]])
+    expected = np.maximum(x @ np.transpose(first), 0) @ np.transpose(second) + 10
+    result = network(torch.tensor(x, dtype=torch.float32)).detach().numpy()
+    np.testing.assert_allclose(result, expected)
+    assert [tuple(w.shape) for w in models.weight_tensors(network).values()] == [(3, 2), (1, 3)]
+
+
+@pytest.mark.parametrize(
+    ("weights", "biases", "message"),
+    [
+        ([], None, "weights and biases must be one for each layer"),
+        ([[[1.0]]], [None, None], "weights and biases must be one for each layer"),
+        ([[1.0]], None, "weights must have two axes"),
+        ([[[1.0], [2.0]], [[1.0]]], None, r"weights must have the shape \(out, 2\)"),
+        ([[[1.0]]], [[1.0, 2.0]], r"biases must have the shape \(1,\)"),
+        ([[[float("nan")]]], None, "weights"),
+    ],
+)
+def test_linear_network_refuses_what_does_not_fit(weights, biases, message):
+    with pytest.raises(ValueError, match=message):
+        models.linear_network(weights, biases)

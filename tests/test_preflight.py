@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import socket
 
 import grading_support as small
@@ -10,7 +11,7 @@ import pytest
 
 from quantgrader.preflight import preflight
 from quantgrader.reference import grade_id
-from quantgrader.submission import Bounds, read_submission
+from quantgrader.submission import Bounds, Submission, read_submission
 
 
 @pytest.fixture
@@ -351,6 +352,54 @@ def test_too_many_files_and_too_deep(folder):
     assert "more than 5 files" in look(folder, bounds=Bounds(entries=5)).reason
     (folder / "a" / "b" / "c").mkdir(parents=True)
     assert "nested more than 1 deep" in look(folder, bounds=Bounds(depth=1)).reason
+
+
+JUNK = (None, True, -1, 1e308, "", "x", "\ud800", "\x00", [], {}, [[]], ["a", 1], {"nbgrader": 5})
+
+
+def places(data, path=()):
+    """All paths into nested lists and dicts."""
+    if path:
+        yield path
+    if isinstance(data, list | dict):
+        for key, value in data.items() if isinstance(data, dict) else enumerate(data):
+            yield from places(value, (*path, key))
+
+
+def damage(data, generator):
+    """Replace, delete, copy or move something anywhere in a notebook."""
+    *path, key = generator.choice(list(places(data)))
+    for step in path:
+        data = data[step]
+    ways = ["replace", "delete"] + ["copy", "shuffle"] * isinstance(data, list)
+    way = generator.choice(ways)
+    if way == "replace":
+        data[key] = generator.choice(JUNK)
+    elif way == "delete":
+        del data[key]
+    elif way == "copy":
+        data.insert(generator.randrange(len(data) + 1), json.loads(json.dumps(data[key])))
+    else:
+        generator.shuffle(data)
+
+
+def test_damage_of_any_kind_ends_with_a_whole_notebook_or_a_reason():
+    generator, reference = random.Random(5), small.reference()
+    whole = 0
+    for _ in range(300):
+        found = json.loads(json.dumps(small.honest()))
+        for _ in range(generator.choice([1, 1, 2, 5])):
+            damage(found, generator)
+        data = json.dumps(found).encode()
+        result = preflight(Submission("ada", data), reference)
+        if result.notebook is None:
+            assert result.reason
+            continue
+        whole += 1
+        nbformat.validate(result.notebook)
+        assert sorted(ids(result.notebook)) == sorted(reference.cells)
+        assert nbformat.writes(result.notebook).encode()
+    assert whole > 100
 
 
 # Files beside the notebook

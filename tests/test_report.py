@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 import grading_support as small
 import nbformat
 import pytest
+from nbgrader.utils import notebook_hash
 from PIL import Image
 from sandbox_support import require_sandbox
 
@@ -18,6 +19,7 @@ from quantgrader.cli import main
 from quantgrader.feedback import write_feedback
 from quantgrader.gradebook import open_gradebook
 from quantgrader.outputs import clean_outputs, clean_png, plain_text
+from quantgrader.submission import read_submission
 from quantgrader.validate import validate
 
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>"
@@ -187,6 +189,29 @@ def test_feedback_holds_nothing_live_and_nothing_hidden(school):
 
 
 # Outputs
+
+
+def test_feedback_goes_through_the_exchange(school, tmp_path):
+    """Each page under its student's key; for whoever has none, under one that nobody knows."""
+    copy, exchange = school.copy(tmp_path / "course"), tmp_path / "exchange"
+    exchange.mkdir()
+    exchange.chmod(0o777)
+    key = "0123456789abcdef" * 8
+    keys = {name: copy.root / "submitted" / name / "small" / "submission_secret.txt"
+            for name in ("ada", "bob", "dan")}  # fmt: skip
+    keys["ada"].write_text(key)
+    keys["bob"].symlink_to(keys["ada"])
+    keys["dan"].write_bytes(b"\xff")
+    assert read_submission(keys["ada"].parent, "ada", small.reference()).notes == ()
+    with open_gradebook(copy.course()) as book:
+        pages = write_feedback(copy.course(), "small", book)
+    copy.nbgrader("release_feedback", "small", f"--Exchange.root={exchange}")
+    released = list(exchange.rglob("*.html"))
+    assert len(released) == len(pages) == 4
+    (ada,) = (p for p in released if p.stem == notebook_hash(secret=key, notebook_id="small"))
+    assert (
+        ada.read_bytes() == (copy.root / "feedback" / "ada" / "small" / "small.html").read_bytes()
+    )
 
 
 def test_pictures_are_drawn_anew():

@@ -304,6 +304,15 @@ def test_dead_kernels_cost_their_own_cell_only(runner):
     assert outcome.ended is None and outcome.kernels == 4
 
 
+def test_exit_ends_nothing_that_comes_after_it(runner):
+    """IPython's `exit` ends the kernel a moment later: in a cell or a call that can't help it."""
+    sources = ("exit", "def f():\n    return 42", "import time\ntime.sleep(0.5)", "quit()")
+    outcome = runner.run(job(*sources, probes=[("f",)]))
+    assert outcome.ended is None and outcome.kernels == 1
+    assert [cell.status for cell in outcome.cells] == ["ok"] * 4
+    assert outcome.probes[0]["value"] == 42
+
+
 def test_kernel_that_cannot_start(runner):
     """More files than there is room for: a reason, and the next submission is served."""
     outcome = runner.run(

@@ -358,7 +358,7 @@ def test_nothing_survives(runner):
     found = tell(
         runner,
         "import builtins, os, numpy, subprocess\n"
-        "text = subprocess.run(['find', '/tmp', '/dev/shm', '/box', '-name', '*left*'],\n"
+        "text = subprocess.run(['find', '/tmp', '/dev/shm', '/box', '-name', 'zz_left*'],\n"
         "                      capture_output=True, text=True).stdout\n"
         "print((text, hasattr(builtins, 'left'), hasattr(numpy, 'left'), 'LEFT' in os.environ))",
     )

@@ -207,6 +207,17 @@ def sqnr_db(generator):
             unchanged("An input was changed in place. Work on a new array."),
         )
 
+    # An error whose power is 1: no error at all is another thing.
+    x = generator.integers(2, 9, size=5).astype(float)
+    yield Case(
+        (x, x - np.eye(5)[2]),
+        equals(
+            math.log(float(sum(Fraction(v) ** 2 for v in x.tolist())), 10**0.1),
+            "The SQNR is wrong for other values or another shape.",
+            rtol=1e-5,
+        ),
+    )
+
 
 def quantize_per_channel(generator):
     for bit_width, shape in ((2, (5, 3, 3, 3)), (4, (4, 6)), (8, (6, 2, 5, 5)), (6, (3, 4, 3))):

@@ -149,7 +149,7 @@ class Assignment:
             for exercise in self.exercises:
                 function = namespace[exercise.function]
                 cases = self.cases[exercise.function]
-                results = [_answer(function, case) for case in cases]
+                results = [answer(function, case) for case in cases]
                 score = compare.score(cases, results, exercise.points, texts)
                 marks[exercise.test_id] = score.score
         return marks
@@ -173,7 +173,7 @@ class Assignment:
         ``seen`` is the message that students see.
         """
         for case in self.cases[function]:
-            verdict = compare.check(case, _answer(namespace[function], case), texts)
+            verdict = compare.check(case, answer(namespace[function], case), texts)
             if not verdict.passed:
                 if (seen is not None) != case.visible or verdict.message not in (
                     seen or verdict.message
@@ -187,7 +187,7 @@ class Assignment:
         return None
 
 
-def _answer(function, case):
+def answer(function, case):
     """What the grader gets: JSON that has gone out of the process and back."""
     if case.probe is None:
         return None

@@ -6,10 +6,10 @@ PORT ?= 8000
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lab serve release demo clean
+.PHONY: help book test lab serve release demo bench bench-grading clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 book: .venv/installed ## execute and build the book, and print the page to open
 	@$(BIN)/python -m tools.build_book
@@ -33,6 +33,12 @@ release: .venv/installed ## make exercises/ anew, and the hidden checks (COURSE_
 demo: .venv/installed ## run the main job once: build, release, grade a notebook, quantize a network
 	$(BIN)/python -m tools.demo
 
+bench: .venv/installed ## time the kernels beside their peers; writes benchmarks/results/kernels.json
+	$(BIN)/python -m benchmarks
+
+bench-grading: .venv/installed ## time quantgrader beside nbgrader; writes benchmarks/results/grading.json
+	$(BIN)/python -m benchmarks.grading
+
 clean: ## remove what was built and installed here
 	rm -rf _build node_modules .venv *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -41,5 +47,5 @@ clean: ## remove what was built and installed here
 .venv/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed: make PYTHON=..." if sys.version_info < (3, 11) else 0)'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install -c constraints.txt -e '.[course,book,test]'
+	$(BIN)/python -m pip install -c constraints.txt -e '.[course,cluster,postgres,book,test]'
 	@touch $@

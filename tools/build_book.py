@@ -33,7 +33,13 @@ SITE_FILES = BUILD / "site_files"
 CACHES = BUILD / "executed"
 
 # What the executed pages depend on besides their own code.
-CALLED_BY_PAGES = ["quantlib", "constraints.txt", "tools/build_book.py"]
+CALLED_BY_PAGES = [
+    "quantlib",
+    "constraints.txt",
+    "tools/build_book.py",
+    "benchmarks/results",
+    "book/_data",
+]
 # What the site depends on besides that.
 SITE_INPUTS = [
     "book",

@@ -5,6 +5,7 @@ import lazy_loader as lazy
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
+        "kernels": ["plot_panels", "plot_roofline", "plot_speed_ups"],
         "logarithmic": [
             "plot_bit_histograms",
             "plot_channel_quartiles",
@@ -12,6 +13,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "plot_confusions",
             "plot_levels",
         ],
+        "nonuniform": ["plot_activations", "plot_lloyd_ends", "plot_trade_off"],
         "tables": ["table"],
         "uniform": [
             "plot_accuracy_by_bits",

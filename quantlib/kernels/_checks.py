@@ -22,7 +22,7 @@ def aligned_empty(shape, dtype):
     dtype = np.dtype(dtype)
     size = math.prod(shape) * dtype.itemsize
     memory = np.empty(size + _LINE, np.uint8)
-    start = -memory.ctypes.data % _LINE
+    start = -memory.__array_interface__["data"][0] % _LINE
     return memory[start : start + size].view(dtype).reshape(shape)
 
 

@@ -6,8 +6,8 @@ from llvmlite import ir
 from numba import prange, types
 from numba.extending import intrinsic
 
+from quantlib.kernels._compile import compiled
 from quantlib.kernels._ir import F32, I8, I64, Pointers, splat, vector, zeros
-from quantlib.kernels._threads import compiled
 
 __all__ = [
     "BITS",

@@ -3,7 +3,8 @@
 import numpy as np
 from numba import prange
 
-from quantlib.kernels._threads import compiled, run
+from quantlib.kernels._compile import compiled
+from quantlib.kernels._threads import run
 from quantlib.kernels._tile import LANES, PANELS, PLANES, ROWS, SIGNS, TERNARY, tile
 
 __all__ = [

@@ -14,8 +14,8 @@ from numba import prange, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from quantlib.kernels._compile import compiled
 from quantlib.kernels._ir import I16, I32, I64, Pointers, vector, zeros
-from quantlib.kernels._threads import compiled
 
 __all__ = [
     "BLOCK",
@@ -31,7 +31,7 @@ __all__ = [
 LANES = 64  # activations side by side
 BLOCK = 64  # of K: the table of a block stays in the nearest cache
 SQUARE = 16  # side of the squares in which matrices are transposed
-UNROLL = 3  # lists are filled up to a multiple of this
+UNROLL = 4  # lists are filled up to a multiple of this
 
 
 @intrinsic
@@ -155,9 +155,9 @@ def _transpose(source, target, numbers, n_rows, n_columns):
 
 
 @compiled
-def aligned_zeros(size, dtype):
-    """Return zeros that start at a line of the cache."""
-    memory = np.zeros(size + 64, dtype)
+def _aligned_empty(size, dtype):
+    """Return new memory that starts at a line of the cache."""
+    memory = np.empty(size + 64, dtype)
     return memory[(-memory.ctypes.data % 64) // memory.itemsize :][:size]
 
 
@@ -186,8 +186,10 @@ def _sums(source, starts, first, lane_step, width, rows, bounds, low, n_levels, 
     The activation of lane l at place k of the sum is source[starts[k] + (first + l) * lane_step],
     or source[starts[k] + first + l] where ``lane_step`` is 0.
     """
-    sums = aligned_zeros(n_outputs * LANES, np.int32)
-    table = aligned_zeros((n_levels * BLOCK + 1) * LANES, source.dtype)
+    sums = _aligned_empty(n_outputs * LANES, np.int32)
+    sums[:] = 0
+    table = _aligned_empty((n_levels * BLOCK + 1) * LANES, source.dtype)
+    table[n_levels * BLOCK * LANES :] = 0  # the row that fills up lists
     for block in range(-(-len(starts) // BLOCK)):
         places = starts[block * BLOCK : (block + 1) * BLOCK]
         _fill(table, source, places, first, lane_step, width, low, n_levels)

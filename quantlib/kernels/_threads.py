@@ -1,22 +1,10 @@
 """How many threads a kernel uses."""
 
 import numba
-from numba import njit
 
 from quantlib._validation import check_integer
 
-__all__ = ["compiled", "run", "thread_count"]
-
-
-def compiled(function=None, *, parallel=False):
-    """Compile a function at its first call, and keep the machine code on disk.
-
-    numba looks only at the file of the function itself to see whether the stored code is out of
-    date. Every inner loop therefore stands in the file of the functions that use it.
-    """
-    if function is None:
-        return lambda function: compiled(function, parallel=parallel)
-    return njit(cache=True, nogil=True, error_model="numpy", parallel=parallel)(function)
+__all__ = ["run", "thread_count"]
 
 
 def thread_count(num_threads):

@@ -212,14 +212,13 @@ def tile(typing_context, a, b, c, passes, row_scales, column_scales, kind, numbe
     def emit(context, builder, signature, args):
         at = Pointers(context, builder, signature, args)
         wanted = cgutils.unpack_tuple(builder, args[6])
-        for rows, panels, product in itertools.product((ROWS, 1), (PANELS, 1), products):
+        for known in itertools.product((ROWS, 1), (PANELS, 1), products):
             same = [
-                builder.icmp_signed("==", x, I64(y))
-                for x, y in zip(wanted, (rows, panels, product), strict=True)
+                builder.icmp_signed("==", x, x.type(y)) for x, y in zip(wanted, known, strict=True)
             ]
             with builder.if_then(builder.and_(builder.and_(same[0], same[1]), same[2])):
-                work = _Tile(at, cgutils.unpack_tuple(builder, args[7]), rows, panels)
-                work.write((work.signs, work.planes, work.ternary)[product]())
+                work = _Tile(at, cgutils.unpack_tuple(builder, args[7]), *known[:2])
+                work.write((work.signs, work.planes, work.ternary)[known[2]]())
         return context.get_dummy_value()
 
     return types.void(*arrays, kind, numbers), emit

@@ -178,14 +178,12 @@ def xnor_conv2d(
         shape = (n_images, out_height, out_width, n_filters)
         scales = scales and scales[::-1]
     out = check_out(out, shape, np.int32 if scales is None else np.float32)
-    words = x.words
-    if padding:  # bit 0 is +1
-        words = np.zeros(
-            (n_images, height + 2 * padding, width + 2 * padding, words.shape[-1]), np.uint64
-        )
-        words[:, padding:-padding, padding:-padding] = x.words
-    words = half_words(words)
-    _, full_height, full_width, pixel_words = words.shape
+    shape = (n_images, height + 2 * padding, width + 2 * padding, x.words.shape[-1])
+    flat = np.zeros(math.prod(shape) + _convolve.SPARE_WORDS // 2, np.uint64)  # bit 0 is +1
+    inner = slice(padding, padding + height), slice(padding, padding + width)
+    flat[: math.prod(shape)].reshape(shape)[:, *inner] = x.words
+    words = half_words(flat)
+    full_height, full_width, pixel_words = shape[1], shape[2], 2 * shape[3]
     _convolve.convolve(
         thread_count(num_threads), n_images, words.reshape(-1), w.as_panels().words.reshape(-1),
         out.reshape(-1).view(np.int32), scales,
@@ -242,23 +240,14 @@ def xnor_input_scale(x, kernel_size, stride=1, padding=0, *, axis=1):
     padding = check_integer(padding, "padding", 0, 2**15)
     height, width = (check_integer(size, "kernel_size", 1, 2**15) for size in kernel_size)
     size = x.shape[2:] if axis == 1 else x.shape[1:3]
-    convolved_size(size, (height, width), stride, padding)
-    values = np.ascontiguousarray(x, np.float32)
-    mean = np.empty((len(x), *size), np.float32)
-    inner = size[0] * size[1] if axis == 1 else 1
-    _convolve.mean_map(values.reshape(-1), x.shape[axis], inner, mean.reshape(-1))
-    if not np.isfinite(mean).all():
-        raise ValueError(f"x must be finite, got {np.count_nonzero(~np.isfinite(x))} that are not")
-    if padding:
-        mean = np.pad(mean, ((0, 0), (padding, padding), (padding, padding)))
-    return _box_mean(_box_mean(mean, 1, height, stride), 2, width, stride)
-
-
-def _box_mean(x, axis, size, stride):
-    """Return the means of ``size`` neighbours along ``axis``, every ``stride``."""
-    count = x.shape[axis] - size + 1
-    parts = [np.moveaxis(x, axis, 0)[i : i + count : stride] for i in range(size)]
-    return np.moveaxis(sum(parts[1:], parts[0]) / np.float32(size), 0, axis)
+    out = np.empty((len(x), *convolved_size(size, (height, width), stride, padding)), np.float32)
+    window = (height, width, stride, padding)
+    values = np.ascontiguousarray(x, np.float32).reshape(-1)
+    total = _convolve.scale_map(values, x.shape[axis], axis == 1, size, window, out)
+    if not np.isfinite(total) and not np.isfinite(values).all():
+        n_bad = np.count_nonzero(~np.isfinite(values))
+        raise ValueError(f"x must be finite in float32, got {n_bad} NaN or infinite values")
+    return out
 
 
 def _scales(*wanted):
@@ -272,7 +261,7 @@ def _scales(*wanted):
     for values, name, shape in wanted:
         count = math.prod(shape)
         padded = aligned_empty((count + _popcount.SPARE,), np.float32)
-        padded[:] = 1
+        padded[count if values is not None else 0 :] = 1
         if values is not None:
             values = as_real(values, name)
             if values.shape != shape:

@@ -1,0 +1,1 @@
+"""Timings of the kernels beside their peers: ``python -m benchmarks`` or ``make bench``."""

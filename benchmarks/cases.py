@@ -1,0 +1,132 @@
+"""What is timed: each kernel, its plain reference, and torch on the same problem."""
+
+import numpy as np
+import torch
+
+from quantlib import kernels
+from quantlib.kernels import reference
+
+__all__ = ["CONVOLUTIONS", "convolution", "matrix_product"]
+
+#: The 3 x 3 layers of ResNet-18: height and width, channels.
+CONVOLUTIONS = ((56, 64), (28, 128), (14, 256), (7, 512))
+
+PEER = "torch float32"
+
+
+def matrix_product(size, length, *, everything, rng):
+    """Return the operations of a product size x length x size, and its cases.
+
+    A case is a function of the number of threads, or a pair of one that takes none and the
+    share of the operations that it does. ``everything``: not only the binary kernel.
+    """
+    a = rng.standard_normal((size, length)).astype(np.float32)
+    b = rng.standard_normal((size, length)).astype(np.float32)
+    a_torch, b_torch = torch.tensor(a), torch.tensor(b).T
+    a_bits, b_bits = kernels.pack_signs(a), kernels.pack_signs(b, panels=True)
+    a_bytes, b_bytes = (
+        torch.tensor(rng.integers(-128, 128, (size, length)), dtype=torch.int8) for _ in "ab"
+    )
+    few = min(size, 16)  # rows that the plain references do
+    cases = {
+        PEER: lambda threads: a_torch @ b_torch,
+        "torch int8": lambda threads: torch._int_mm(a_bytes, b_bytes.T),
+        "xnor_gemm": lambda threads: kernels.xnor_gemm(a_bits, b_bits, num_threads=threads),
+        "xnor_gemm, packing": lambda threads: kernels.xnor_gemm(
+            kernels.pack_signs(a, num_threads=threads), b_bits, num_threads=threads
+        ),
+        "xnor_gemm, reference": (lambda: reference.xnor_gemm(a[:few], b), few / size),
+    }
+    if everything:
+        cases |= _few_bits(size, length, few, rng) | _shifts(size, length, few, rng)
+    return 2 * size * size * length, cases
+
+
+def _few_bits(size, length, few, rng):
+    signs = [rng.integers(-1, 2, (size, length)) for _ in "ab"]
+    codes = [rng.integers(0, 8, (size, length)) for _ in "ab"]
+    a_ternary, b_ternary = (kernels.pack_ternary(x) for x in signs)
+    a_planes, b_planes = (kernels.pack_planes(x, 3) for x in codes)
+    b_ternary, b_planes = b_ternary.as_panels(), b_planes.as_panels()
+    return {
+        "ternary_gemm": lambda threads: kernels.ternary_gemm(
+            a_ternary, b_ternary, num_threads=threads
+        ),
+        "ternary_gemm, reference": (
+            lambda: reference.ternary_gemm(signs[0][:few], signs[1]),
+            few / size,
+        ),
+        "bitplane_gemm 3 x 3": lambda threads: kernels.bitplane_gemm(
+            a_planes, b_planes, num_threads=threads
+        ),
+        "bitplane_gemm 3 x 3, reference": (
+            lambda: reference.bitplane_gemm(codes[0][:few], codes[1], 3, 3),
+            few / size,
+        ),
+    }
+
+
+def _shifts(size, length, few, rng):
+    """Weights 0, ±1, ±2, ±4, equally frequent; and with 77 % zeros, as DST leaves ResNet-18's."""
+    activations = rng.integers(-128, 128, (size, length)).astype(np.int8)
+    exponent = rng.integers(0, 3, (size, length))
+    sign = rng.choice([-1, 1], (size, length))
+    even = np.where(rng.random((size, length)) < 1 / 7, 0, sign)
+    sparse = np.where(rng.random((size, length)) < 0.77, 0, sign)
+    dense = kernels.pack_shifts(even, exponent, skip_zeros=False)
+    skipping = kernels.pack_shifts(even, exponent)
+    mostly_zero = kernels.pack_shifts(sparse, exponent)
+
+    def case(weights):
+        return lambda threads: kernels.shift_gemm(activations, weights, num_threads=threads)
+
+    return {
+        "shift_gemm, dense": case(dense),
+        "shift_gemm, zeros left out": case(skipping),
+        "shift_gemm, 77 % zeros": case(mostly_zero),
+        "shift_gemm, reference": (
+            lambda: reference.shift_gemm(activations[:few], even, exponent),
+            few / size,
+        ),
+    }
+
+
+def convolution(size, channels, rng):
+    """Return the operations of a 3 x 3 convolution of one image, and its cases."""
+    x = rng.standard_normal((1, channels, size, size)).astype(np.float32)
+    w = rng.standard_normal((channels, channels, 3, 3)).astype(np.float32)
+    last = np.ascontiguousarray(np.moveaxis(x, 1, 3))
+    x_torch, w_torch = torch.tensor(x), torch.tensor(w)
+    filters, alpha = kernels.pack_signs(w, 1, panels=True), abs(w).mean(axis=(1, 2, 3))
+    packed = {1: kernels.pack_signs(x, 1), 3: kernels.pack_signs(last)}
+
+    def plain(axis):
+        return lambda threads: kernels.xnor_conv2d(
+            packed[axis], filters, padding=1, num_threads=threads
+        )
+
+    def scaled(axis, with_map):
+        image = x if axis == 1 else last
+
+        def call(threads):
+            bits = kernels.pack_signs(image, axis, num_threads=threads)
+            scale = None
+            if with_map:
+                scale = kernels.xnor_input_scale(image, (3, 3), padding=1, axis=axis)
+            return kernels.xnor_conv2d(
+                bits, filters, padding=1, alpha=alpha, input_scale=scale, num_threads=threads
+            )
+
+        return call
+
+    cases = {
+        PEER: lambda threads: torch.nn.functional.conv2d(x_torch, w_torch, padding=1),
+        "xnor_conv2d, channels last": plain(3),
+        "xnor_conv2d, channels last, packing and alpha": scaled(3, False),
+        "xnor_conv2d, channels last, packing, alpha and K": scaled(3, True),
+        "xnor_conv2d, channels first": plain(1),
+        "xnor_conv2d, channels first, packing and alpha": scaled(1, False),
+        "xnor_conv2d, channels first, packing, alpha and K": scaled(1, True),
+        "xnor_conv2d, reference": (lambda: reference.xnor_conv2d(x, w, padding=1), 1),
+    }
+    return 2 * 9 * channels * channels * size * size, cases

@@ -1,0 +1,261 @@
+"""The activations of a network: read them, quantize them on their way, count their bits.
+
+An activation here is what a ReLU hands on. It has the name of the convolution or linear layer
+before it, whatever stands between the two (batch normalization, an addition).
+"""
+
+import copy
+import math
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+
+from quantlib._validation import check_bit_width, check_choice, check_finite, check_integer
+from quantlib.models import check_model, weight_layers
+
+__all__ = ["ActivationMemory", "QuantizedActivations", "activation_memory", "record"]
+
+_RELU = {functional.relu, functional.relu_, torch.relu, torch.relu_, torch.Tensor.relu}
+_RELU |= {torch.Tensor.relu_, functional.relu6}
+_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+_CONVOLUTIONS += (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+
+
+class _AtReLU(TorchFunctionMode):
+    """While in force, hand the output of the first ReLU after each layer to ``visit``."""
+
+    def __init__(self, visit):
+        super().__init__()
+        self.visit, self.layer = visit, None
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        if func in _RELU and self.layer is not None:
+            name, self.layer = self.layer, None
+            self.visit(name, out)
+        return out
+
+
+@contextmanager
+def _visiting(model, visit):
+    """Call ``visit(name, activations)`` at each ReLU of ``model`` inside a ``with`` block."""
+    mode = _AtReLU(visit)
+
+    def passed(name):
+        def hook(module, args, output):
+            mode.layer = name
+
+        return hook
+
+    hooks = [m.register_forward_hook(passed(name)) for name, m in weight_layers(model).items()]
+    try:
+        with mode:
+            yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def record(model, images, *, batch_size=256):
+    """Return the activations after each ReLU, by the name of the layer before it.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Any network that calls torch's ReLU, as a module or as a function. It computes in
+        evaluation mode and stays as it is.
+    images : numpy.ndarray or torch.Tensor
+        N x C x H x W.
+    batch_size : int
+        Images to compute at a time.
+
+    Returns
+    -------
+    dict of str to numpy.ndarray
+        float32, N first, in the order in which they are computed. Where two ReLUs follow a layer,
+        the first one's.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``model`` is not a module, or ``images`` are empty or not finite.
+
+    Examples
+    --------
+    >>> from quantlib import activations, data, models
+    >>> seen = activations.record(models.load_pretrained(), data.load().test_images[:5])
+    >>> {name: values.shape for name, values in seen.items()}  # doctest: +NORMALIZE_WHITESPACE
+    {'conv1': (5, 16, 8, 8), 'conv2': (5, 32, 8, 8), 'conv3': (5, 64, 4, 4), 'fc1': (5, 128)}
+    """
+    from quantlib.evaluation import logits
+
+    check_model(model)
+    check_finite(torch.as_tensor(images), "images")
+    seen = {}
+    with _visiting(model, lambda name, out: seen.setdefault(name, []).append(out.cpu())):
+        logits(model, images, batch_size)
+    return {name: torch.cat(parts).numpy() for name, parts in seen.items()}
+
+
+class QuantizedActivations(nn.Module):
+    """A network whose activations are quantized where they leave a ReLU.
+
+    It works on a copy of the model, without gradients. The result is fake quantization: the
+    activations take few values and are still floating point.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+    quantizers : dict of str to callable
+        By layer name, as :func:`record` gives them, a function from a tensor of activations to
+        a tensor or NumPy array of the same shape. Layers not named stay as they are.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``model`` is not a module, or there is no layer of a name; in the forward pass, if a
+        quantizer returns another shape.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from quantlib import activations, data, models, training
+    >>> coarse = activations.QuantizedActivations(models.load_pretrained(), {"conv1": torch.round})
+    >>> training.evaluate(coarse, data.load()) > 0.8
+    True
+    """
+
+    def __init__(self, model, quantizers):
+        super().__init__()
+        layers = tuple(weight_layers(model))
+        for name in quantizers:
+            check_choice(name, "quantizers", layers)
+        self.model = copy.deepcopy(model)
+        self.quantizers = dict(quantizers)
+
+    def forward(self, images):
+        """Return what the network gives for ``images`` with its activations quantized."""
+        with torch.no_grad(), _visiting(self.model, self._quantize):
+            return self.model(images)
+
+    def _quantize(self, name, out):
+        if name in self.quantizers:
+            new = torch.as_tensor(self.quantizers[name](out))
+            if new.shape != out.shape:
+                raise ValueError(
+                    f"quantizers[{name!r}] must keep the shape {tuple(out.shape)}, "
+                    f"got {tuple(new.shape)}"
+                )
+            out.copy_(new)  # in place, so that whoever holds the ReLU's output sees it
+
+
+@dataclass(frozen=True)
+class ActivationMemory:
+    """Activations of one image and the bits to store them.
+
+    Attributes
+    ----------
+    values : dict of str to int
+        How many activations each layer has.
+    bits : dict of str to int
+        Bits for one of them.
+
+    Examples
+    --------
+    >>> ActivationMemory({"conv1": 1000, "conv2": 500}, {"conv1": 8, "conv2": 4}).total_bits
+    10000
+    """
+
+    values: dict
+    bits: dict
+
+    @property
+    def n_values(self):
+        """All activations together."""
+        return sum(self.values.values())
+
+    @property
+    def total_bits(self):
+        """Bits of all layers."""
+        return sum(n * self.bits[name] for name, n in self.values.items())
+
+    @property
+    def megabytes(self):
+        """Millions of bytes of all layers."""
+        return self.total_bits / 8e6
+
+
+def activation_memory(model, input_shape, bits):
+    r"""Count the activations of the convolutions and the bits that they take, for one image.
+
+    .. math:: \sum_l n_l b_l, \qquad n_l = C_l H_l W_l
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Any module. On torch's device "meta" nothing is computed and large networks take no room.
+    input_shape : tuple of int
+        Shape of one input, without the batch axis: (C, H, W) for an image.
+    bits : int or dict of str to int
+        Bits an activation, 1 to 64: for all layers, or by name.
+
+    Returns
+    -------
+    ActivationMemory
+        Convolutions only, in the order in which they run.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``model`` is not a module or has no convolution, or a layer is missing in ``bits``.
+
+    Notes
+    -----
+    Source: Sun, Lin, Wang 2016, Table VII ("NB"); they count convolutions only, each output once.
+
+    Examples
+    --------
+    >>> from quantlib import activations, models
+    >>> memory = activations.activation_memory(models.DigitsCNN(), (1, 8, 8), bits=4)
+    >>> memory.values, memory.total_bits
+    ({'conv1': 1024, 'conv2': 2048, 'conv3': 1024}, 16384)
+    """
+    check_model(model)
+    for size in input_shape:
+        check_integer(size, "input_shape", 1, 2**31)
+    values = {}
+
+    def count(name):
+        def hook(module, args, output):
+            values[name] = values.get(name, 0) + math.prod(output.shape[1:])
+
+        return hook
+
+    found = {name: m for name, m in model.named_modules() if isinstance(m, _CONVOLUTIONS)}
+    if not found:
+        raise ValueError("model must have a convolution, got none")
+    was_training = {module: module.training for module in model.modules()}
+    hooks = [module.register_forward_hook(count(name)) for name, module in found.items()]
+    like = next(model.parameters())
+    try:
+        model.eval()
+        with torch.no_grad():
+            model(torch.zeros((1, *input_shape), dtype=like.dtype, device=like.device))
+    finally:
+        for module, mode in was_training.items():
+            module.training = mode
+        for hook in hooks:
+            hook.remove()
+    if not isinstance(bits, dict):
+        bits = dict.fromkeys(values, bits)
+    missing = [name for name in values if name not in bits]
+    if missing:
+        raise ValueError(f"bits must have every convolution of the model, got none for {missing}")
+    return ActivationMemory(
+        values, {name: check_bit_width(np.asarray(bits[name]).item(), 1, 64) for name in values}
+    )

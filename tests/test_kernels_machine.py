@@ -11,8 +11,7 @@ import numba
 import numpy as np
 import pytest
 from kernel_checks import CHECKS
-from numba import njit, prange
-from numba.np.ufunc.parallel import _get_thread_id
+from numba import get_thread_id, njit, prange
 
 from quantlib import kernels
 from quantlib.kernels import _threads
@@ -92,7 +91,7 @@ def test_correct_on_a_processor_without_vector_popcount(tmp_path):
 @njit(parallel=True)
 def _ids(n_tasks, found):
     for task in prange(n_tasks):
-        found[task] = _get_thread_id()
+        found[task] = get_thread_id()
         total = 0.0
         for i in range(20_000):
             total += np.sqrt(i)

@@ -4,15 +4,17 @@ import contextlib
 import importlib.util
 import re
 import types
+from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
 import yaml
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
-from conftest import HTML, ROOT
 from playwright.sync_api import expect
 
+ROOT = Path(__file__).resolve().parent.parent
+HTML = ROOT / "_build" / "html"
 WAYS = ["root", "sub-path", "folder"]
 # Found when the tests are collected; where nothing is built, the `site` fixture says so.
 PAGES = sorted(path.name for path in HTML.glob("*.html")) or ["intro.html"]

@@ -140,6 +140,9 @@ class Conversation:
         seconds = self._limits.cell_seconds
         request = self._request(source)
         content, late = self._reply(request, seconds, outputs)
+        # What this cell holds is not to be put down to the next one.
+        if (excess := self._watch.excess(at_once=True)) is not None:
+            raise Ended(*excess)
         if late:
             return "timeout", {"type": "timeout", "message": f"stopped after {seconds:g} s"}
         if content.get("status") == "ok":

@@ -69,14 +69,24 @@ def score(cases, results, points, sources=()):
     verdicts = tuple(
         check(case, result, sources) for case, result in zip(cases, results, strict=True)
     )
-    # A look at the text gives no points by itself, but without it there are none.
-    asked = [(c, v) for c, v in zip(cases, verdicts, strict=True) if c.probe is not None]
-    allowed = all(v.passed for c, v in zip(cases, verdicts, strict=True) if c.probe is None)
-    whole = math.fsum(case.weight for case, _ in asked)
-    passed = math.fsum(case.weight for case, verdict in asked if verdict.passed and allowed)
-    full = all(verdict.passed for verdict in verdicts)
-    earned = float(points) if full else round(points * passed / whole, 2)
-    return Score(earned, float(points), verdicts)
+    passed = [verdict.passed for verdict in verdicts]
+    return Score(earned(cases, passed, points), float(points), verdicts)
+
+
+def earned(cases, passed, points):
+    """The points for the cases of one function, of which some have ``passed``.
+
+    A look at the text gives no points by itself, but where it finds what is forbidden there are
+    none.
+    """
+    if all(passed):
+        return float(points)
+    both = list(zip(cases, passed, strict=True))
+    if not all(right for case, right in both if case.probe is None):
+        return 0.0
+    asked = [(case.weight, right) for case, right in both if case.probe is not None]
+    right = math.fsum(weight for weight, right in asked if right)
+    return round(points * right / math.fsum(weight for weight, _ in asked), 2)
 
 
 def check(case, result, sources=()):

@@ -36,8 +36,8 @@ def limits_for(course, reference):
     """
     functions = sum(task.function is not None for task in reference.tasks)
     seconds = course.config.get("Execute", {}).get("timeout") or Limits.cell_seconds
-    # A function that ends its kernel may do so in its visible checks and when it is asked.
-    found = {"cell_seconds": float(seconds), "attempts": 2 * functions + 2}
+    # A function that ends its kernel may do so in its visible checks, and twice when it is asked.
+    found = {"cell_seconds": float(seconds), "attempts": 3 * functions + 2}
     try:
         return Limits(**(found | dict(course.config.get("QuantGrader", {}))))
     except (TypeError, ValueError) as error:

@@ -45,7 +45,7 @@ class Limits:
     total_output_bytes: int = 10_000_000
     received_bytes: int = 64_000_000
     result_bytes: int = 16 << 20
-    attempts: int = 4
+    attempts: int = 6
 
     def __post_init__(self):
         for field in fields(self):

@@ -1,12 +1,13 @@
 """From what came out of the sandbox to marks and sentences. Runs in the grader's own process.
 
-A task's mark is its points times the weight of the cases that were right. What a student reads
+A task's mark is its points times the share of the cases that were right. What a student reads
 is the message of the case: never an input, a result, or a text that his own function made while
 it was asked a hidden one.
 """
 
 from dataclasses import dataclass
 
+from quantgrader.compare import earned
 from quantgrader.runner import Cell, Job, Probe
 from quantgrader.submission import printable
 
@@ -65,15 +66,14 @@ def mark_tasks(reference, questions, results, sources, check):
 
 def _task_mark(task, verdicts):
     """The mark of a task from its (case, passed, message) triples."""
-    total = sum(case.weight for case, *_ in verdicts)
-    right = sum(case.weight for case, passed, _ in verdicts if passed)
+    cases, passed, _ = zip(*verdicts, strict=True)
     # each sentence once, those of the visible cases first
     ordered = sorted(verdicts, key=lambda verdict: not verdict[0].visible)
     messages = dict.fromkeys(message for _, passed, message in ordered if not passed)
     return TaskMark(
-        score=task.points if right == total else round(task.points * right / total, 2),
+        score=earned(cases, passed, task.points),
         points=task.points,
-        passed=sum(passed for _, passed, _ in verdicts),
+        passed=sum(passed),
         asked=len(verdicts),
         messages=tuple(messages),
     )

@@ -119,7 +119,8 @@ class _Run:
     def __init__(self, job, limits):
         self.job, self.limits = job, limits
         self.cells, self.results = {}, {}
-        self.deadly_cells, self.deadly_functions = set(), {}
+        self.deadly_cells, self.late_cells = set(), set()
+        self.suspects, self.deadly_functions = set(), {}
         self.output_left = limits.total_output_bytes
         self.deadline = time.monotonic() + limits.total_seconds
 
@@ -128,6 +129,7 @@ class _Run:
         for index, cell in enumerate(self.job.cells):
             if index not in self.deadly_cells:
                 self._run_cell(talk, index, cell)
+        late_call = False
         for index, probe in enumerate(self.job.probes):
             if index in self.results:
                 continue
@@ -138,15 +140,34 @@ class _Run:
             try:
                 self.results[index] = talk.ask(probe.function, probe.arguments)
             except Ended as end:
+                if self._may_be_innocent(probe.function, end, late_call):
+                    raise
                 self.results[index] = {"killed": end.reason, "detail": end.detail}
                 self.deadly_functions[probe.function] = end.reason
                 raise
+            late_call |= "timeout" in self.results[index]
+
+    def _may_be_innocent(self, function, end, late_call):
+        """Whether a function in whose call the kernel ended is to be asked once more.
+
+        What ran before it may have left the kernel to die, or busy: a new kernel, in which it is
+        asked first, and without the cells that took too long, will tell.
+        """
+        first_time = function not in self.suspects
+        self.suspects.add(function)
+        if not first_time or (end.reason == "timeout" and not (self.late_cells or late_call)):
+            return False
+        self.deadly_cells |= self.late_cells
+        self.late_cells = set()
+        return True
 
     def _run_cell(self, talk, index, cell):
         outputs = Outputs(min(self.limits.cell_output_bytes, self.output_left))
         start, status, error = time.monotonic(), "killed", None
         try:
             status, error = talk.run_cell(cell.source, outputs)
+            if status == "timeout":
+                self.late_cells.add(index)
         except Ended as end:
             self.deadly_cells.add(index)
             error = {"type": end.reason, "message": end.detail}
@@ -229,8 +250,9 @@ class Runner:
         """Run a job in kernels of its own, which are gone with all their processes afterwards.
 
         A cell or a call that ends its kernel doesn't cost the others: they go on in a new one,
-        in which the cells run again without it, up to ``limits.attempts`` kernels. ``limits``
-        stand in for the runner's own for this job.
+        in which the cells run again without it, up to ``limits.attempts`` kernels. A function is
+        asked once more before it is held to be what ended the kernel. ``limits`` stand in for the
+        runner's own for this job.
         """
         for name in job.files:
             if not name or name.startswith("/") or ".." in name.split("/"):

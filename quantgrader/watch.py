@@ -24,10 +24,13 @@ class Watch:
         self.peak_bytes, self.cpu_seconds, self._base = 0, 0.0, 0
         self._base = self._usage(self._processes())[0]
 
-    def excess(self):
-        """None, or (reason, detail) of a limit that is exceeded. Looks at most 5 times a second."""
+    def excess(self, at_once=False):
+        """None, or (reason, detail) of a limit that is exceeded.
+
+        Looks at most 5 times a second, unless it must ``at_once``.
+        """
         now = time.monotonic()
-        if now < self._next:
+        if now < self._next and not at_once:
             return None
         self._next = now + _PERIOD
         if self._own.memory_info().rss - self._own_start > _OWN_GROWTH:

@@ -5,15 +5,24 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from html.parser import HTMLParser
 from pathlib import Path
 
 import nbformat
+import numpy as np
 
-from quantgrader.cases import Case, Cases, equals
+from quantgrader.cases import Build, Case, Cases, equals
 from quantgrader.course import Course, open_course
 from quantgrader.gradebook import open_gradebook
 from quantgrader.reference import Reference
-from tools.course import environment, run_nbgrader
+from tools.course import (
+    ROOT,
+    environment,
+    fill_in,
+    read_notebook,
+    run_nbgrader,
+    solution_cells,
+)
 
 STUB = 'raise NotImplementedError("Your code comes here: replace this line.")'
 ANSWER_STUB = "*Write your answer here (double-click this cell).*"
@@ -160,6 +169,7 @@ class School:
     """A course in a folder of its own, and its submissions."""
 
     root: Path
+    name: str = "small"
 
     @classmethod
     def make(cls, root):
@@ -213,12 +223,84 @@ class School:
         """{student: {grade_id: automatic score}} as the gradebook has it."""
         found = {}
         with open_gradebook(self.course(db_url)) as book:
-            for submission in book.assignment_submissions("small"):
+            for submission in book.assignment_submissions(self.name):
                 grades = submission.notebooks[0].grades
                 assert submission.student.id not in found
                 found[submission.student.id] = {g.name: g.auto_score for g in grades}
         return found
 
 
+class RealSchool(School):
+    """A course with one of the exercises, as it is given out."""
+
+    @classmethod
+    def make(cls, root, name):
+        """Generate the assignment as the course does."""
+        school = cls(Path(root).resolve(), name)
+        shutil.copytree(ROOT / "solutions" / name, school.root / "solutions" / name)
+        shutil.copy(ROOT / "nbgrader_config.py", school.root)
+        school.nbgrader("generate_assignment", name)
+        return school
+
+    def hand_in(self, student, cells, solved=True):
+        """The released notebook with the model's answers, or without, but for some cells."""
+        place = Path(self.name) / f"{self.name}.ipynb"
+        released = read_notebook(self.root / "exercises" / place)
+        model = solution_cells(read_notebook(self.root / "solutions" / place)) if solved else {}
+        answers = {name: cell.source for name, cell in model.items()} | cells
+        path = self.root / "submitted" / student / place
+        path.parent.mkdir(parents=True)
+        nbformat.write(fill_in(released, answers), path)
+
+
 def full(**others):
     return {"double-test": 3.0, "mean-test": 2.0, "why": None, **others}
+
+
+class _Page(HTMLParser):
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.data = [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.data.append(data)
+
+
+def check_page(text):
+    """A page has no script, no handlers, and asks no other host."""
+    page = _Page(text)
+    for tag, attributes in page.tags:
+        assert tag not in ("script", "iframe", "object", "embed", "link", "svg", "form", "base")
+        for name, value in attributes.items():
+            assert not name.startswith("on")
+            if name in ("src", "href"):
+                assert value.startswith(("data:image/png;base64,", "#"))
+    assert any("default-src 'none'" in str(attributes) for tag, attributes in page.tags)
+    return page
+
+
+def fingerprints(cases):
+    """What tells of hidden inputs and results: arrays as bytes in base64 and as numbers."""
+    marks = set()
+    for mine in cases.functions.values():
+        for case in mine:
+            if not case.visible and case.probe is not None:
+                expected = [r.options["expected"] for r in case.requirements if r.kind == "equals"]
+                for value in [*case.arguments, *expected]:
+                    marks |= _fingerprints(value)
+    return marks
+
+
+def _fingerprints(value):
+    if isinstance(value, Build) or not isinstance(value, np.ndarray | list | tuple):
+        return set()
+    try:
+        numbers = np.asarray(value, dtype=float).ravel()
+    except (TypeError, ValueError):
+        return set()
+    # Numbers of many digits are found nowhere by chance.
+    return {repr(x) for x in numbers.tolist() if len(repr(x)) > 12}

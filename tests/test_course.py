@@ -5,6 +5,8 @@ fetched, one the first functions only, which are worth half of the automatic poi
 """
 
 import pytest
+from grading_support import RealSchool
+from sandbox_support import require_sandbox
 from variants import harness
 
 from tools import course
@@ -133,6 +135,22 @@ def test_way_of_a_notebook(tmp_path):
             assert page.is_file()
         (fetched,) = (school.students["half"] / name / "feedback").glob("*/*.html")
         assert "NotImplementedError" in fetched.read_text(encoding="utf-8")
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("name", sorted(ASSIGNMENTS))
+def test_quantgrader_gives_the_same_marks(tmp_path, name):
+    """The same three students, graded in the sandbox with the class's own hidden checks."""
+    require_sandbox()
+    school = RealSchool.make(tmp_path / "course", name)
+    for student in STUDENTS:
+        school.hand_in(student, answers(student).get(name, {}), solved=False)
+    status, printed = school.run("grade", name, "--jobs", "2")
+    assert status == 0, printed
+    for student, found in school.marks().items():
+        tests = {i: score for i, score in found.items() if i.endswith("-test")}
+        assert tests == {i: mark for i, (mark, _) in expected_marks(name, student).items()}
+    assert set(school.marks()) == set(STUDENTS)
 
 
 def test_grade_takes_filled_in_notebooks(tmp_path):

@@ -415,7 +415,7 @@ def test_limits_are_the_courses(school):
     config = school.root / "nbgrader_config.py"
     reference = school.course().reference("small")
     limits = grading.limits_for(school.course(), reference)
-    assert (limits.cell_seconds, limits.attempts) == (4, 6)
+    assert (limits.cell_seconds, limits.attempts) == (4, 8)
     with config.open("a") as file:
         file.write("c.QuantGrader.memory_bytes = 5_000_000\n")
     assert grading.limits_for(school.course(), reference).memory_bytes == 5_000_000

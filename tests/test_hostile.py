@@ -7,25 +7,23 @@ outside of the submissions was touched.
 
 import json
 import re
-import shutil
 from dataclasses import replace
-from pathlib import Path
 
 import nbformat
 import pytest
-from grading_support import School
+from grading_support import RealSchool, check_page, fingerprints
 from hostile import availability, marks, notebooks, outside, results, uniform
 from hostile.bank import RIGHT, WRONG, Attack, World, attack
 from hostile.school import Attacked
 from hostile.surroundings import Surroundings
 from sandbox_support import LIMITS, require_sandbox
 
+from quantgrader import cases
+from quantgrader.feedback import write_feedback
 from quantgrader.gradebook import open_gradebook
 from quantgrader.journal import Journal
 from quantgrader.runner import Cell, Job, Runner
-from tools.course import fill_in, solution_cells
 
-ROOT = Path(__file__).resolve().parents[1]
 BANK = {
     "marks": marks.ATTACKS,
     "results": results.ATTACKS,
@@ -37,6 +35,8 @@ BANK = {
 }
 EVERY = [one for group in BANK.values() for one in group]
 _SIZE = 16
+# Hidden inputs of the small course.
+SECRETS = ("987.6543", "0.123454321")
 
 
 def batches():
@@ -109,7 +109,7 @@ def written_faults(surroundings, student, wanted):
     for live in ("<script", "<img"):
         if live in json.dumps([c.source for c in cells if c.cell_type != "code"]):
             yield f"{student}: the graded notebook holds {live} in a text"
-    for secret in ("987.6543", "0.123454321"):
+    for secret in SECRETS:
         if secret in json.dumps(shown):
             yield f"{student}: the graded notebook shows the hidden input {secret}"
     if len(text) > 3_000_000:
@@ -120,6 +120,14 @@ def written_faults(surroundings, student, wanted):
             yield f"{student}: {errors}"
 
 
+def pages_of(school, name):
+    """Write the feedback pages, and yield (student, text) of each."""
+    with open_gradebook(school.course()) as book:
+        paths = write_feedback(school.course(), name, book)
+    for path in paths:
+        yield path.parents[1].name, path.read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("attacks", list(batches()))
 def test_attackers_between_honest_students(surroundings, attacks):
     submissions = hand_in(surroundings, attacks)
@@ -127,6 +135,11 @@ def test_attackers_between_honest_students(surroundings, attacks):
     assert status == 0, printed
     assert list(faults(surroundings, submissions)) == []
     assert surroundings.harm() == {}
+    pages = dict(pages_of(surroundings.school, "small"))
+    assert set(pages) == set(submissions)
+    for student, page in pages.items():
+        check_page(page)
+        assert not [secret for secret in SECRETS if secret in page], student
 
 
 def test_bank():
@@ -181,35 +194,10 @@ def test_attacks_come_off_without_the_sandbox(surroundings):
     assert set(harm) == {one.escapes for one in ESCAPING} - {"marks"}
 
 
-class Uniform(School):
-    """A course with the exercise 01_uniform, as it is given out."""
-
-    name = "01_uniform"
-
-    @classmethod
-    def make(cls, root):
-        """Generate the assignment as the course does."""
-        school = cls(root)
-        shutil.copytree(ROOT / "solutions" / cls.name, root / "solutions" / cls.name)
-        shutil.copy(ROOT / "nbgrader_config.py", root)
-        school.nbgrader("generate_assignment", cls.name)
-        return school
-
-    def hand_in(self, student, cells):
-        """The released notebook with the model's answers, but for some cells."""
-        place = Path(self.name) / f"{self.name}.ipynb"
-        notebook = nbformat.read(self.root / "exercises" / place, as_version=4)
-        source = nbformat.read(self.root / "solutions" / place, as_version=4)
-        answers = {name: c.source for name, c in solution_cells(source).items()} | cells
-        path = self.root / "submitted" / student / place
-        path.parent.mkdir(parents=True)
-        nbformat.write(fill_in(notebook, answers), path)
-
-
 def test_attacks_on_a_real_exercise(tmp_path):
     """Marks that the attackers lose, on an exercise with torch; nobody else loses any."""
     require_sandbox()
-    school, wanted = Uniform.make(tmp_path / "course"), {"00-honest": {}}
+    school, wanted = RealSchool.make(tmp_path / "course", "01_uniform"), {"00-honest": {}}
     school.hand_in("00-honest", {})
     world = World(school.root, "00-honest", 1, 0, "mark")
     for number, one in enumerate(uniform.ATTACKS, 1):
@@ -222,9 +210,9 @@ def test_attacks_on_a_real_exercise(tmp_path):
     assert process.returncode == 0, printed
     points = {task.grade_id: task for task in school.course().reference(school.name).tasks}
     full = {name: task.points if task.function else None for name, task in points.items()}
-    found = {}
-    with open_gradebook(school.course()) as book:
-        for submission in book.assignment_submissions(school.name):
-            grades = submission.notebooks[0].grades
-            found[submission.student.id] = {grade.name: grade.auto_score for grade in grades}
-    assert found == {student: full | lost for student, lost in wanted.items()}
+    assert school.marks() == {student: full | lost for student, lost in wanted.items()}
+    marks = fingerprints(cases.read(school.root / "hidden" / f"{school.name}.json"))
+    assert len(marks) > 1000
+    for student, page in pages_of(school, school.name):
+        check_page(page)
+        assert not [mark for mark in marks if mark in page], student

@@ -4,11 +4,11 @@ import base64
 import csv
 import io
 import re
-from html.parser import HTMLParser
 
 import grading_support as small
 import nbformat
 import pytest
+from grading_support import check_page
 from nbgrader.utils import notebook_hash
 from PIL import Image
 from sandbox_support import require_sandbox
@@ -123,32 +123,6 @@ def test_command_writes_all_three(school, tmp_path, monkeypatch, capsys):
     check_page((tmp_path / "m.html").read_text())
     assert main(["report", "large"]) == 2
     assert "no released notebook" in capsys.readouterr().err
-
-
-class _Page(HTMLParser):
-    def __init__(self, text):
-        super().__init__()
-        self.tags, self.data = [], []
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data):
-        self.data.append(data)
-
-
-def check_page(text):
-    """A page has no script, no handlers, and asks no other host."""
-    page = _Page(text)
-    for tag, attributes in page.tags:
-        assert tag not in ("script", "iframe", "object", "embed", "link", "svg", "form", "base")
-        for name, value in attributes.items():
-            assert not name.startswith("on")
-            if name in ("src", "href"):
-                assert value.startswith(("data:image/png;base64,", "#"))
-    assert any("default-src 'none'" in str(attributes) for tag, attributes in page.tags)
-    return page
 
 
 def feedback(school, student):

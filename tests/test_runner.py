@@ -301,7 +301,51 @@ def test_dead_kernels_cost_their_own_cell_only(runner):
     assert second == {"killed": "died", "detail": "ended by signal 11"}
     assert "earlier call" in third["missing"]
     assert fifth["error"]["type"] == "NameError"
-    assert outcome.ended is None and outcome.kernels == 4
+    assert outcome.ended is None and outcome.kernels == 5
+
+
+def test_an_honest_function_is_not_taken_for_a_deadly_one(runner):
+    """What a late cell left behind ends the kernel while a function is asked that is right."""
+    left_behind = (
+        "import os, threading, time\n"
+        "started = time.monotonic()\n"
+        "class Slow:\n"
+        "    def __init__(self):\n"
+        "        threading.Timer(0.2, os._exit, (3,)).start()\n"
+        "try:\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    Slow()\n    raise"
+    )
+    outcome = runner.run(
+        job(
+            "import time\ndef f(x):\n    time.sleep(0.5)\n    return x",
+            left_behind,
+            probes=[("f", 1), ("f", 2)],
+        ),
+        replace(LIMITS, cell_seconds=1),
+    )
+    assert outcome.cells[1].status == "timeout" and outcome.kernels == 2
+    assert [probe.get("value") for probe in outcome.probes] == [1, 2]
+
+
+def test_memory_is_put_down_to_the_cell_that_took_it(runner):
+    """However soon the next cell comes."""
+    outcome = runner.run(
+        job(
+            "import numpy as np, os, time\n"
+            "end, begin = os.pipe()\n"
+            "for _ in range(3):\n"
+            "    if os.fork() == 0:\n"
+            "        x = np.ones(32 << 20)\n"
+            "        os.write(begin, b'.')\n"
+            "        time.sleep(60)\n"
+            "for _ in range(3):\n"
+            "    os.read(end, 1)",
+            "y = 1",
+            "z = 2",
+        ),
+        replace(LIMITS, memory_bytes=512 << 20),
+    )
+    assert [cell.status for cell in outcome.cells] == ["killed", "ok", "ok"]
+    assert outcome.kernels == 2
 
 
 def test_exit_ends_nothing_that_comes_after_it(runner):

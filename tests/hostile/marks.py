@@ -149,6 +149,20 @@ claim = {"value": 2, "passed": True, "score": 3, "max_score": 3, "points": 3, "w
 collector.answer = lambda *_: Everything(claim)
 collector.encode = lambda *_, **__: {"array": "", "dtype": "<f8", "shape": [0]}""",
     ),
+    # His own process tells whether an argument was changed. To forge it is worth a mark, the
+    # same as one line in the function: a copy of the argument. Results are worth nothing to forge.
+    attack(
+        "change_of_an_argument_denied", FULL, "",
+        imports="""\
+import numpy as np
+from quantgrader import collector
+collector._changed = lambda *_: False""",
+        double="def double(values):\n    values *= 2\n    return values",
+    ),
+    attack(
+        "change_of_an_argument", (0.0, 2.0), "It changes its argument",
+        double="def double(values):\n    values *= 2\n    return values",
+    ),
     attack(
         "json_patched", NOTHING, base=WRONG,
         imports="""\

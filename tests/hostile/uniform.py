@@ -66,6 +66,19 @@ for name in glob.glob("@root@/solutions/*/*") + glob.glob("/*/*/solutions/*/*"):
         pass"""},
     ),
     attack(
+        "inputs_shouted", NO_SQNR,
+        **{"sqnr-db": """\
+import sys, warnings
+np.set_printoptions(precision=20, threshold=10**6)
+def sqnr_db(x, x_hat):
+    text = repr((x.tolist(), x_hat.tolist()))
+    print(text, file=sys.stderr)
+    print(text)
+    warnings.warn(text)
+    get_ipython().display_pub.publish({"text/plain": text})
+    raise ValueError(text)"""},
+    ),
+    attack(
         "exit_in_a_function", NO_SQNR,
         **{"sqnr-db": "import os\ndef sqnr_db(x, x_hat):\n    os._exit(0)"},
     ),

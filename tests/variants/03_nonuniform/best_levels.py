@@ -1,0 +1,257 @@
+"""Answers to `best_levels` of exercise 03."""
+
+from functools import cache
+
+
+def spread(values):
+    """Return the sum of the squared distances to the mean."""
+    return float(((values - values.mean()) ** 2).sum()) if len(values) else 0.0
+
+
+def of_runs(runs):
+    """Return levels and cost of clusters."""
+    return np.array([run.mean() for run in runs]), sum(map(spread, runs))
+
+
+def best_runs(x, n_levels, price=spread):
+    """Return the runs of neighbours with the least price, by dynamic programming."""
+    x = np.sort(np.asarray(x, dtype=float))
+    n = len(x)
+
+    @cache
+    def priced(i, j):
+        return price(x[i:j])
+
+    least = {(0, 0): (0.0, None)}
+    for p in range(1, n_levels + 1):
+        for j in range(p, n - n_levels + p + 1):
+            least[p, j] = min(
+                (least[p - 1, i][0] + priced(i, j), i)
+                for i in range(p - 1, j)
+                if (p - 1, i) in least
+            )
+    bounds, j = [n], n
+    for p in range(n_levels, 0, -1):
+        j = least[p, j][1]
+        bounds.append(j)
+    return [x[i:j] for i, j in itertools.pairwise(bounds[::-1])]
+
+
+def correct(x, n_levels):
+    """Return what is right."""
+    return of_runs(best_runs(x, n_levels))
+
+
+def wrong_descending(x, n_levels):
+    """Message: The levels are in descending order"""
+    levels, cost = correct(x, n_levels)
+    return levels[::-1], cost
+
+
+def wrong_widest_gaps(x, n_levels):
+    """Message: The values were cut at the widest gaps, or variances were added"""
+    x = np.sort(x)
+    cuts = np.sort(np.argsort(-np.diff(x))[: n_levels - 1] + 1)
+    return of_runs(np.split(x, cuts))
+
+
+def wrong_one_cut_after_another(x, n_levels):
+    """Message: All cuts must be chosen together"""
+    runs = [np.sort(x)]
+    while len(runs) < n_levels:
+        gains = [
+            (spread(run) - spread(run[:i]) - spread(run[i:]), place, i)
+            for place, run in enumerate(runs)
+            for i in range(1, len(run))
+        ]
+        _, place, i = max(gains)
+        runs[place : place + 1] = [runs[place][:i], runs[place][i:]]
+    return of_runs(runs)
+
+
+def wrong_equally_many(x, n_levels):
+    """Message: These clusters have equally many values"""
+    return of_runs(np.array_split(np.sort(x), n_levels))
+
+
+def wrong_absolute_distances(x, n_levels):
+    """Message: or the cost is not the sum of squares"""
+    return of_runs(best_runs(x, n_levels, lambda run: np.abs(run - np.median(run)).sum()))
+
+
+def wrong_equal_parts_of_the_range(x, n_levels):
+    """Message: The range was cut into equal parts"""
+    x = np.sort(x)
+    part = np.minimum((x - x[0]) / (x[-1] - x[0]) * n_levels, n_levels - 1).astype(int)
+    return of_runs([x[part == k] for k in range(n_levels)])
+
+
+def wrong_lloyd(x, n_levels):
+    """Message: This is where Lloyd's iterations end"""
+    x = np.sort(x)
+    levels = np.linspace(x[0], x[-1], n_levels)
+    for _ in range(100):
+        codes = np.abs(x[:, None] - levels).argmin(axis=1)
+        levels = np.array(
+            [x[codes == k].mean() if k in codes else levels[k] for k in range(n_levels)]
+        )
+    return levels, float(((x - levels[codes]) ** 2).sum())
+
+
+def wrong_scikit_learn(x, n_levels):
+    """Message: for other values or another number"""
+    from sklearn.cluster import KMeans
+
+    fit = KMeans(n_levels, n_init=10, random_state=0).fit(x[:, None])
+    return np.sort(fit.cluster_centers_.ravel()), fit.inertia_
+
+
+def wrong_not_sorted(x, n_levels):
+    """Message: Sort the values first"""
+    x = np.array(x)
+    n = len(x)
+    least, begin = {(0, 0): 0.0}, {}
+    for p in range(1, n_levels + 1):
+        for j in range(p, n + 1):
+            begin[p, j] = min(
+                (i for i in range(p - 1, j) if (p - 1, i) in least),
+                key=lambda i: least[p - 1, i] + spread(x[i:j]),
+            )
+            least[p, j] = least[p - 1, begin[p, j]] + spread(x[begin[p, j] : j])
+    levels, j = [], n
+    for p in range(n_levels, 0, -1):
+        levels.append(x[begin[p, j] : j].mean())
+        j = begin[p, j]
+    return np.sort(levels), least[n_levels, n]
+
+
+def wrong_variances_added(x, n_levels):
+    """Message: The values were cut at the widest gaps, or variances were added"""
+    return of_runs(best_runs(x, n_levels, np.var))
+
+
+def wrong_mean(x, n_levels):
+    """Message: This is the mean of the squared distances"""
+    levels, cost = correct(x, n_levels)
+    return levels, cost / len(x)
+
+
+def wrong_root(x, n_levels):
+    """Message: This is the root"""
+    levels, cost = correct(x, n_levels)
+    return levels, cost**0.5
+
+
+def wrong_cost_of_variances(x, n_levels):
+    """Message: Each counts as often as its cluster has values"""
+    runs = best_runs(x, n_levels)
+    return of_runs(runs)[0], sum(map(np.var, runs))
+
+
+def wrong_cost_of_distances(x, n_levels):
+    """Message: This is the sum of the distances"""
+    runs = best_runs(x, n_levels)
+    return of_runs(runs)[0], sum(np.abs(run - run.mean()).sum() for run in runs)
+
+
+def wrong_one_level_too_many(x, n_levels):
+    """Message: another shape than the docstring says"""
+    return correct(x, n_levels + 1)
+
+
+def wrong_medians(x, n_levels):
+    """Message: These are medians. A level is the mean of its cluster."""
+    runs = best_runs(x, n_levels)
+    return np.array([np.median(run) for run in runs]), of_runs(runs)[1]
+
+
+def wrong_only_the_levels(x, n_levels):
+    """Message: Return two things"""
+    return correct(x, n_levels)[0]
+
+
+def wrong_in_place(x, n_levels):
+    """Message: The input x was changed in place"""
+    x.sort()
+    return correct(x, n_levels)
+
+
+def wrong_distinct_values_only(x, n_levels):
+    """Message: for other values or another number"""
+    return correct(np.unique(x), n_levels)
+
+
+def right_recursion(x, n_levels):
+    """From the end, with remembered results."""
+    x = np.sort(x)
+    n = len(x)
+    s, squares = np.r_[0, np.cumsum(x)].tolist(), np.r_[0, np.cumsum(x * x)].tolist()
+
+    @cache
+    def least(p, j):
+        if p == 1:
+            return squares[j] - s[j] ** 2 / j, 0
+        return min(
+            (least(p - 1, i)[0] + squares[j] - squares[i] - (s[j] - s[i]) ** 2 / (j - i), i)
+            for i in range(p - 1, j)
+        )
+
+    levels, j = np.empty(n_levels), n
+    for p in range(n_levels, 0, -1):
+        i = least(p, j)[1]
+        levels[p - 1] = x[i:j].mean()
+        j = i
+    return levels, max(least(n_levels, n)[0], 0.0)
+
+
+def right_whole_rows(x, n_levels):
+    """A row of the table at once."""
+    x = np.sort(x)
+    n = len(x)
+    s, squares = np.r_[0, np.cumsum(x)], np.r_[0, np.cumsum(x**2)]
+    length = np.arange(n + 1) - np.arange(n + 1)[:, None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        cost = squares - squares[:, None] - (s - s[:, None]) ** 2 / length
+    cost[length <= 0] = np.inf
+    row, begins = np.r_[0, np.full(n, np.inf)], []
+    for _ in range(n_levels):
+        total = row[:, None] + cost
+        begins.append(total.argmin(axis=0))
+        row = total.min(axis=0)
+    bounds = [n]
+    for begin in begins[::-1]:
+        bounds.append(begin[bounds[-1]])
+    levels = [x[i:j].mean() for j, i in itertools.pairwise(bounds)]
+    return np.array(levels[::-1]), row[n]
+
+
+def right_best_start_never_moves_back(x, n_levels):
+    """By divide and conquer, on distances from the median."""
+    x = np.sort(x)
+    n, middle = len(x), x[len(x) // 2]
+    y = x - middle
+    s, squares = np.r_[0, np.cumsum(y)], np.r_[0, np.cumsum(y**2)]
+
+    def cost(i, j):
+        return squares[j] - squares[i] - (s[j] - s[i]) ** 2 / (j - i)
+
+    table = [np.r_[np.inf, [cost(0, j) for j in range(1, n + 1)]]]
+    begins = [np.zeros(n + 1, dtype=int)]
+    for p in range(2, n_levels + 1):
+        best, begin = np.full(n + 1, np.inf), np.zeros(n + 1, dtype=int)
+        stack = [(p, n, p - 1, n - 1)]
+        while stack:
+            first, last, low, high = stack.pop()
+            if first > last:
+                continue
+            j = (first + last) // 2
+            sums = [(table[-1][i] + cost(i, j), i) for i in range(low, min(high, j - 1) + 1)]
+            best[j], begin[j] = min(sums)
+            stack += [(first, j - 1, low, begin[j]), (j + 1, last, begin[j], high)]
+        table.append(best)
+        begins.append(begin)
+    levels, j = [], n
+    for begin in begins[::-1]:
+        levels.insert(0, x[begin[j] : j].mean())
+        j = begin[j]
+    return np.array(levels), sum(((x[:, None] - levels) ** 2).min(axis=1))

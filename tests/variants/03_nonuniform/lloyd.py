@@ -1,0 +1,176 @@
+"""Answers to `lloyd` of exercise 03."""
+
+
+def nearest(x, centroids):
+    """Return the number of the nearest centroid."""
+    return np.abs(x[:, None] - centroids).argmin(axis=1)
+
+
+def iterate(x, centroids, of_empty=None, mean=np.mean, assign=nearest, turns=100):
+    """Return the centroids after so many turns, in the order in which they were given."""
+    centroids = np.array(centroids, dtype=float)
+    for _ in range(turns):
+        codes = assign(x, centroids)
+        before = centroids.copy()
+        for k in range(len(centroids)):
+            if np.any(codes == k):
+                centroids[k] = mean(x[codes == k])
+            elif of_empty is not None:
+                centroids[k] = of_empty
+        if np.array_equal(before, centroids, equal_nan=True):
+            break
+    return centroids
+
+
+def wrong_not_sorted(x, centroids):
+    """Message: The centroids are not in ascending order"""
+    return iterate(x, centroids)
+
+
+def wrong_one_turn(x, centroids):
+    """Message: This is after one turn"""
+    return np.sort(iterate(x, centroids, turns=1))
+
+
+def wrong_nan_where_empty(x, centroids):
+    """Message: An empty cluster has no mean: NaN came out"""
+    centroids = np.sort(centroids)
+    while True:
+        codes = nearest(x, centroids)
+        moved = np.array([np.mean(x[codes == k]) for k in range(len(centroids))])
+        if np.array_equal(moved, centroids, equal_nan=True) or np.isnan(moved).any():
+            return moved
+        centroids = moved
+
+
+def wrong_nan_at_the_end(x, centroids):
+    """Message: An empty cluster became NaN, at the end"""
+    while True:
+        codes = nearest(x, centroids)
+        with np.errstate(invalid="ignore"):
+            moved = np.array(
+                [np.divide(x[codes == k].sum(), (codes == k).sum()) for k in range(len(centroids))]
+            )
+        if np.isnan(moved).any() or np.array_equal(moved, centroids):
+            return np.sort(moved)
+        centroids = moved
+
+
+def wrong_zero_where_empty(x, centroids):
+    """Message: An empty cluster became 0"""
+    centroids = np.sort(centroids)
+    for _ in range(100):
+        codes = nearest(x, centroids)
+        counts = np.bincount(codes, minlength=len(centroids))
+        sums = np.bincount(codes, weights=x, minlength=len(centroids))
+        centroids = sums / np.maximum(counts, 1)
+    return np.sort(centroids)
+
+
+def wrong_empty_dropped(x, centroids):
+    """Message: The empty cluster was dropped"""
+    for _ in range(100):
+        codes = nearest(x, centroids)
+        centroids = np.array([x[codes == k].mean() for k in np.unique(codes)])
+    return np.sort(centroids)
+
+
+def wrong_median(x, centroids):
+    """Message: These are medians"""
+    return np.sort(iterate(x, centroids, mean=np.median))
+
+
+def wrong_middle_of_the_cluster(x, centroids):
+    """Message: The centroids are wrong for x = 11, 10, 5, 21, 3, 4, 26, 15"""
+    return np.sort(iterate(x, centroids, mean=lambda v: (v.min() + v.max()) / 2))
+
+
+def wrong_threshold_at_the_centroid(x, centroids):
+    """Message: Values went to the centroid below them"""
+
+    def below(x, centroids):
+        return np.clip(np.searchsorted(centroids, x, side="right") - 1, 0, None)
+
+    return np.sort(iterate(x, np.sort(centroids), assign=below))
+
+
+def wrong_search_in_unsorted_centroids(x, centroids):
+    """Message: The middles between centroids in any order are no thresholds"""
+
+    def between(x, centroids):
+        return np.searchsorted((centroids[1:] + centroids[:-1]) / 2, x)
+
+    return np.sort(iterate(x, centroids, assign=between))
+
+
+def wrong_two_turns(x, centroids):
+    """Message: This is after two turns"""
+    return np.sort(iterate(x, centroids, turns=2))
+
+
+def wrong_ten_turns(x, centroids):
+    """Message: for other values or another start"""
+    return np.sort(iterate(x, centroids, turns=10))
+
+
+def wrong_in_place(x, centroids):
+    """Message: An input was changed in place"""
+    centroids.sort()
+    return iterate(x, centroids)
+
+
+def wrong_codes(x, centroids):
+    """Message: another shape than the docstring says"""
+    return nearest(x, np.sort(iterate(x, centroids)))
+
+
+def wrong_farthest_for_empty(x, centroids):
+    """Message: The centroids are wrong where one of them has no values"""
+    centroids = np.sort(centroids)
+    for _ in range(100):
+        codes = nearest(x, centroids)
+        far = x[np.abs(x - centroids[codes]).argmax()]
+        centroids = np.array(
+            [x[codes == k].mean() if (codes == k).any() else far for k in range(len(centroids))]
+        )
+    return np.sort(centroids)
+
+
+def right_with_function_5(x, centroids):
+    """Assigns with the codes of function 5."""
+    centroids = np.sort(centroids)
+    while True:
+        codes = nearest_codes(x, centroids) if len(centroids) > 1 else np.zeros(len(x), dtype=int)
+        moved = np.array(
+            [x[codes == k].mean() if k in codes else c for k, c in enumerate(centroids)]
+        )
+        if np.allclose(moved, centroids, rtol=0, atol=1e-12):
+            return moved
+        centroids = moved
+
+
+def right_until_nothing_changes_hands(x, centroids):
+    """Stops when the assignment stays; sorts at the end."""
+    centroids, before = [float(c) for c in centroids], None
+    while True:
+        codes = [min(range(len(centroids)), key=lambda k: abs(v - centroids[k])) for v in x]
+        if codes == before:
+            return np.array(sorted(centroids))
+        for k in set(codes):
+            mine = [v for v, code in zip(x.tolist(), codes, strict=True) if code == k]
+            centroids[k] = math.fsum(mine) / len(mine)
+        before = codes
+
+
+def right_prefix_sums(x, centroids):
+    """On sorted values, with prefix sums."""
+    x, centroids = np.sort(x), np.sort(centroids)
+    sums = np.r_[0, np.cumsum(x)]
+    bounds = None
+    while True:
+        new = np.r_[0, np.searchsorted(x, (centroids[1:] + centroids[:-1]) / 2), len(x)]
+        if bounds is not None and np.array_equal(new, bounds):
+            return centroids
+        bounds, count = new, np.diff(new)
+        mean = np.diff(sums[bounds]) / np.maximum(count, 1)
+        centroids = np.where(count > 0, mean, centroids)

@@ -1,0 +1,115 @@
+"""Answers to `nearest_codes` of exercise 03."""
+
+import bisect
+
+
+def middles(levels):
+    """Return the thresholds half-way between neighbours."""
+    return (levels[1:] + levels[:-1]) / 2
+
+
+def wrong_threshold_at_the_level(x, levels):
+    """Message: The thresholds lie at the levels. Put them half-way."""
+    return np.clip(np.searchsorted(levels, x, side="right") - 1, 0, None)
+
+
+def wrong_printed_rule(x, levels):
+    """Message: The thresholds lie at the levels. Put them half-way."""
+    return np.searchsorted(levels[1:], x, side="right")
+
+
+def wrong_levels_counted(x, levels):
+    """Message: Levels were counted, not thresholds"""
+    return np.digitize(x, levels)
+
+
+def wrong_levels_returned(x, levels):
+    """Message: These are the levels. Return their numbers."""
+    return levels[np.searchsorted(middles(levels), x, side="right")]
+
+
+def wrong_codes_from_one(x, levels):
+    """Message: The codes start at 0, not at 1"""
+    return np.searchsorted(middles(levels), x, side="right") + 1
+
+
+def wrong_level_above(x, levels):
+    """Message: This is always the level above"""
+    return np.minimum(np.searchsorted(levels, x), len(levels) - 1)
+
+
+def wrong_equal_steps(x, levels):
+    """Message: Equal steps were assumed"""
+    step = (levels[-1] - levels[0]) / (len(levels) - 1)
+    codes = np.floor((x - levels[0]) / step + 0.5)
+    return np.clip(codes, 0, len(levels) - 1).astype(int)
+
+
+def wrong_half_the_distance(x, levels):
+    """Message: The middle is half the sum"""
+    return np.searchsorted((levels[1:] - levels[:-1]) / 2, x, side="right")
+
+
+def wrong_order(x, levels):
+    """Message: The codes run the wrong way"""
+    return len(levels) - 1 - np.searchsorted(middles(levels), x, side="right")
+
+
+def wrong_lower_at_a_tie(x, levels):
+    """Message: Exactly on a threshold the upper code is right"""
+    return np.abs(x[..., None] - levels).argmin(axis=-1)
+
+
+def wrong_side_of_searchsorted(x, levels):
+    """Message: Exactly on a threshold the upper code is right"""
+    return np.searchsorted(middles(levels), x)
+
+
+def wrong_floats(x, levels):
+    """Message: Codes are integers"""
+    return np.sum(x[..., None] >= middles(levels), axis=-1, dtype=float)
+
+
+def wrong_one_axis_only(x, levels):
+    """Message: another shape than the docstring says"""
+    return (np.ravel(x)[:, None] >= middles(levels)).sum(axis=1)
+
+
+def wrong_in_place(x, levels):
+    """Message: An input was changed in place"""
+    x[:] = np.searchsorted(middles(levels), x, side="right")
+    return x.astype(int)
+
+
+def wrong_two_bits_only(x, levels):
+    """Message: Some codes are wrong for other levels or shapes"""
+    bounds = middles(levels)[:3]
+    return np.searchsorted(bounds, x, side="right")
+
+
+def wrong_zero_is_a_level(x, levels):
+    """Message: Some codes are wrong for other levels or shapes"""
+    return np.searchsorted(middles(levels), np.maximum(x, 0), side="right")
+
+
+def right_comparators(x, levels):
+    """A row of comparators and a sum, as QK."""
+    return (x[..., None] >= middles(levels)).sum(axis=-1)
+
+
+def right_distances(x, levels):
+    """Measures the distances to the levels, from the top down."""
+    distances = np.abs(x[..., None] - levels[::-1])
+    return len(levels) - 1 - distances.argmin(axis=-1)
+
+
+def right_digitize(x, levels):
+    """With np.digitize, which counts a value on a bound as above it."""
+    return np.digitize(x, levels[:-1] + np.diff(levels) / 2)
+
+
+def right_loop(x, levels):
+    """Value by value."""
+    bounds = [(a + b) / 2 for a, b in itertools.pairwise(levels.tolist())]
+    codes = [bisect.bisect_right(bounds, v) for v in x.ravel().tolist()]
+    return np.array(codes).reshape(x.shape)

@@ -324,8 +324,8 @@ def by_all_partitions(values, counts, n_levels):
 def search_bits(generator):
     digits = data.load("digits")
     for seed, kind, choices in (
-        (0, "tie", {"conv1": (1, 2, 3), "conv2": (1, 2, 3)}),
-        (1, "between", {"conv2": (1, 2), "conv3": (1, 2), "fc1": (1, 2)}),
+        (0, "tie", {"conv1": (2, 1, 3), "conv2": (3, 1, 2)}),
+        (1, "between", {"conv2": (2, 1), "conv3": (2, 1), "fc1": (1, 2)}),
         (2, "none", {"conv1": (1,), "conv2": (2, 1), "conv3": (1,), "fc1": (1,)}),
     ):
         model = models.load_pretrained("digits_cnn", seed=seed)
@@ -362,8 +362,9 @@ def search_bits(generator):
 def clear_cases(before, runs, kind):
     """Limits, as losses, that say something, each with the best combination.
 
-    "between": neither the cheapest combination is best nor the dearest. "tie": besides, a later one
-    is good enough too, of the same memory and less accurate. "none": nothing is good enough.
+    "between": the best combination is neither the cheapest, nor the dearest, nor the first that is
+    good enough. "tie": besides, a later one is good enough too, of the same memory and less
+    accurate. "none": nothing is good enough.
     """
     shares = sorted({before, *(share for _, share, _ in runs)})
     if kind == "none":
@@ -377,7 +378,7 @@ def clear_cases(before, runs, kind):
             continue
         memory, share, bits = min(good, key=lambda run: (run[0], -run[1]))
         equal = [run[1] for run in good if run[0] == memory]
-        if equal.count(share) > 1 or memory in (min(memories), max(memories)):
+        if equal.count(share) > 1 or memory in (min(memories), max(memories), good[0][0]):
             continue
         if kind == "between" or equal[-1] < share:
             found.append((loss, (bits, memory, share)))

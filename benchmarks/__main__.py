@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import statistics
 from pathlib import Path
 
 import numpy as np
@@ -139,6 +140,16 @@ def main():
         title = f"conv 3 x 3, {height} x {height}, {channels} channels"
         groups[title] = measure(*cases.convolution(height, channels, rng), threads, effort)
         show(title, groups[title])
+    print()
+    calls = {
+        (name, n): on_threads(call, n)
+        for name, call in cases.smallest_calls(rng).items()
+        for n in threads
+    }
+    smallest = {}
+    for (name, n), seconds in timing.compare(calls, **effort).items():
+        smallest.setdefault(name, {})[str(n)] = timing.summary(seconds)
+        print(f"smallest call, {name}, threads: {n}: {1e6 * statistics.median(seconds):.1f} us")
     frames, rounds = (20, 3) if options.quick else (500, 20)
     network = lenet(frames, threads, {"rounds": rounds, "seconds": 0})
     print(f"\nLeNet, {network['frames']:,} frames")
@@ -156,6 +167,7 @@ def main():
         "quick": options.quick,
         **effort,
         "groups": groups,
+        "smallest_calls": smallest,
         "lenet": network,
         "bytes_per_second": timing.summary([n_bytes / s for s in bandwidth]),
     }

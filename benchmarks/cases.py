@@ -6,7 +6,7 @@ import torch
 from quantlib import kernels
 from quantlib.kernels import reference
 
-__all__ = ["CONVOLUTIONS", "convolution", "matrix_product"]
+__all__ = ["CONVOLUTIONS", "convolution", "matrix_product", "smallest_calls"]
 
 #: The 3 x 3 layers of ResNet-18: height and width, channels.
 CONVOLUTIONS = ((56, 64), (28, 128), (14, 256), (7, 512))
@@ -130,3 +130,23 @@ def convolution(size, channels, rng):
         "xnor_conv2d, reference": (lambda: reference.xnor_conv2d(x, w, padding=1), 1),
     }
     return 2 * 9 * channels * channels * size * size, cases
+
+
+def smallest_calls(rng):
+    """Return calls with hardly any work, which tell what a call costs by itself.
+
+    They have two tasks, so that two threads get one each.
+    """
+    pixels = rng.standard_normal((1, 16, 8, 64)).astype(np.float32)
+    w = rng.standard_normal((16, 64, 1, 1)).astype(np.float32)
+    packed, alpha = kernels.pack_signs(pixels), abs(w).mean(axis=(1, 2, 3))
+    filters = kernels.pack_signs(w, 1, panels=True)
+    rows, panels = kernels.pack_signs(pixels.reshape(-1, 64)), kernels.pack_signs(w[..., 0, 0])
+    panels = panels.as_panels()
+    return {
+        "pack_signs": lambda threads: kernels.pack_signs(pixels, num_threads=threads),
+        "xnor_gemm": lambda threads: kernels.xnor_gemm(rows, panels, num_threads=threads),
+        "xnor_conv2d, alpha": lambda threads: kernels.xnor_conv2d(
+            packed, filters, alpha=alpha, num_threads=threads
+        ),
+    }

@@ -97,6 +97,7 @@ def fit(
     device=None,
     progress=True,
     checkpoint_path=None,
+    after_step=None,
 ):
     r"""Train ``model`` in place to classify ``dataset`` and return what happened in each epoch.
 
@@ -138,6 +139,9 @@ def fit(
     checkpoint_path : path, optional
         File to hold the state after each epoch. Where it exists, the run goes on from there
         and ends as if it had never been stopped.
+    after_step : callable, optional
+        Called with the model after each step, to change its weights in place: a network with
+        binary layers gives :func:`quantlib.binary_layers.clip_latent_`.
 
     Returns
     -------
@@ -184,6 +188,10 @@ def fit(
         "weight_decay": weight_decay,
         "seed": seed,
     }
+    if after_step is not None:
+        if not callable(after_step):
+            raise TypeError(f"after_step must be a function or None, got {after_step!r}")
+        settings["after_step"] = getattr(after_step, "__qualname__", type(after_step).__name__)
 
     history = History()
     try:
@@ -207,7 +215,9 @@ def fit(
             # Seeded anew for each epoch, so that a resumed run needs no generator's state.
             epoch_seed = int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0])
             with models.seeded(epoch_seed, device):
-                loss, share = _train_epoch(model, images, labels, batch_size, opt, scheduler)
+                loss, share = _train_epoch(
+                    model, images, labels, batch_size, opt, scheduler, after_step
+                )
             if not math.isfinite(loss):
                 raise FloatingPointError(
                     f"the loss is {loss} in epoch {epoch + 1} of {epochs}: "
@@ -225,7 +235,7 @@ def fit(
     return history
 
 
-def _train_epoch(model, images, labels, batch_size, optimizer, scheduler):
+def _train_epoch(model, images, labels, batch_size, optimizer, scheduler, after_step):
     """Take one step for each batch; return the mean loss and the share classified correctly."""
     model.train()
     total_loss = torch.zeros((), dtype=torch.float64, device=images.device)
@@ -239,6 +249,8 @@ def _train_epoch(model, images, labels, batch_size, optimizer, scheduler):
         loss.backward()
         optimizer.step()
         scheduler.step()
+        if after_step is not None:
+            after_step(model)
         total_loss += loss.detach() * len(batch)
         correct += (scores.argmax(1) == labels[batch]).sum()
     return total_loss.item() / len(images), correct.item() / len(images)

@@ -28,15 +28,27 @@ def check_xnor_gemm(rng, threads):
     np.testing.assert_array_equal(scaled, result / 2)
 
 
-def check_xnor_conv2d(rng, threads):
+def convolution(rng):
+    """Return an image, packed filters, and the exact convolution with stride 2 and padding 1."""
     x, w = rng.standard_normal((2, 5, 6, 7)), rng.standard_normal((18, 5, 3, 3))
-    packed = kernels.pack_signs(w, 1, panels=True)
-    expected = convolve(signs(x), signs(w), 2, 1, value=1)
-    first = kernels.xnor_conv2d(kernels.pack_signs(x, 1), packed, 2, 1, num_threads=threads)
+    return x, kernels.pack_signs(w, 1, panels=True), convolve(signs(x), signs(w), 2, 1, value=1)
+
+
+def check_xnor_conv2d_channels_first(rng, threads):
+    x, filters, expected = convolution(rng)
+    first = kernels.xnor_conv2d(kernels.pack_signs(x, 1), filters, 2, 1, num_threads=threads)
     np.testing.assert_array_equal(first, expected)
+
+
+def check_xnor_conv2d_channels_last(rng, threads):
+    x, filters, expected = convolution(rng)
     x = np.moveaxis(x, 1, 3)
-    last = kernels.xnor_conv2d(kernels.pack_signs(x), packed, 2, 1, num_threads=threads)
+    last = kernels.xnor_conv2d(kernels.pack_signs(x), filters, 2, 1, num_threads=threads)
     np.testing.assert_array_equal(np.moveaxis(last, 3, 1), expected)
+
+
+def check_xnor_input_scale(rng, threads):
+    x = np.moveaxis(convolution(rng)[0], 1, 3)
     scale = kernels.xnor_input_scale(x, (3, 3), 2, 1, axis=3)
     mean = convolve(abs(x).mean(3)[:, None] * 2**20, np.ones((1, 1, 3, 3)), 2, 1) / 9 / 2**20
     np.testing.assert_allclose(scale, mean[:, 0], rtol=1e-4)

@@ -120,6 +120,21 @@ def test_all_threads_are_used_if_no_number_is_given():
     assert _threads.thread_count(None) == numba.get_num_threads()
 
 
+def test_torch_keeps_its_number_of_threads():
+    """numba's threads, when they start, would give torch as many as themselves."""
+    code = """
+import json, numpy as np, torch
+torch.set_num_threads(1)
+from quantlib import kernels
+x = kernels.pack_signs(np.ones((512, 512), np.float32))
+first = torch.get_num_threads()
+kernels.xnor_gemm(x, x)
+kernels.xnor_gemm(x, x, num_threads=%d)
+print(json.dumps([first, torch.get_num_threads()]))
+"""
+    assert in_a_new_process(code % numba.config.NUMBA_NUM_THREADS) == [1, 1]
+
+
 def test_one_thread_uses_one_processor():
     rng = np.random.default_rng(0)
     a = kernels.pack_signs(rng.standard_normal((512, 2048)))

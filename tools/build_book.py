@@ -38,6 +38,7 @@ CALLED_BY_PAGES = [
     "constraints.txt",
     "tools/build_book.py",
     "benchmarks/results",
+    "experiments/results",
     "book/_data",
 ]
 # What the site depends on besides that.

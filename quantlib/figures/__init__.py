@@ -5,6 +5,15 @@ import lazy_loader as lazy
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
+        "binary": [
+            "plot_flips",
+            "plot_latent_paths",
+            "plot_maps",
+            "plot_methods",
+            "plot_sign_patterns",
+            "plot_ste",
+            "plot_xnor",
+        ],
         "kernels": ["plot_panels", "plot_roofline", "plot_speed_ups"],
         "logarithmic": [
             "plot_bit_histograms",

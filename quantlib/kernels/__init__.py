@@ -23,6 +23,8 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "unpack_signs",
             "unpack_ternary",
         ],
+        "real": ["real_conv2d"],
         "shift": ["ShiftWeights", "pack_shifts", "shift_conv2d", "shift_gemm"],
+        "threshold": ["threshold_signs"],
     },
 )

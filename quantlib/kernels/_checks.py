@@ -1,5 +1,6 @@
 """Checks of the arrays that a kernel is given, and memory for the ones it returns."""
 
+import ctypes
 import math
 
 import numpy as np
@@ -19,11 +20,9 @@ _LINE = 64  # bytes of a line of the cache: a vector that crosses two costs two
 
 def aligned_empty(shape, dtype):
     """Return a new array that starts at a line of the cache."""
-    dtype = np.dtype(dtype)
-    size = math.prod(shape) * dtype.itemsize
-    memory = np.empty(size + _LINE, np.uint8)
-    start = -memory.__array_interface__["data"][0] % _LINE
-    return memory[start : start + size].view(dtype).reshape(shape)
+    memory = np.empty(math.prod(shape) * np.dtype(dtype).itemsize + _LINE, np.uint8)
+    start = -ctypes.addressof(ctypes.c_char.from_buffer(memory)) % _LINE
+    return np.ndarray(shape, dtype, memory, start)
 
 
 def as_real(x, name, ndim=None):
@@ -76,11 +75,11 @@ def check_out(out, shape, dtype):
 
 def convolved_size(size, kernel_size, stride, padding):
     """Return height and width of the result of a convolution."""
-    if any(s + 2 * padding < k for s, k in zip(size, kernel_size, strict=True)):
+    (height, width), (down, across) = size, kernel_size
+    height, width = height + 2 * padding - down, width + 2 * padding - across
+    if height < 0 or width < 0:
         raise ValueError(
             f"w must not be larger than the padded image, got {kernel_size} "
             f"on {size} with padding {padding}"
         )
-    return tuple(
-        (s + 2 * padding - k) // stride + 1 for s, k in zip(size, kernel_size, strict=True)
-    )
+    return height // stride + 1, width // stride + 1

@@ -34,11 +34,10 @@ def splat(builder, value, lanes):
 
 
 def popcount(builder, value):
-    """Return the number of bits set in each lane of a vector of 64-bit words."""
+    """Return the number of bits set in each lane of a vector of integers."""
     kind = value.type
-    function = cgutils.get_or_insert_function(
-        builder.module, ir.FunctionType(kind, [kind]), f"llvm.ctpop.v{kind.count}i64"
-    )
+    name = f"llvm.ctpop.v{kind.count}i{kind.element.width}"
+    function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(kind, [kind]), name)
     return builder.call(function, [value])
 
 

@@ -2,12 +2,12 @@
 
 import numba
 import numpy as np
-from llvmlite import ir
 from numba import prange, types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 from quantlib.kernels._compile import compiled
-from quantlib.kernels._ir import F32, I8, I64, Pointers, splat, vector, zeros
+from quantlib.kernels._ir import F32, I8, I16, I64, Pointers, splat, vector, zeros
 
 __all__ = [
     "BITS",
@@ -21,27 +21,41 @@ __all__ = [
     "to_panels",
 ]
 
-BITS = 64
+BITS, LANES = 64, 16  # of a word; of a register
 #: Rows of the array, or columns, that one task packs.
 TASK = 64
 
 
 @intrinsic
-def _sign_word(typing_context, x, start):
-    """Return 64 sign bits of ``x`` (1 = negative) and a word that is 0 if all 64 are finite."""
+def _sign_words(typing_context, x, words, numbers):
+    """Pack signs, 64 to a word (1 = negative); return 0 if all values are finite.
+
+    ``numbers``: where they start in ``x``; where the words go in ``words``, and how many.
+    """
 
     def emit(context, builder, signature, args):
         at = Pointers(context, builder, signature, args)
-        values = at.load(at.element(0, args[1]), vector(F32, BITS))
-        negative = builder.fcmp_ordered("<", values, zeros(vector(F32, BITS)))
-        bare = builder.bitcast(values, vector(ir.IntType(32), BITS))
-        bare = builder.and_(bare, splat(builder, ir.IntType(32)(0x7FFFFFFF), BITS))
-        infinity = splat(builder, ir.IntType(32)(0x7F800000), BITS)
-        strange = builder.icmp_unsigned(">=", bare, infinity)
-        words = [builder.bitcast(mask, I64) for mask in (negative, strange)]
-        return context.make_tuple(builder, signature.return_type, words)
+        start, place, count = cgutils.unpack_tuple(builder, args[2])
+        kind, quarters = vector(F32, LANES), range(BITS // LANES)
+        first, target = at.element(0, start), at.element(1, place)
+        checks = [cgutils.alloca_once_value(builder, zeros(kind)) for _ in quarters]
+        with cgutils.for_range(builder, count) as loop:
+            read = at.ahead(first, loop.index, 4 * BITS)
+            write = at.ahead(target, loop.index, BITS // 8)
+            for i, check in enumerate(checks):
+                values = at.load(at.ahead(read, i, 4 * LANES), kind)
+                negative = builder.fcmp_ordered("<", values, zeros(kind))
+                at.store(builder.bitcast(negative, I16), at.ahead(write, i, LANES // 8))
+                # 0 times a value is 0 if it is finite, else NaN, which stays.
+                nothing = builder.fmul(values, zeros(kind))
+                builder.store(builder.fadd(builder.load(check), nothing), check)
+        total = builder.load(checks[0])
+        for check in checks[1:]:
+            total = builder.fadd(total, builder.load(check))
+        strange = builder.fcmp_unordered("uno", total, total)
+        return builder.zext(builder.bitcast(strange, I16), I64)
 
-    return types.UniTuple(types.uint64, 2)(x, types.int64), emit
+    return types.int64(x, words, numbers), emit
 
 
 @intrinsic
@@ -58,57 +72,61 @@ def _bit_word(typing_context, x, start, bit):
     return types.uint64(x, types.int64, types.int64), emit
 
 
-def _plain_sign_word(x, start):
-    values = x[start : start + BITS]
-    return _plain_word(values < 0), _plain_word(~np.isfinite(values))
+def _plain_sign_words(x, words, numbers):
+    start, place, count = numbers
+    values = x[start : start + count * BITS]
+    words[place : place + count] = np.packbits(values < 0, bitorder="little").view("<u8")
+    return int(not np.isfinite(values).all())
 
 
 def _plain_bit_word(x, start, bit):
-    return _plain_word((x[start : start + BITS] >> bit & 1) != 0)
-
-
-def _plain_word(flags):
-    return np.packbits(flags, bitorder="little").view("<u8")[0]
+    found = (x[start : start + BITS] >> bit & 1) != 0
+    return np.packbits(found, bitorder="little").view("<u8")[0]
 
 
 if numba.config.DISABLE_JIT:
-    _sign_word, _bit_word = _plain_sign_word, _plain_bit_word
+    _sign_words, _bit_word = _plain_sign_words, _plain_bit_word
 
 
 @compiled
-def _sign_rows_task(task, x, n_rows, length, words, strange):
+def _sign_rows_task(task, x, n_rows, length, words):
+    """Pack ``TASK`` rows; return whether they hold a value that is not finite."""
     whole, n_words = length // BITS, -(-length // BITS)
-    for row in range(task * TASK, min((task + 1) * TASK, n_rows)):
-        bad = np.uint64(0)
-        for w in range(whole):
-            words[row * n_words + w], more = _sign_word(x, row * length + w * BITS)
-            bad |= more
-        if n_words > whole:
-            word = np.uint64(0)
-            for i in range(whole * BITS, length):
-                value = x[row * length + i]
-                word |= np.uint64(value < 0) << np.uint64(i - whole * BITS)
-                bad |= np.uint64(not np.isfinite(value))
-            words[row * n_words + whole] = word
-        strange[task] |= bad != 0
+    first, stop = task * TASK, min((task + 1) * TASK, n_rows)
+    if n_words == whole:  # rows follow one another without a gap
+        return _sign_words(x, words, (first * length, first * whole, (stop - first) * whole)) != 0
+    bad = False
+    for row in range(first, stop):
+        bad |= _sign_words(x, words, (row * length, row * n_words, whole)) != 0
+        word = np.uint64(0)
+        for i in range(whole * BITS, length):
+            value = x[row * length + i]
+            word |= np.uint64(value < 0) << np.uint64(i - whole * BITS)
+            bad |= not np.isfinite(value)
+        words[row * n_words + whole] = word
+    return bad
 
 
 @compiled
-def sign_rows(n_tasks, x, n_rows, length, words, strange):
-    """Pack the signs of the rows of ``x``; mark tasks that met a value that is not finite."""
+def sign_rows(n_tasks, x, n_rows, length, words):
+    """Pack the signs of the rows of ``x``; return how many tasks met a value not finite."""
+    strange = 0
     for task in range(n_tasks):
-        _sign_rows_task(task, x, n_rows, length, words, strange)
+        strange += _sign_rows_task(task, x, n_rows, length, words)
+    return strange
 
 
 @compiled(parallel=True)
-def sign_rows_parallel(n_tasks, x, n_rows, length, words, strange):
+def sign_rows_parallel(n_tasks, x, n_rows, length, words):
     """Do what :func:`sign_rows` does on several threads."""
+    strange = 0
     for task in prange(n_tasks):
-        _sign_rows_task(np.int64(task), x, n_rows, length, words, strange)
+        strange += _sign_rows_task(np.int64(task), x, n_rows, length, words)
+    return strange
 
 
 @compiled
-def _sign_columns_task(task, x, length, inner, words, strange):
+def _sign_columns_task(task, x, length, inner, words):
     """Pack 64 columns at once: each lane gathers the bits of one column, row after row."""
     across = -(-inner // TASK)
     outer, first = task // across, task % across * TASK
@@ -125,21 +143,25 @@ def _sign_columns_task(task, x, length, inner, words, strange):
                 bad[lane] |= not np.isfinite(values[lane])
         for lane in range(width):
             words[(outer * inner + first + lane) * n_words + w] = lanes[lane]
-    strange[task] = bad.any()
+    return bad.any()
 
 
 @compiled
-def sign_columns(n_tasks, x, length, inner, words, strange):
+def sign_columns(n_tasks, x, length, inner, words):
     """Pack the signs of ``x`` (outer x length x inner) along its middle axis."""
+    strange = 0
     for task in range(n_tasks):
-        _sign_columns_task(task, x, length, inner, words, strange)
+        strange += _sign_columns_task(task, x, length, inner, words)
+    return strange
 
 
 @compiled(parallel=True)
-def sign_columns_parallel(n_tasks, x, length, inner, words, strange):
+def sign_columns_parallel(n_tasks, x, length, inner, words):
     """Do what :func:`sign_columns` does on several threads."""
+    strange = 0
     for task in prange(n_tasks):
-        _sign_columns_task(np.int64(task), x, length, inner, words, strange)
+        strange += _sign_columns_task(np.int64(task), x, length, inner, words)
+    return strange
 
 
 @compiled
@@ -176,8 +198,8 @@ def bit_rows_parallel(n_tasks, x, n_rows, length, bits, words):
 def to_panels(words, panels, running):
     """Copy rows of 32-bit words (rows x runs x words) into panels of rows, word-major.
 
-    With ``running``, word w becomes the XOR of the words of its run up to w, complemented for
-    w = 4i + 1. The last panel's missing rows count as zeros.
+    With ``running``, word w becomes the XOR of the words of its run up to w, and is complemented
+    if n - w = 4i + 3, for n words in a run. The last panel's missing rows count as zeros.
     """
     n_panels, n_runs, n_words, lanes = panels.shape
     for p in range(n_panels):
@@ -188,4 +210,4 @@ def to_panels(words, panels, running):
                 for w in range(n_words):
                     word = words[row, r, w] if row < len(words) else np.uint32(0)
                     total = total ^ word if running else word
-                    panels[p, r, w, lane] = ~total if running and w % 4 == 1 else total
+                    panels[p, r, w, lane] = ~total if running and (n_words - w) % 4 == 3 else total

@@ -5,18 +5,28 @@ from numba import prange
 
 from quantlib.kernels._compile import compiled
 from quantlib.kernels._threads import run
-from quantlib.kernels._tile import LANES, PANELS, PLANES, ROWS, SIGNS, TERNARY, tile
+from quantlib.kernels._tile import (
+    LANES,
+    PANELS,
+    PLANES,
+    ROWS,
+    SIGNS,
+    TERNARY,
+    subtracted,
+    tile,
+)
 
 __all__ = [
     "LANES",
-    "NO_SCALES",
     "ONE_PASS",
     "PLANES",
     "SIGNS",
     "SPARE",
     "TERNARY",
+    "as_scales",
     "block",
     "multiply",
+    "subtracted",
 ]
 
 #: Rows of a task; its columns are as many as keep their panels in the cache.
@@ -25,22 +35,23 @@ TASK_ROWS, TASK_BYTES = 64, 2**19
 #: Passes of a product that runs along the words once.
 ONE_PASS = np.zeros(3, np.int64)
 
-NO_SCALES = (np.ones(1, np.float32),) * 2
 NO_PARTS = (np.zeros(1, np.int32),) * 2
 
 #: A tile reads scales up to so many places behind the last column.
 SPARE = PANELS * LANES
 
+NO_SCALES = np.ones(SPARE, np.float32)
+
 
 @compiled
-def block(product, a, b, c, passes, row_scales, column_scales, numbers, n_rows, n_columns):
+def block(product, a_step, a, b, c, passes, row_scales, column_scales, numbers, n_rows, n_columns):
     """Compute a rectangle of results, tile by tile; the last panel is cut to ``n_columns``.
 
     The other arguments are those of :func:`tile` for the rectangle's first tile.
     """
     a_start, b_start, c_start, a_stride, b_stride, c_stride = numbers[:6]
-    fixed, first_row, first_column = numbers[6:10], numbers[10], numbers[11]
-    edge = np.empty(ROWS * PANELS * LANES, np.int32)
+    fixed, first_row, first_column = numbers[6:9], numbers[9], numbers[10]
+    edge = np.empty(ROWS * PANELS * LANES, np.int32) if n_columns % LANES else c
     column = 0
     while column < n_columns:
         panels = PANELS if n_columns - column > LANES else 1
@@ -53,12 +64,12 @@ def block(product, a, b, c, passes, row_scales, column_scales, numbers, n_rows, 
             rest = (*fixed, first_row + row, first_column + column)
             if width == panels * LANES:
                 tile(
-                    a, b, c, passes, row_scales, column_scales, (rows, panels, product),
+                    a, b, c, passes, row_scales, column_scales, (rows, panels, product, a_step),
                     (a_at, b_at, place, a_stride, b_stride, c_stride, *rest),
                 )  # fmt: skip
             else:
                 tile(
-                    a, b, edge, passes, row_scales, column_scales, (rows, panels, product),
+                    a, b, edge, passes, row_scales, column_scales, (rows, panels, product, a_step),
                     (a_at, b_at, 0, a_stride, b_stride, PANELS * LANES, *rest),
                 )  # fmt: skip
                 for r in range(rows):
@@ -97,10 +108,10 @@ def _task(
     else:
         rows, a_start = a, row * stride
     numbers = (
-        a_start, column // LANES * panel, row * n + column, stride, panel, n, np.int64(1), n_words,
-        base, scaled, row, column,
+        a_start, column // LANES * panel, row * n + column, stride, panel, n, n_words, base,
+        scaled, row, column,
     )  # fmt: skip
-    block(product, rows, b, c, passes, row_scales, column_scales, numbers, n_rows, n_columns)
+    block(product, 1, rows, b, c, passes, row_scales, column_scales, numbers, n_rows, n_columns)
     if product == PLANES:  # twice the product is a row's part plus a column's part less the count
         parts = column_parts[column : column + n_columns]
         for r in range(row, row + n_rows):
@@ -149,21 +160,32 @@ def _multiply_parallel(
         )
 
 
+def as_scales(scales):
+    """Return scales of rows and columns, ones for what is missing, and which are given.
+
+    ``scales``: a pair of arrays or Nones, or None. Which: 1 for rows plus 2 for columns.
+    """
+    rows, columns = scales or (None, None)
+    which = (rows is not None) + 2 * (columns is not None)
+    return NO_SCALES if rows is None else rows, NO_SCALES if columns is None else columns, which
+
+
 def multiply(num_threads, product, a, b, c, scales, sizes, *, passes=ONE_PASS, base=0, halves=None):
     """Compute the whole result ``c`` of the words of rows ``a`` and of panels ``b``.
 
-    ``scales``: of rows and columns, or None. ``sizes``: rows, columns, words of a run, and the runs
-    (planes) of a row of a and of b. ``base`` is K for signs. ``halves``, for planes: the parts of
-    rows and columns of which the count is subtracted, to be halved.
+    ``scales``: of rows and columns, either or both None. ``sizes``: rows, columns, words of a run,
+    and the runs (planes) of a row of a and of b. ``base`` is K for signs. ``halves``, for planes:
+    the parts of rows and columns of which the count is subtracted, to be halved.
     """
     m, n, n_words, a_runs, b_runs = sizes
     fits = max(1, TASK_BYTES // (b_runs * n_words * LANES * 4)) * LANES
     down = -(-m // TASK_ROWS)
     wanted = -(-n // max(1, 4 // down))  # few rows: split the columns, so that threads get some
     task_columns = min(-(-max(wanted, 4 * LANES) // LANES) * LANES, fits)
-    base -= 128 * (n_words // 4) if product == SIGNS else 0
+    base -= 128 * subtracted(n_words) if product == SIGNS else 0
+    *scales, scaled = as_scales(scales)
     run(
         _multiply, _multiply_parallel, num_threads, down * -(-n // task_columns),
-        product, a, b, c, passes, *(scales or NO_SCALES), *(halves or NO_PARTS),
-        (m, n, a_runs, b_runs, n_words, base, int(scales is not None), task_columns),
+        product, a, b, c, passes, *scales, *(halves or NO_PARTS),
+        (m, n, a_runs, b_runs, n_words, base, scaled, task_columns),
     )  # fmt: skip

@@ -14,8 +14,10 @@ their count, and two products that follow one another carry into the next bit
     c = not p(w+2) where p(w+1) is 1, p(w) where it is 0.
 
 So the count is popcount(p(n)) + 2 (popcount(c) + popcount(c') + ...): per pair two XORs, one
-selection, one popcount, one addition. To save the "not", the panels have every word 4i+1
-complemented; the carry of each second pair then comes out complemented, and is subtracted.
+selection, one popcount, one addition. To save the "not", the panels have the second word of
+every second pair complemented, counted back from the last pair but one. The parity after it is
+then complemented, too, so the carry of the pair that follows comes out complemented, and is
+subtracted.
 """
 
 import itertools
@@ -29,7 +31,17 @@ from numba.extending import intrinsic
 
 from quantlib.kernels._ir import F32, I32, I64, Pointers, popcount, splat, vector, zeros
 
-__all__ = ["LANES", "PANELS", "PLANES", "ROWS", "SIGNS", "TERNARY", "tile"]
+__all__ = [
+    "LANES",
+    "PANELS",
+    "PLANES",
+    "ROWS",
+    "SIGNS",
+    "TERNARY",
+    "complement",
+    "subtracted",
+    "tile",
+]
 
 LANES = 16
 BITS = 32  # of a word
@@ -42,12 +54,15 @@ _WORDS = vector(I32, LANES)
 
 
 class _Tile:
-    """The instructions of one tile: ``rows`` by ``panels`` times sixteen results."""
+    """The instructions of one tile: ``rows`` by ``panels`` times sixteen results.
 
-    def __init__(self, at, numbers, rows, panels):
+    ``a_step``, the stride between words of a, is known when they are written: distances that are
+    constants cost nothing, others a register or a load each.
+    """
+
+    def __init__(self, at, numbers, rows, panels, a_step):
         self.at, self.builder, self.rows, self.panels = at, at.builder, rows, panels
-        self.a_step, self.n_words = numbers[6], numbers[7]
-        self.numbers = numbers
+        self.a_step, self.n_words, self.numbers = a_step, numbers[6], numbers
         self.a_rows = self._strided(0, numbers[0], numbers[3], rows)
         self.b_panels = self._strided(1, numbers[1], numbers[4], panels)
         self.c_rows = self._strided(2, numbers[2], numbers[5], rows)
@@ -63,8 +78,8 @@ class _Tile:
 
     def a_word(self, r, word, ahead=0):
         """Return a word of row ``r``, in all lanes."""
-        place = self.builder.mul(self.builder.add(word, I64(ahead)), self.a_step)
-        value = self.at.load(self.at.ahead(self.a_rows[r], place, 4), I32)
+        start = self.at.ahead(self.a_rows[r], word, 4 * self.a_step)
+        value = self.at.load(self.at.ahead(start, ahead, 4 * self.a_step), I32)
         return splat(self.builder, value, LANES)
 
     def b_word(self, p, word, ahead=0):
@@ -80,7 +95,7 @@ class _Tile:
         """Return ``base - 2 * count`` for one run along the words."""
         carries, lowest = self.new_sums(), self.new_sums()
         self._count(I64(0), I64(0), carries, lowest)
-        base = splat(self.builder, self.builder.trunc(self.numbers[8], I32), LANES)
+        base = splat(self.builder, self.builder.trunc(self.numbers[7], I32), LANES)
         results = {}
         for key, count in self._counts(carries, lowest).items():
             results[key] = self.builder.sub(base, self.builder.add(count, count))
@@ -113,27 +128,21 @@ class _Tile:
     def _count(self, a_first, b_first, carries, lowest):
         """Run along the words: count carries and, at the end, the parity's ones.
 
-        A carry that is subtracted came out complemented. It counts 32 too few, for each four
-        words; the caller of :func:`tile` makes up for it.
+        A carry that is subtracted came out complemented: it counts 32 too few, and the caller of
+        :func:`tile` makes up for it. With an odd number of pairs the first is such a one.
         """
         builder = self.builder
         parity = self.new_sums()
-        quads = builder.lshr(self.n_words, I64(2))
-
-        def words_from(quad):
-            word = builder.mul(quad, I64(4))
-            return builder.add(a_first, word), builder.add(b_first, word)
-
-        with cgutils.for_range(builder, quads) as loop:
-            a, b = words_from(loop.index)
+        odd = builder.and_(builder.lshr(self.n_words, I64(1)), I64(1))
+        with builder.if_then(builder.trunc(odd, ir.IntType(1))):
+            for state in parity.values():
+                builder.store(ir.Constant(_WORDS, [-1] * LANES), state)
+            self._pair(a_first, b_first, 0, carries, parity, builder.sub)
+        with cgutils.for_range(builder, builder.lshr(self.n_words, I64(2))) as loop:
+            word = builder.add(builder.mul(loop.index, I64(4)), builder.mul(odd, I64(2)))
+            a, b = builder.add(a_first, word), builder.add(b_first, word)
             self._pair(a, b, 0, carries, parity, builder.add)
             self._pair(a, b, 2, carries, parity, builder.sub)
-        odd_pair = builder.trunc(builder.lshr(self.n_words, I64(1)), ir.IntType(1))
-        with builder.if_then(odd_pair):
-            a, b = words_from(quads)
-            self._pair(a, b, 0, carries, parity, builder.add)
-            for state in parity.values():
-                builder.store(builder.not_(builder.load(state)), state)
         for key, state in parity.items():
             self.add(lowest[key], popcount(builder, builder.load(state)))
 
@@ -177,14 +186,19 @@ class _Tile:
     def write(self, results):
         """Write the results: whole numbers, or their products with the scales."""
         builder, at, reals = self.builder, self.at, vector(F32, LANES)
-        scaled, first_row, first_column = self.numbers[9:]
+        scaled, first_row, first_column = self.numbers[8:]
+
+        rows_scaled, columns_scaled = builder.and_(scaled, I64(1)), builder.lshr(scaled, I64(1))
         with builder.if_else(builder.icmp_signed("!=", scaled, I64(0))) as (yes, no):
-            with yes:
+            with yes:  # scales that are not given are ones, read at the same place again and again
+                row = at.element(4, builder.mul(first_row, rows_scaled))
+                column = at.element(5, builder.mul(first_column, columns_scaled))
                 for r, p in self.keys:
-                    row = at.element(4, builder.add(first_row, I64(r)))
-                    column = at.element(5, builder.add(first_column, I64(LANES * p)))
-                    scale = splat(builder, at.load(row, F32), LANES)
-                    scale = builder.fmul(scale, at.load(column, reals))
+                    scale = at.load(at.ahead(row, builder.mul(rows_scaled, I64(r)), 4), F32)
+                    place = builder.mul(columns_scaled, I64(LANES * p))
+                    scale = builder.fmul(
+                        splat(builder, scale, LANES), at.load(at.ahead(column, place, 4), reals)
+                    )
                     real = builder.fmul(builder.sitofp(results[r, p], reals), scale)
                     at.store(real, at.ahead(self.c_rows[r], LANES * p, 4))
             with no:
@@ -200,25 +214,30 @@ def tile(typing_context, a, b, c, passes, row_scales, column_scales, kind, numbe
     float32); ``passes``, three numbers for each run along the words: where it starts in a and in
     b, and by how many doublings of the sums it is preceded; the scales.
 
-    ``kind``: rows, panels, and which product. ``numbers``: where the tile starts in a, b and c;
-    the strides between rows of a, panels of b, rows of c and words of a; words of a run (even);
-    ``base``, of which twice the count of signs is subtracted; whether to scale; where the tile
-    starts in the scales. For every four words of a run, the count comes out 64 too low.
+    ``kind``: rows, panels, which product, and the stride between words of a, 1 or 16.
+    ``numbers``: where the tile starts in a, b and c; the strides between rows of a, panels of b,
+    and rows of c; words of a run (even); ``base``, of which twice the count of signs is
+    subtracted; whether rows (1) and columns (2) are scaled; where the tile starts in the scales.
+    The count comes out 64 too low for each of :func:`subtracted` pairs of words.
     """
     arrays = (a, b, c, passes, row_scales, column_scales)
-    product = kind.types[2]  # where it is a literal, only its code is needed
-    products = (product.literal_value,) if isinstance(product, types.Literal) else PRODUCTS
+    # Where product and stride are literals, only their code is needed.
+    products, steps = (
+        (given.literal_value,) if isinstance(given, types.Literal) else all_
+        for given, all_ in zip(kind.types[2:], (PRODUCTS, (1, LANES)), strict=True)
+    )
 
     def emit(context, builder, signature, args):
         at = Pointers(context, builder, signature, args)
         wanted = cgutils.unpack_tuple(builder, args[6])
-        for known in itertools.product((ROWS, 1), (PANELS, 1), products):
-            same = [
-                builder.icmp_signed("==", x, x.type(y)) for x, y in zip(wanted, known, strict=True)
-            ]
-            with builder.if_then(builder.and_(builder.and_(same[0], same[1]), same[2])):
-                work = _Tile(at, cgutils.unpack_tuple(builder, args[7]), *known[:2])
-                work.write((work.signs, work.planes, work.ternary)[known[2]]())
+        for known in itertools.product((ROWS, 1), (PANELS, 1), products, steps):
+            same = ir.Constant(ir.IntType(1), 1)
+            for x, y in zip(wanted, known, strict=True):
+                same = builder.and_(same, builder.icmp_signed("==", x, x.type(y)))
+            rows, panels, product, a_step = known
+            with builder.if_then(same):
+                work = _Tile(at, cgutils.unpack_tuple(builder, args[7]), rows, panels, a_step)
+                work.write((work.signs, work.planes, work.ternary)[product]())
         return context.get_dummy_value()
 
     return types.void(*arrays, kind, numbers), emit
@@ -226,9 +245,9 @@ def tile(typing_context, a, b, c, passes, row_scales, column_scales, kind, numbe
 
 def _plain_tile(a, b, c, passes, row_scales, column_scales, kind, numbers):
     """Do what :func:`tile` does in plain Python, for runs without compilation."""
-    rows, panels, product = kind
-    a_start, b_start, c_start, a_stride, b_stride, c_stride, a_step, n_words = numbers[:8]
-    base, scaled, first_row, first_column = numbers[8:]
+    rows, panels, product, a_step = kind
+    a_start, b_start, c_start, a_stride, b_stride, c_stride, n_words = numbers[:7]
+    base, scaled, first_row, first_column = numbers[7:]
     for r in range(rows):
         for column in range(panels * LANES):
             total = 0
@@ -241,7 +260,7 @@ def _plain_tile(a, b, c, passes, row_scales, column_scales, kind, numbers):
                 if product != TERNARY:
                     parity = (x ^ y) ^ complement(n_words)
                     ones = parity ^ np.concatenate([parity[:1] * 0, parity[:-1]])
-                    total += int(np.bitwise_count(ones).sum()) - 64 * (n_words // 4)
+                    total += int(np.bitwise_count(ones).sum()) - 64 * subtracted(n_words)
                     continue
                 sign_a = a[a_at + n_words * a_step : a_at + 2 * n_words * a_step : a_step]
                 sign_b = b[b_at + n_words * LANES : b_at + 2 * n_words * LANES : LANES]
@@ -250,15 +269,21 @@ def _plain_tile(a, b, c, passes, row_scales, column_scales, kind, numbers):
             total = base - 2 * total if product == SIGNS else total
             place = c_start + r * c_stride + column
             if scaled:
-                scale = row_scales[first_row + r] * column_scales[first_column + column]
+                scale = row_scales[(first_row + r) * (scaled & 1)]
+                scale = scale * column_scales[(first_column + column) * (scaled >> 1)]
                 c.view(np.float32)[place] = np.float32(total) * scale
             else:
                 c[place] = total
 
 
+def subtracted(n_words):
+    """Return how many pairs of a run of words have their carries subtracted."""
+    return (n_words + 2) // 4
+
+
 def complement(n_words):
-    """Return the words that complement every word 4i + 1 of a run."""
-    return np.where(np.arange(n_words) % 4 == 1, np.uint32(0xFFFFFFFF), np.uint32(0))
+    """Return the words that complement a run's words where they are complemented in panels."""
+    return np.where((n_words - np.arange(n_words)) % 4 == 3, np.uint32(0xFFFFFFFF), np.uint32(0))
 
 
 if numba.config.DISABLE_JIT:

@@ -6,14 +6,11 @@ sum of K products is K minus twice the number of ones:
 .. math:: \\sum_{k=1}^{K} a_k b_k = K - 2\\,\\mathrm{popcount}(a \\oplus b)
 """
 
-import math
-
 import numpy as np
 
 from quantlib._validation import check_choice, check_integer
 from quantlib.kernels import _convolve, _popcount
 from quantlib.kernels._checks import (
-    aligned_empty,
     as_real,
     check_instance,
     check_out,
@@ -178,18 +175,14 @@ def xnor_conv2d(
         shape = (n_images, out_height, out_width, n_filters)
         scales = scales and scales[::-1]
     out = check_out(out, shape, np.int32 if scales is None else np.float32)
-    shape = (n_images, height + 2 * padding, width + 2 * padding, x.words.shape[-1])
-    flat = np.zeros(math.prod(shape) + _convolve.SPARE_WORDS // 2, np.uint64)  # bit 0 is +1
-    inner = slice(padding, padding + height), slice(padding, padding + width)
-    flat[: math.prod(shape)].reshape(shape)[:, *inner] = x.words
-    words = half_words(flat)
-    full_height, full_width, pixel_words = shape[1], shape[2], 2 * shape[3]
+    words = half_words(x.words)
     _convolve.convolve(
-        thread_count(num_threads), n_images, words.reshape(-1), w.as_panels().words.reshape(-1),
+        thread_count(num_threads), words.reshape(-1), w.as_panels().words.reshape(-1),
         out.reshape(-1).view(np.int32), scales,
-        (full_height, full_width * pixel_words, out_width, out_height * out_width, n_filters,
-         channels * kernel_height * kernel_width, channels_first),
-        (kernel_height, kernel_width * pixel_words, stride, pixel_words),
+        (n_images, height, width, padding, words.shape[-1]),
+        (out_width, out_height * out_width, n_filters, channels * kernel_height * kernel_width,
+         channels_first),
+        (kernel_height, kernel_width, stride),
     )  # fmt: skip
     return out
 
@@ -250,25 +243,30 @@ def xnor_input_scale(x, kernel_size, stride=1, padding=0, *, axis=1):
     return out
 
 
-def _scales(*wanted):
-    """Return scales as float32, missing ones as ones; None if all are missing.
+def _scales(first, second):
+    """Return two scales as float32, a missing one as None; None if both are missing.
 
-    Each of ``wanted`` is (values, name, shape). Spare ones follow the last.
+    Each is (values, name, shape). Spare ones follow the last.
     """
-    if all(values is None for values, _, _ in wanted):
+    if first[0] is second[0] is None:
         return None
-    scales = []
-    for values, name, shape in wanted:
-        count = math.prod(shape)
-        padded = aligned_empty((count + _popcount.SPARE,), np.float32)
-        padded[count if values is not None else 0 :] = 1
-        if values is not None:
-            values = as_real(values, name)
-            if values.shape != shape:
-                raise ValueError(f"{name} must have shape {shape}, got {values.shape}")
-            with np.errstate(over="ignore"):
-                padded[:count] = values.reshape(-1)
-            if not np.isfinite(padded).all():
-                raise ValueError(f"{name} must be finite in float32, got NaN or infinite values")
-        scales.append(padded)
-    return tuple(scales)
+    return _scale(*first), _scale(*second)
+
+
+def _scale(values, name, shape):
+    if values is None:
+        return None
+    values = as_real(values, name)
+    if values.shape != shape:
+        raise ValueError(f"{name} must have shape {shape}, got {values.shape}")
+    count = values.size
+    padded = np.empty(count + _popcount.SPARE, np.float32)
+    padded[count:] = 1
+    if values.dtype == np.float32:
+        padded[:count] = values.reshape(-1)
+    else:
+        with np.errstate(over="ignore"):
+            padded[:count] = values.reshape(-1)
+    if not np.logical_and.reduce(np.isfinite(padded)):
+        raise ValueError(f"{name} must be finite in float32, got NaN or infinite values")
+    return padded

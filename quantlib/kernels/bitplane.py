@@ -133,7 +133,7 @@ def bitplane_gemm(a, b, *, out=None, num_threads=None):
     # Twice the product of the stored codes is a row's part plus a column's part less the count.
     rows = a.sums * (b_most - 2 * b.offset)
     columns = b.sums * (a_most - 2 * a.offset) + 2 * length * a.offset * b.offset
-    rows -= 64 * (n_words // 4) * a_most * b_most  # what the count comes out too low
+    rows -= 64 * _popcount.subtracted(n_words) * a_most * b_most  # what the count comes out too low
     _popcount.multiply(
         thread_count(num_threads), _popcount.PLANES, words.reshape(-1),
         b.as_panels().words.reshape(-1), out.reshape(-1), None,

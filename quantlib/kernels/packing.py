@@ -20,6 +20,7 @@ from quantlib.kernels._checks import (
     check_instance,
 )
 from quantlib.kernels._threads import run, thread_count
+from quantlib.kernels._tile import complement
 
 __all__ = [
     "PackedBits",
@@ -48,8 +49,8 @@ class PackedBits:
         Value k of a row is bit ``k % 64`` of word ``k // 64``: 1 stands for -1, 0 for +1. The
         padding bits of the last word are 0. As rows: the shape of the values without the packed
         axis, then the words. As panels: uint32, (rows / 16, rounded up) x words x 16, where a row
-        is an index of the first of these axes, and word w holds the XOR of the row's words up to
-        w, complemented for w = 4i + 1.
+        is an index of the first of these axes, and word w of n holds the XOR of the row's words up
+        to w, complemented if n - w = 4i + 3.
     shape : tuple of int
         Shape of the values.
     axis : int
@@ -86,8 +87,8 @@ class PackedPlanes:
     ----------
     words : numpy.ndarray of uint64 or uint32
         As rows: rows x ``bit_width`` x words, the lowest plane first. As panels: uint32, (rows /
-        16, rounded up) x ``bit_width`` x words x 16, word w holding the XOR of the words of its
-        plane up to w, complemented for w = 4i + 1. Signed codes are stored with
+        16, rounded up) x ``bit_width`` x words x 16, word w of n holding the XOR of the words of
+        its plane up to w, complemented if n - w = 4i + 3. Signed codes are stored with
         ``2**(bit_width - 1)`` added.
     shape : tuple of int
         Rows and K.
@@ -203,15 +204,16 @@ def pack_signs(x, axis=-1, *, panels=False, num_threads=None):
     n_words = -(-length // loops.BITS)
     words = aligned_empty((outer * inner * n_words,), np.uint64)
     if inner == 1:
-        n_tasks = -(-outer // loops.TASK)
-        strange = np.zeros(n_tasks, np.bool_)
-        pair, sizes = (loops.sign_rows, loops.sign_rows_parallel), (outer, length)
+        strange = run(
+            loops.sign_rows, loops.sign_rows_parallel, threads, -(-outer // loops.TASK),
+            values, outer, length, words,
+        )  # fmt: skip
     else:
-        n_tasks = outer * -(-inner // loops.TASK)
-        strange = np.zeros(n_tasks, np.bool_)
-        pair, sizes = (loops.sign_columns, loops.sign_columns_parallel), (length, inner)
-    run(*pair, threads, n_tasks, values, *sizes, words, strange)
-    if strange.any():
+        strange = run(
+            loops.sign_columns, loops.sign_columns_parallel, threads,
+            outer * -(-inner // loops.TASK), values, length, inner, words,
+        )  # fmt: skip
+    if strange:
         n_bad = np.count_nonzero(~np.isfinite(x))
         raise ValueError(f"x must be finite, got {n_bad} NaN or infinite values")
     words = words.reshape(*x.shape[:axis], *x.shape[axis + 1 :], n_words)
@@ -429,7 +431,7 @@ def row_words(packed):
     words = np.moveaxis(packed.words, -1, 1)
     words = np.ascontiguousarray(words.reshape(-1, *words.shape[2:]))
     if not isinstance(packed, PackedTernary):
-        words[..., 1::4] ^= np.uint32(0xFFFFFFFF)
+        words ^= complement(words.shape[-1])
         words[..., 1:] ^= words[..., :-1].copy()
     rest = list(packed.shape)
     del rest[getattr(packed, "axis", 1)]

@@ -1,0 +1,179 @@
+"""Train one network by several methods, from several seeds, with the same data and budget.
+
+    QUANTLIB_DATA=folder python -m experiments.accuracy --data mnist_10k --network lenet5
+
+A run is one method with one seed. Its result is kept as soon as it is finished, and its state
+after each epoch: started again, the command goes on where it was. When all are there, they are
+written to one JSON file, with the machine, for the pages to read.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import joblib
+import numpy as np
+import torch
+from tqdm.auto import tqdm
+
+from benchmarks import machine
+from quantlib import binary, data, training
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = Path(__file__).with_name("results")
+STATE = ROOT / "_build" / "experiments"
+
+NETWORKS = {
+    "lenet5": binary.BinaryLeNet5,
+    "vgg": binary.BinaryVGG,
+    "resnet": binary.BinaryResNet,
+}
+METHODS = ("float", "binaryconnect", "bwn", "bnn", "xnor")
+
+
+@dataclass(frozen=True)
+class Run:
+    """All that a run's result depends on."""
+
+    data: str
+    network: str
+    method: str
+    seed: int
+    epochs: int
+    learning_rate: float
+    batch_size: int
+    train_images: int | None
+    width: int
+
+    @property
+    def key(self):
+        """A short name that no other run has."""
+        text = json.dumps(asdict(self), sort_keys=True)
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        return f"{self.network}-{self.method}-{self.seed}-{digest[:12]}"
+
+
+def make_model(run, dataset):
+    """Return the untrained network of a run."""
+    channels, size = dataset.train_images.shape[1:3]
+    options = {"width": run.width} if run.network == "vgg" else {}
+    return NETWORKS[run.network](
+        channels, size, len(dataset.class_names), method=run.method, seed=run.seed, **options
+    )
+
+
+def make_dataset(run):
+    """Return the data of a run. The first ``train_images`` are the same for all."""
+    dataset = data.load(run.data)
+    if run.train_images is None:
+        return dataset
+    if not 1 <= run.train_images <= len(dataset.train_images):
+        raise ValueError(
+            f"train_images must be from 1 to {len(dataset.train_images)}, got {run.train_images}"
+        )
+    kept = slice(run.train_images)
+    return replace(
+        dataset,
+        train_images=dataset.train_images[kept],
+        train_labels=dataset.train_labels[kept],
+    )
+
+
+def train(run, state):
+    """Return the result of a run: read where it is finished, else trained, from where it was."""
+    finished = state / f"{run.key}.json"
+    if finished.exists():
+        return json.loads(finished.read_text(encoding="utf-8"))
+    torch.set_num_threads(1)  # runs go side by side; and one thread gives the same weights again
+    dataset = make_dataset(run)
+    model = make_model(run, dataset)
+    state.mkdir(parents=True, exist_ok=True)
+    checkpoint = state / f"{run.key}.pt"
+    start = time.perf_counter()
+    history = training.fit(
+        model, dataset, epochs=run.epochs, learning_rate=run.learning_rate,
+        batch_size=run.batch_size, seed=run.seed, progress=False, checkpoint_path=checkpoint,
+        after_step=None if run.method == "float" else binary.clip_latent_,
+    )  # fmt: skip
+    result = asdict(run) | {
+        "test_accuracy": training.evaluate(model, dataset),
+        "train_accuracy": history.train_accuracy[-1],
+        "parameter_bits": binary.parameter_bits(model),
+        "seconds": round(time.perf_counter() - start, 1),
+    }
+    write(finished, result)
+    checkpoint.unlink(missing_ok=True)
+    return result
+
+
+def write(path, content):
+    """Write JSON in one step: a file is there in whole or not at all."""
+    new = path.with_suffix(".new")
+    new.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    os.replace(new, path)
+
+
+def report(results):
+    """Print accuracy by method: mean, and the lowest and highest seed."""
+    for method in dict.fromkeys(result["method"] for result in results):
+        found = [100 * r["test_accuracy"] for r in results if r["method"] == method]
+        spread = f"({min(found):.2f} to {max(found):.2f}, {len(found)} seeds)"
+        print(f"{method:14} {np.mean(found):6.2f} %  {spread}")
+
+
+def parse(arguments=None):
+    """Return the options of the command."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", choices=data.NAMES, default="digits")
+    parser.add_argument("--called", help="what the results call the data, if not by its name")
+    parser.add_argument("--network", choices=tuple(NETWORKS), default="lenet5")
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--learning-rate", type=float, default=3e-3)
+    parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--train-images", type=int, help="only so many of the training images")
+    parser.add_argument("--width", type=int, default=1, help="vgg: divides the published widths")
+    parser.add_argument("--jobs", type=int, default=None, help="processes; none: what joblib says")
+    parser.add_argument("--output", type=Path, help="where the results go")
+    parser.add_argument("--state", type=Path, default=STATE, help="where unfinished runs are kept")
+    return parser.parse_args(arguments)
+
+
+def main(arguments=None):
+    """Train what is not trained yet, then write and print the results."""
+    options = parse(arguments)
+    runs = [
+        Run(
+            options.data, options.network, method, seed, options.epochs, options.learning_rate,
+            options.batch_size, options.train_images, options.width,
+        )
+        for seed in options.seeds
+        for method in options.methods
+    ]  # fmt: skip
+    with joblib.Parallel(n_jobs=options.jobs, return_as="generator") as parallel:
+        found = parallel(joblib.delayed(train)(run, options.state) for run in runs)
+        results = list(tqdm(found, "runs", len(runs)))
+    dataset = make_dataset(runs[0])
+    content = {
+        "machine": machine.describe(),
+        "data": {
+            "name": options.called or options.data,
+            "train_images": len(dataset.train_images),
+            "test_images": len(dataset.test_images),
+        },
+        "runs": results,
+    }
+    output = options.output or RESULTS / f"accuracy_{options.data}_{options.network}.json"
+    output.parent.mkdir(parents=True, exist_ok=True)
+    write(output, content)
+    report(results)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,120 @@
+"""Batch normalization and a sign, folded into one comparison for each channel."""
+
+import numpy as np
+import torch
+from torch import nn
+
+from quantlib._validation import check_integer
+
+__all__ = ["NORMALIZATIONS", "real_thresholds", "sign_thresholds"]
+
+#: The layers that can be folded.
+NORMALIZATIONS = (nn.BatchNorm1d, nn.BatchNorm2d)
+
+
+def sign_thresholds(layers, low, high):
+    r"""Return what whole sums are compared with in place of batch normalization and a sign.
+
+    Channel c of the result of ``layers`` rises or falls with the sum; the sign changes at most
+    once. The sum where it does is found by bisection, with the layers themselves for every
+    question, so that the answer includes how they round.
+
+    Parameters
+    ----------
+    layers : sequence of torch.nn.Module
+        Batch normalizations in evaluation mode, of C channels.
+    low, high : int
+        The least and the largest sum: -K and K for K products of signs.
+
+    Returns
+    -------
+    thresholds : numpy.ndarray of int32
+        t: the sign is +1 where the sum is t or more.
+    flips : numpy.ndarray of bool
+        Where True, the sign is +1 where the sum is below t. So it is for negative gamma.
+
+    Raises
+    ------
+    TypeError
+        If ``layers`` are not batch normalizations, or a bound is not a whole number.
+    ValueError
+        If there are none, their channels differ, or one of them is training; or if ``low`` is above
+        ``high``, or a sum is so large that float32 cannot hold it.
+
+    Notes
+    -----
+    In exact numbers, t for positive gamma is :math:`\mu - \beta\sigma / \gamma`, rounded up. Where
+    that is itself a whole number, the layer's result should be exactly 0, and its rounding
+    decides on which side it comes out.
+
+    Examples
+    --------
+    >>> norm = nn.BatchNorm1d(2, eps=0).eval()
+    >>> with torch.no_grad():
+    ...     _ = norm.weight.copy_(torch.tensor([1.0, -1.0]))
+    ...     _ = norm.running_mean.copy_(torch.tensor([2.5, 3.0]))
+    >>> thresholds, flips = sign_thresholds([norm], -10, 10)
+    >>> thresholds.tolist(), flips.tolist()  # from 3 on; up to 3
+    ([3, 4], [False, True])
+    """
+    low = check_integer(low, "low", -(2**24), 2**24)
+    high = check_integer(high, "high", low, 2**24)
+    return _bisect(layers, low, high, lambda sums: sums.float(), np.int32)
+
+
+def real_thresholds(layers):
+    """Return the same for real numbers, as float32 numbers; they may be infinite.
+
+    The float32 numbers have an order, and can be numbered through in it: bisection is as exact.
+
+    Parameters and errors are those of :func:`sign_thresholds`.
+
+    Examples
+    --------
+    >>> norm = nn.BatchNorm1d(1, eps=0).eval()
+    >>> _ = norm.running_mean.fill_(0.5)
+    >>> real_thresholds([norm])[0].tolist()
+    [0.5]
+    """
+    largest = int(np.float32(np.finfo(np.float32).max).view(np.int32))
+
+    def number(places):
+        places = places.int()
+        return torch.where(places < 0, -(2**31) - places, places).view(torch.float32)
+
+    return _bisect(layers, -largest, largest, number, np.float32)
+
+
+@torch.no_grad()
+def _bisect(layers, low, high, number, dtype):
+    """Return thresholds and flips; ``number`` turns a place in the order into a number."""
+    layers = list(layers)
+    for layer in layers:
+        if not isinstance(layer, NORMALIZATIONS):
+            raise TypeError(f"layers must be batch normalizations, got {type(layer).__name__}")
+        if layer.training:
+            raise ValueError("layers must be in evaluation mode: call eval() on them")
+    if len({layer.num_features for layer in layers}) != 1:
+        counts = [layer.num_features for layer in layers]
+        raise ValueError(f"layers must be one or more, of the same channels, got {counts}")
+    channels = layers[0].num_features
+    ndim = 4 if isinstance(layers[0], nn.BatchNorm2d) else 2
+
+    def positive(places):
+        x = number(places).reshape(1, channels, *[1] * (ndim - 2))
+        for layer in layers:
+            x = layer(x)
+        return x.reshape(-1) >= 0
+
+    below = torch.full((channels,), low, dtype=torch.int64)
+    above = torch.full((channels,), high, dtype=torch.int64)
+    first, last = positive(below), positive(above)
+    while bool((above - below > 1).any()):
+        middle = torch.div(below + above, 2, rounding_mode="floor")
+        same = positive(middle) == first
+        below, above = torch.where(same, middle, below), torch.where(same, above, middle)
+    thresholds = number(above).numpy().astype(dtype)
+    constant = (first == last).numpy()
+    thresholds[constant] = -np.inf if dtype is np.float32 else np.iinfo(np.int32).min
+    flips = np.where(constant, ~first.numpy(), first.numpy())
+    return thresholds, flips

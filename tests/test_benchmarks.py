@@ -1,0 +1,132 @@
+"""The benchmark command: what it prints and writes, and how it takes the time."""
+
+import json
+import platform
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import timing
+
+ROOT = Path(__file__).resolve().parent.parent
+PEER = "torch float32"
+BINARY = {PEER, "torch int8", "xnor_gemm", "xnor_gemm, packing", "xnor_gemm, reference"}
+FEW_BITS = {"ternary_gemm", "bitplane_gemm 3 x 3"}
+SHIFTS = {"shift_gemm, dense", "shift_gemm, zeros left out", "shift_gemm, 77 % zeros"}
+CEILINGS = {"popcount", "add int16", "add int32", "multiply-add float32"}
+REFERENCES = {f"{name}, reference" for name in (*FEW_BITS, "shift_gemm")}
+STEPS = ("", ", packing and alpha", ", packing, alpha and K")
+LAYOUTS = ("last", "first")
+CONVOLUTION = {f"xnor_conv2d, channels {where}{step}" for where in LAYOUTS for step in STEPS}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """What ``python -m benchmarks --quick`` prints, and what it writes."""
+    path = tmp_path_factory.mktemp("benchmarks") / "results.json"
+    command = ["-m", "benchmarks", "--quick", "--threads", "1", "--output", str(path)]
+    done = subprocess.run(
+        [sys.executable, *command], cwd=ROOT, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout, json.loads(path.read_text())
+
+
+def all_cases(document):
+    for group in document["groups"].values():
+        for name, by_threads in group["cases"].items():
+            for values in by_threads.values():
+                yield group["operations"], name, values
+
+
+def test_every_kernel_stands_beside_its_peers(run):
+    groups = run[1]["groups"]
+    ceilings = {f"ceiling: {name}" for name in CEILINGS}
+    expected = {
+        "gemm 128 x 128 x 128": BINARY | FEW_BITS | SHIFTS | REFERENCES | ceilings,
+        "gemm 128 x 512 x 128": BINARY | ceilings,
+        "conv 3 x 3, 7 x 7, 512 channels": {PEER, *CONVOLUTION, "xnor_conv2d, reference"},
+    }
+    assert {title: set(group["cases"]) for title, group in groups.items()} == expected
+    assert {title: group["operations"] for title, group in groups.items()} == {
+        "gemm 128 x 128 x 128": 2 * 128**3,
+        "gemm 128 x 512 x 128": 2 * 128 * 512 * 128,
+        "conv 3 x 3, 7 x 7, 512 channels": 2 * 49 * 9 * 512 * 512,
+    }
+
+
+def test_numbers_are_positive_and_agree(run):
+    document = run[1]
+    assert document["quick"] and document["threads"] == [1] and document["rounds"] % 2 == 1
+    for operations, name, values in all_cases(document):
+        speed, ratio = values["operations_per_second"], values["times_torch_float32"]
+        for spread in (speed, ratio):
+            assert 0 < spread["low"] <= spread["median"] <= spread["high"] < np.inf
+        done = speed["median"] * values["seconds"]  # medians of an odd number of rounds
+        if "reference" in name or "ceiling" in name:
+            assert done > 0
+        else:
+            assert done == pytest.approx(operations)
+        if name == PEER:
+            assert ratio == {"median": 1, "low": 1, "high": 1}
+    assert document["bytes_per_second"]["median"] > 1e8
+    for by_threads in document["smallest_calls"].values():
+        assert set(by_threads) == {"1"} and 0 < by_threads["1"]["median"] < 1
+
+
+def test_table_shows_what_is_written(run):
+    printed, document = run
+    for title, group in document["groups"].items():
+        table = printed.split(f"\n{title}: ")[1].split("\n\n")[0].splitlines()
+        assert len(table) == 2 + len(group["cases"])
+        for line, (name, by_threads) in zip(table[2:], group["cases"].items(), strict=True):
+            values = by_threads["1"]
+            numbers = line[54:].split()
+            assert line[:54].strip() == name
+            assert numbers[:4] == [
+                "1",
+                f"{values['seconds'] * 1e3:.3f}",
+                f"{values['operations_per_second']['median'] / 1e9:.1f}",
+                f"{values['times_torch_float32']['median']:.2f}",
+            ]
+
+
+def test_lenet_is_timed_in_every_form(run):
+    lenet = run[1]["lenet"]
+    forms = {"float32, scalar", "integer products, scalar", "bit shifts, scalar"}
+    tuned = {"float32, tuned, threads: 1", "bit shifts, tuned, threads: 1"}
+    assert set(lenet["seconds_per_frame"]) == forms | tuned
+    assert all(value["median"] > 0 for value in lenet["seconds_per_frame"].values())
+    assert set(lenet["latency_saved"]) == {
+        name for name in forms | tuned if not name.startswith("float32")
+    }
+    assert lenet["frames"] == 20 * run[1]["rounds"]
+
+
+def test_the_machine_is_described_without_names_or_paths(run):
+    document = run[1]
+    machine = document["machine"]
+    assert machine["architecture"] == platform.machine() and machine["processor"]
+    assert set(machine["versions"]) == {"numba", "llvmlite", "numpy", "torch"}
+    text = json.dumps(document)
+    assert not re.search(r"(^|[\s\"'=])(/|~/|[A-Za-z]:\\)\w", text)
+    assert platform.node() not in re.findall(r"[\w.-]+", text)
+
+
+def test_cases_are_timed_in_turn():
+    calls = []
+    cases = {name: (lambda name=name: calls.append(name), 1) for name in "ab"}
+    times = timing.compare(cases, rounds=4, seconds=0)
+    assert {name: len(seconds) for name, seconds in times.items()} == {"a": 4, "b": 4}
+    assert calls == ["a", "a", "b", "b"] + ["a", "b"] * 4
+
+
+def test_summary_is_median_and_quartiles():
+    values = [5.0, 1.0, 4.0, 2.0, 9.0, 7.0]
+    low, median, high = np.quantile(values, [0.25, 0.5, 0.75])
+    assert timing.summary(values) == pytest.approx({"median": median, "low": low, "high": high})
+    assert timing.summary([3.0, 1.0]) == {"median": 2.0, "low": 1.0, "high": 3.0}

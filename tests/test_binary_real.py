@@ -1,0 +1,83 @@
+"""The kernel for the real layers of a binary network, against torch in float64."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from quantlib import kernels
+
+
+def check(seed, images, size, channels, filters, window, stride, padding, threads=1):
+    rng = np.random.default_rng(seed)
+    x = rng.integers(-8, 9, (images, *size, channels)).astype(np.float32)
+    w = rng.integers(-8, 9, (*window, channels, filters)).astype(np.float32)
+    found = kernels.real_conv2d(x, w, stride, padding, num_threads=threads)
+    wanted = torch.nn.functional.conv2d(
+        torch.from_numpy(x).double().permute(0, 3, 1, 2),
+        torch.from_numpy(w).double().permute(3, 2, 0, 1),
+        stride=stride,
+        padding=padding,
+    )
+    np.testing.assert_array_equal(found, wanted.permute(0, 2, 3, 1).numpy())
+    return True
+
+
+@given(
+    st.integers(0, 2**32 - 1),
+    st.integers(1, 2),
+    st.tuples(st.integers(3, 9), st.integers(3, 16)),
+    st.integers(1, 5),
+    st.sampled_from([1, 15, 16, 17, 64, 100]),
+    st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    st.integers(1, 3),
+    st.integers(0, 2),
+    st.integers(1, 2),
+)
+def test_whole_numbers_are_exact(
+    seed, images, size, channels, filters, window, stride, padding, threads
+):
+    check(seed, images, size, channels, filters, window, stride, padding, threads)
+
+
+def test_without_a_compiler():
+    call = "t.check(0, 1, (4, 9), 2, 70, (3, 2), 1, 1)"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import test_binary_real as t; print({call})"],
+        cwd=Path(__file__).parent,
+        env={**os.environ, "NUMBA_DISABLE_JIT": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.stdout.strip() == "True", done.stderr
+
+
+def test_real_numbers_of_another_dtype():
+    rng = np.random.default_rng(0)
+    x, w = rng.standard_normal((1, 7, 7, 3)), rng.standard_normal((3, 3, 3, 8))
+    found = kernels.real_conv2d(x, w, num_threads=1)
+    windows = np.lib.stride_tricks.sliding_window_view(x[0], (3, 3), axis=(0, 1))
+    np.testing.assert_allclose(found[0], np.einsum("ijckl,klco->ijo", windows, w), rtol=1e-4)
+    assert found.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("x", "w", "options", "error", "words"),
+    [
+        ((1, 4, 4), (1, 1, 1, 1), {}, ValueError, "x must have 4 axes"),
+        ((1, 4, 4, 2), (3, 3, 1, 1), {}, ValueError, "same channels, got 2 and 1"),
+        ((1, 4, 4, 2), (5, 5, 2, 1), {}, ValueError, "w must not be larger"),
+        ((1, 4, 4, 2), (3, 3, 2, 1), {"stride": 0}, ValueError, "stride must be from 1"),
+        ((1, 4, 4, 2), (3, 3, 2, 1), {"padding": 0.5}, TypeError, "padding must be a whole"),
+    ],
+)
+def test_bad_input(x, w, options, error, words):
+    with pytest.raises(error, match=words):
+        kernels.real_conv2d(np.ones(x), np.ones(w), **options)

@@ -1,0 +1,106 @@
+"""The kernel that compares, pools and packs, against the same in plain NumPy."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from quantlib import kernels
+
+
+def expected(x, thresholds, flips, pool, pool_signs):
+    def signs(x):
+        return np.where((x >= thresholds) != flips, 1, -1)
+
+    def pooled(x):
+        n, height, width, channels = x.shape
+        x = x[:, : height // pool * pool, : width // pool * pool]
+        shape = (n, height // pool, pool, width // pool, pool, channels)
+        return x.reshape(shape).max((2, 4))
+
+    return pooled(signs(x)) if pool_signs else signs(pooled(x))
+
+
+@given(
+    st.integers(0, 2**32 - 1),
+    st.tuples(st.integers(1, 2), st.integers(2, 5), st.integers(2, 5), st.integers(1, 140)),
+    st.sampled_from([np.int32, np.float32]),
+    st.integers(1, 2),
+    st.booleans(),
+    st.integers(1, 2),
+)
+def test_compares_pools_and_packs(seed, shape, dtype, pool, pool_signs, threads):
+    rng = np.random.default_rng(seed)
+    x = rng.integers(-3, 4, shape).astype(dtype)
+    thresholds, flips = rng.integers(-4, 5, shape[-1]).astype(dtype), rng.random(shape[-1]) < 0.5
+    packed = kernels.threshold_signs(
+        x, thresholds, flips, pool=pool, pool_signs=pool_signs, num_threads=threads
+    )
+    wanted = expected(x, thresholds, flips, pool, pool_signs)
+    np.testing.assert_array_equal(kernels.unpack_signs(packed), wanted)
+    again = kernels.pack_signs(wanted.astype(np.float32))
+    np.testing.assert_array_equal(packed.words, again.words)  # the padding bits too
+
+
+def check(seed):
+    """Check one case with a whole and a broken word."""
+    rng = np.random.default_rng(seed)
+    for dtype in (np.int32, np.float32):
+        x = rng.integers(-3, 4, (1, 5, 4, 70)).astype(dtype)
+        thresholds, flips = rng.integers(-4, 5, 70).astype(dtype), rng.random(70) < 0.5
+        packed = kernels.threshold_signs(x, thresholds, flips, pool=2, num_threads=1)
+        found, wanted = kernels.unpack_signs(packed), expected(x, thresholds, flips, 2, False)
+        np.testing.assert_array_equal(found, wanted)
+    return True
+
+
+def test_without_a_compiler():
+    done = subprocess.run(
+        [sys.executable, "-c", "import test_binary_threshold as t; print(t.check(1))"],
+        cwd=Path(__file__).parent,
+        env={**os.environ, "NUMBA_DISABLE_JIT": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.stdout.strip() == "True", done.stderr
+
+
+def test_rows_and_bounds():
+    lowest = np.iinfo(np.int32).min
+    x = np.array([[lowest, 0, 2**31 - 1]], np.int32)
+    packed = kernels.threshold_signs(x, np.full(3, lowest, np.int32))
+    assert packed.shape == (1, 3) and packed.axis == 1
+    assert kernels.unpack_signs(packed).tolist() == [[1, 1, 1]]
+    packed = kernels.threshold_signs(
+        np.float32([[-np.inf, -0.0, 0.0]]), np.float32([-np.inf, 0.0, 0.0]), [True, False, True]
+    )
+    assert kernels.unpack_signs(packed).tolist() == [[-1, 1, -1]]
+
+
+@pytest.mark.parametrize(
+    ("x", "thresholds", "options", "error", "words"),
+    [
+        (np.zeros((1, 2)), np.zeros(2), {}, TypeError, "x must be int32 or float32"),
+        (np.zeros((1, 2), np.int32), np.zeros(2), {}, TypeError, "thresholds must be int32"),
+        (np.zeros(2, np.int32), np.zeros(2, np.int32), {}, ValueError, "N x H x W x C or N x C"),
+        (np.zeros((1, 2), np.int32), np.zeros(3, np.int32), {}, ValueError, "must be 2, one a"),
+        (
+            np.zeros((1, 2), np.int32),
+            np.zeros(2, np.int32),
+            {"flips": [True]},
+            ValueError,
+            "flips must be 2",
+        ),
+        (np.zeros((1, 2), np.int32), np.zeros(2, np.int32), {"pool": 2}, ValueError, "window of 2"),
+        (np.full((1, 2), np.nan, np.float32), np.zeros(2, np.float32), {}, ValueError, "NaN"),
+    ],
+)
+def test_bad_input(x, thresholds, options, error, words):
+    with pytest.raises(error, match=words):
+        kernels.threshold_signs(x, thresholds, **options)

@@ -1,0 +1,77 @@
+"""The training runs: their results, and that a stopped one goes on."""
+
+import json
+
+import pytest
+
+from experiments import accuracy
+from quantlib import training
+
+SHORT = ["--data", "digits", "--epochs", "2", "--batch-size", "16", "--seeds", "0", "1"]
+SHORT += ["--train-images", "512"]
+
+
+def run(folder, *more):
+    """Run the command and return what it wrote."""
+    options = [*SHORT, "--state", str(folder / "state"), "--output", str(folder / "found.json")]
+    assert accuracy.main([*options, *more]) == 0
+    return json.loads((folder / "found.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("experiment")
+    return folder, run(folder, "--methods", "float", "bnn")
+
+
+def test_results_say_what_was_run(finished):
+    _, found = finished
+    assert found["data"] == {"name": "digits", "train_images": 512, "test_images": 500}
+    assert [(r["seed"], r["method"]) for r in found["runs"]] == [
+        (0, "float"), (0, "bnn"), (1, "float"), (1, "bnn"),
+    ]  # fmt: skip
+    for result in found["runs"]:
+        assert 0.4 < result["test_accuracy"] <= 1 and result["seconds"] > 0
+    by_method = {r["method"]: r["parameter_bits"] for r in found["runs"]}
+    assert by_method["bnn"] < by_method["float"]
+    text = json.dumps(found["machine"])
+    assert found["machine"]["processor"] and "/" not in text.replace("CPU @", "")
+
+
+def test_what_is_finished_is_not_run_again(finished, monkeypatch):
+    folder, before = finished
+    monkeypatch.setattr(training, "fit", lambda *_, **__: pytest.fail("it was trained again"))
+    assert run(folder, "--methods", "float", "bnn")["runs"] == before["runs"]
+
+
+def test_a_stopped_run_goes_on(finished, tmp_path, monkeypatch):
+    """Stopped after its first epoch, it ends with the accuracy of a run that was not stopped."""
+    _, before = finished
+    train_epoch, done = training._train_epoch, []
+
+    def stopped(*arguments):
+        if done:
+            raise KeyboardInterrupt
+        done.append(train_epoch(*arguments))
+        return done[0]
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(training, "_train_epoch", stopped)
+        run(tmp_path, "--methods", "bnn")
+    assert len(list((tmp_path / "state").glob("*.pt"))) == 1
+
+    epochs = []
+    monkeypatch.setattr(training, "_train_epoch", lambda *a: epochs.append(1) or train_epoch(*a))
+    after = run(tmp_path, "--methods", "bnn")
+    assert len(epochs) == 3  # one of the first run, two of the second
+    same = [r["test_accuracy"] for r in before["runs"] if r["method"] == "bnn"]
+    assert [r["test_accuracy"] for r in after["runs"]] == same
+    assert not list((tmp_path / "state").glob("*.pt"))
+
+
+def test_bad_options(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        accuracy.main(["--methods", "ternary"])
+    assert "--methods" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="train_images must be from 1 to 1297, got 5000"):
+        run(tmp_path, "--train-images", "5000")

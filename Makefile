@@ -6,10 +6,10 @@ PORT ?= 8000
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lab serve release demo bench bench-grading clean
+.PHONY: help book test lab serve release demo bench bench-nonuniform bench-binary bench-grading clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 book: .venv/installed ## execute and build the book, and print the page to open
 	@$(BIN)/python -m tools.build_book
@@ -35,6 +35,12 @@ demo: .venv/installed ## run the main job once: build, release, grade a notebook
 
 bench: .venv/installed ## time the kernels beside their peers; writes benchmarks/results/kernels.json
 	$(BIN)/python -m benchmarks
+
+bench-nonuniform: .venv/installed ## time k-means and the codes of levels beside their peers; writes benchmarks/results/nonuniform.json
+	$(BIN)/python -m benchmarks.nonuniform
+
+bench-binary: .venv/installed ## time packed binary networks beside torch float32; writes benchmarks/results/binary.json
+	$(BIN)/python -m benchmarks.binary
 
 bench-grading: .venv/installed ## time quantgrader beside nbgrader; writes benchmarks/results/grading.json
 	$(BIN)/python -m benchmarks.grading

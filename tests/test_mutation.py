@@ -14,6 +14,9 @@ from tools import mutate
 from tools.course import ROOT, assignment_names
 
 NAMES = assignment_names(ROOT / "solutions")
+# A function that trains a network: on another processor a mutant near the line may fall on its
+# other side.
+TRAINS = ("train_binary_network",)
 
 
 @pytest.fixture(autouse=True)
@@ -29,16 +32,21 @@ def one_thread():
 @pytest.mark.parametrize("name", NAMES)
 def test_mutants_that_matter_lose_points(name):
     found = mutate.as_data({name: mutate.examine(name)})[name]
+    shown = json.loads(mutate.RESULTS.read_text(encoding="utf-8"))
+    assert sorted(shown) == NAMES
     for function, row in found.items():
         assert row["mutants"] >= row["matter"] > 0, function
+        if function in TRAINS:
+            assert row["mutants"] == shown[name][function]["mutants"]
+            assert row["killed"] >= 0.95 * row["matter"]
+            continue
         # Those that live are known, and it is known why they may.
         assert all(row["survivors"].values()), (function, row["survivors"])
+        assert row == shown[name][function], "run `python -m tools.mutate`"
     matter = sum(row["matter"] for row in found.values())
     killed = sum(row["killed"] for row in found.values())
     assert killed >= 0.95 * matter
-    shown = json.loads(mutate.RESULTS.read_text(encoding="utf-8"))
-    assert sorted(shown) == NAMES
-    assert found == shown[name], "run `python -m tools.mutate`"
+    assert found.keys() == shown[name].keys()
 
 
 def test_every_reason_is_of_a_survivor():

@@ -1,0 +1,171 @@
+"""Answers to `xnor_product` of exercise 04."""
+
+
+def masked(a, b, n):
+    """Return the XOR of all pairs, padding bits 0."""
+    differ = a[:, None, :] ^ b[None, :, :]
+    if n % 8:
+        differ[..., -1] &= 2 ** (n % 8) - 1
+    return differ
+
+
+def count(words):
+    """Return the number of ones in the bytes of the last axis."""
+    return np.bitwise_count(words).astype(int).sum(axis=-1)
+
+
+def wrong_popcount_once(a, b, n):
+    """Message: This is n - popcount"""
+    return n - count(masked(a, b, n))
+
+
+def wrong_popcount_only(a, b, n):
+    """Message: These are the numbers of differences"""
+    return count(masked(a, b, n))
+
+
+def wrong_turned_round(a, b, n):
+    """Message: All signs are turned round"""
+    return 2 * count(masked(a, b, n)) - n
+
+
+def wrong_unsigned(a, b, n):
+    """Message: An unsigned number can't be negative"""
+    return n - 2 * np.bitwise_count(masked(a, b, n)).sum(axis=2)
+
+
+def wrong_unsigned_byte(a, b, n):
+    """Message: An unsigned byte can't be negative"""
+    return n - 2 * np.bitwise_count(masked(a, b, n)).sum(axis=2, dtype=np.uint8)
+
+
+def wrong_transposed(a, b, n):
+    """Message: Rows and columns are exchanged"""
+    return n - 2 * count(masked(b, a, n))
+
+
+def wrong_and(a, b, n):
+    """Message: AND was taken for XOR"""
+    return n - 2 * count(a[:, None, :] & b[None, :, :])
+
+
+def wrong_or(a, b, n):
+    """Message: OR was taken for XOR"""
+    return n - 2 * count(a[:, None, :] | b[None, :, :])
+
+
+def wrong_bytes_compared(a, b, n):
+    """Message: Whole bytes were compared"""
+    return n - 2 * (masked(a, b, n) != 0).sum(axis=2)
+
+
+def wrong_first_byte(a, b, n):
+    """Message: Only the first byte of a row was counted"""
+    return n - 2 * count(masked(a, b, n)[..., :1])
+
+
+def wrong_not_added_up(a, b, n):
+    """Message: The bytes of a row are not added up"""
+    return n - 2 * np.bitwise_count(masked(a, b, n)).astype(int)
+
+
+def wrong_padding_counted(a, b, n):
+    """Message: The padding bits were counted."""
+    return n - 2 * count(a[:, None, :] ^ b[None, :, :])
+
+
+def wrong_padding_counted_as_values(a, b, n):
+    """Message: The padding bits were counted, and as values"""
+    return 8 * a.shape[1] - 2 * count(a[:, None, :] ^ b[None, :, :])
+
+
+def wrong_all_bits_are_values(a, b, n):
+    """Message: Padding bits count as values"""
+    return 8 * a.shape[1] - 2 * count(masked(a, b, n))
+
+
+def wrong_last_byte_left_out(a, b, n):
+    """Message: The last byte was left out"""
+    full = n // 8
+    return n - 2 * count(masked(a, b, n)[..., :full])
+
+
+def wrong_highest_bits(a, b, n):
+    """Message: The values stand in the lowest bits"""
+    differ = a[:, None, :] ^ b[None, :, :]
+    if n % 8:
+        differ[..., -1] &= 256 - 2 ** (8 - n % 8)
+    return n - 2 * count(differ)
+
+
+def wrong_mask_too_wide(a, b, n):
+    """Message: One padding bit was counted"""
+    differ = a[:, None, :] ^ b[None, :, :]
+    if n % 8:
+        differ[..., -1] &= 2 ** (n % 8 + 1) - 1
+    return n - 2 * count(differ)
+
+
+def wrong_mask_too_narrow(a, b, n):
+    """Message: One bit too many was masked out"""
+    differ = a[:, None, :] ^ b[None, :, :]
+    if n % 8:
+        differ[..., -1] &= 2 ** (n % 8 - 1) - 1
+    return n - 2 * count(differ)
+
+
+def wrong_mask_of_nothing(a, b, n):
+    """Message: With n = 16 nothing is masked out"""
+    differ = a[:, None, :] ^ b[None, :, :]
+    differ[..., -1] &= 2 ** (n % 8) - 1
+    return n - 2 * count(differ)
+
+
+def wrong_matrix_product(a, b, n):
+    """Message: There is a matrix product in the function"""
+    u, v = (
+        1 - 2 * np.unpackbits(x, axis=1, count=n, bitorder="little").astype(int) for x in (a, b)
+    )
+    return u @ v.T
+
+
+def wrong_floats(a, b, n):
+    """Message: The sums must be integers"""
+    return n - 2.0 * count(masked(a, b, n))
+
+
+def wrong_count_in_int8(a, b, n):
+    """Message: Some sums are wrong for other numbers"""
+    return n - 2 * np.bitwise_count(masked(a, b, n)).sum(axis=2, dtype=np.int8).astype(int)
+
+
+def wrong_in_place(a, b, n):
+    """Message: The bytes were changed in place"""
+    for x in (a, b):
+        if n % 8:
+            x[:, -1] &= 2 ** (n % 8) - 1
+    return n - 2 * count(a[:, None, :] ^ b[None, :, :])
+
+
+def right_table(a, b, n):
+    """A table of the ones of all bytes, and padding shifted out."""
+    table = np.array([f"{i:b}".count("1") for i in range(256)])
+    differ = a[:, None, :] ^ b[None, :, :]
+    last = table[(differ[..., -1].astype(int) << (-n % 8)) & 255]
+    return n - 2 * (table[differ[..., :-1]].sum(axis=2) + last)
+
+
+def right_bits(a, b, n):
+    """One bit a value, without the padding."""
+    u, v = (np.unpackbits(x, axis=1, bitorder="little")[:, :n] for x in (a, b))
+    equal = (u[:, None, :] == v[None, :, :]).sum(axis=2)
+    return 2 * equal - n
+
+
+def right_python_integers(a, b, n):
+    """Rows as large integers, XNOR and bit_count."""
+    everything = (1 << n) - 1
+    rows, columns = (
+        [int.from_bytes(row.tobytes(), "little") & everything for row in x] for x in (a, b)
+    )
+    return [[2 * (~(u ^ v) & everything).bit_count() - n for v in columns] for u in rows]

@@ -1,7 +1,7 @@
 """Answers to `bnn_layer` of exercise 04."""
 
 
-def signs(x):
+def signs_of(x):
     """Return a tensor of signs; that of 0 is +1."""
     return torch.tensor(np.where(x >= 0, 1.0, -1.0))
 
@@ -26,29 +26,29 @@ def normalized(sums, gamma, beta, mean, variance, eps):
 
 def wrong_padding_of_zeros(x, weight, gamma, beta, mean, variance, eps):
     """Message: Padding with 0 puts a third value"""
-    sums = convolved(signs(x), signs(weight), 0.0)
+    sums = convolved(signs_of(x), signs_of(weight), 0.0)
     return normalized(sums, gamma, beta, mean, variance, eps)
 
 
 def wrong_padding_minus_one(x, weight, gamma, beta, mean, variance, eps):
     """Message: The padding is -1"""
-    sums = convolved(signs(x), signs(weight), -1.0)
+    sums = convolved(signs_of(x), signs_of(weight), -1.0)
     return normalized(sums, gamma, beta, mean, variance, eps)
 
 
 def wrong_real_input(x, weight, gamma, beta, mean, variance, eps):
     """Message: The input is not binary: take its signs"""
-    return normalized(convolved(x, signs(weight)), gamma, beta, mean, variance, eps)
+    return normalized(convolved(x, signs_of(weight)), gamma, beta, mean, variance, eps)
 
 
 def wrong_real_input_zeros(x, weight, gamma, beta, mean, variance, eps):
     """Message: The input is not binary, and it was padded with 0"""
-    return normalized(convolved(x, signs(weight), 0.0), gamma, beta, mean, variance, eps)
+    return normalized(convolved(x, signs_of(weight), 0.0), gamma, beta, mean, variance, eps)
 
 
 def wrong_real_weights(x, weight, gamma, beta, mean, variance, eps):
     """Message: The weights are not binary"""
-    return normalized(convolved(signs(x), weight), gamma, beta, mean, variance, eps)
+    return normalized(convolved(signs_of(x), weight), gamma, beta, mean, variance, eps)
 
 
 def wrong_nothing_binary(x, weight, gamma, beta, mean, variance, eps):
@@ -69,122 +69,122 @@ def wrong_sign_of_zero(x, weight, gamma, beta, mean, variance, eps):
 
 def wrong_without_eps(x, weight, gamma, beta, mean, variance, eps):
     """Message: eps is missing"""
-    return normalized(convolved(signs(x), signs(weight)), gamma, beta, mean, variance, 0.0)
+    return normalized(convolved(signs_of(x), signs_of(weight)), gamma, beta, mean, variance, 0.0)
 
 
 def wrong_fixed_eps(x, weight, gamma, beta, mean, variance, eps):
     """Message: The result is wrong for an image"""
-    return normalized(convolved(signs(x), signs(weight)), gamma, beta, mean, variance, 0.1)
+    return normalized(convolved(signs_of(x), signs_of(weight)), gamma, beta, mean, variance, 0.1)
 
 
 def wrong_eps_outside_of_the_root(x, weight, gamma, beta, mean, variance, eps):
     """Message: eps belongs under the root"""
     squared = (np.sqrt(variance) + eps) ** 2
-    return normalized(convolved(signs(x), signs(weight)), gamma, beta, mean, squared, 0.0)
+    return normalized(convolved(signs_of(x), signs_of(weight)), gamma, beta, mean, squared, 0.0)
 
 
 def wrong_no_root(x, weight, gamma, beta, mean, variance, eps):
     """Message: The root is missing"""
     squared = (variance + eps) ** 2
-    return normalized(convolved(signs(x), signs(weight)), gamma, beta, mean, squared, 0.0)
+    return normalized(convolved(signs_of(x), signs_of(weight)), gamma, beta, mean, squared, 0.0)
 
 
 def wrong_statistics_of_the_batch(x, weight, gamma, beta, mean, variance, eps):
     """Message: The mean and variance of this batch were used"""
-    sums = convolved(signs(x), signs(weight))
+    sums = convolved(signs_of(x), signs_of(weight))
     scale, shift = torch.tensor(gamma), torch.tensor(beta)
     return functional.batch_norm(sums, None, None, scale, shift, training=True, eps=eps)
 
 
 def wrong_beta_scaled(x, weight, gamma, beta, mean, variance, eps):
     """Message: beta comes last"""
-    sums = convolved(signs(x), signs(weight))
+    sums = convolved(signs_of(x), signs_of(weight))
     return normalized(sums, gamma, 0 * beta, mean - beta, variance, eps)
 
 
 def wrong_mean_forgotten(x, weight, gamma, beta, mean, variance, eps):
     """Message: The mean is not subtracted"""
-    sums = convolved(signs(x), signs(weight))
+    sums = convolved(signs_of(x), signs_of(weight))
     return normalized(sums, gamma, beta, 0 * mean, variance, eps)
 
 
 def wrong_mean_added(x, weight, gamma, beta, mean, variance, eps):
     """Message: The mean was added"""
-    return normalized(convolved(signs(x), signs(weight)), gamma, beta, -mean, variance, eps)
+    return normalized(convolved(signs_of(x), signs_of(weight)), gamma, beta, -mean, variance, eps)
 
 
 def wrong_gamma_forgotten(x, weight, gamma, beta, mean, variance, eps):
     """Message: gamma is missing"""
-    sums = convolved(signs(x), signs(weight))
+    sums = convolved(signs_of(x), signs_of(weight))
     return normalized(sums, np.ones_like(gamma), beta, mean, variance, eps)
 
 
 def wrong_beta_forgotten(x, weight, gamma, beta, mean, variance, eps):
     """Message: beta is missing"""
-    sums = convolved(signs(x), signs(weight))
+    sums = convolved(signs_of(x), signs_of(weight))
     return normalized(sums, gamma, 0 * beta, mean, variance, eps)
 
 
 def wrong_mirrored(x, weight, gamma, beta, mean, variance, eps):
     """Message: The filters are mirrored"""
-    sums = convolved(signs(x), signs(weight[..., ::-1, ::-1]))
+    sums = convolved(signs_of(x), signs_of(weight[..., ::-1, ::-1]))
     return normalized(sums, gamma, beta, mean, variance, eps)
 
 
 def wrong_scaled_by_alpha(x, weight, gamma, beta, mean, variance, eps):
     """Message: BNN has no alpha"""
     alpha = torch.tensor(np.abs(weight).mean(axis=(1, 2, 3)))[:, None, None]
-    sums = alpha * convolved(signs(x), signs(weight))
+    sums = alpha * convolved(signs_of(x), signs_of(weight))
     return normalized(sums, gamma, beta, mean, variance, eps)
 
 
 def wrong_signs_returned(x, weight, gamma, beta, mean, variance, eps):
     """Message: These are signs"""
-    sums = convolved(signs(x), signs(weight))
-    return signs(normalized(sums, gamma, beta, mean, variance, eps).numpy())
+    sums = convolved(signs_of(x), signs_of(weight))
+    return signs_of(normalized(sums, gamma, beta, mean, variance, eps).numpy())
 
 
 def wrong_not_normalized(x, weight, gamma, beta, mean, variance, eps):
     """Message: Batch normalization is missing"""
-    return convolved(signs(x), signs(weight))
+    return convolved(signs_of(x), signs_of(weight))
 
 
 def wrong_no_padding(x, weight, gamma, beta, mean, variance, eps):
     """Message: There is no padding"""
-    sums = functional.conv2d(signs(x), signs(weight))
+    sums = functional.conv2d(signs_of(x), signs_of(weight))
     return normalized(sums, gamma, beta, mean, variance, eps)
 
 
 def wrong_axis(x, weight, gamma, beta, mean, variance, eps):
     """Message: went along the wrong axis"""
-    sums = convolved(signs(x), signs(weight)).numpy()
+    sums = convolved(signs_of(x), signs_of(weight)).numpy()
     return gamma * (sums - mean) / np.sqrt(variance + eps) + beta
 
 
 def wrong_padding_of_3_by_3(x, weight, gamma, beta, mean, variance, eps):
     """Message: another shape"""
-    frame = functional.pad(signs(x), (1, 1, 1, 1), value=1.0)
-    sums = functional.conv2d(frame, signs(weight))
+    frame = functional.pad(signs_of(x), (1, 1, 1, 1), value=1.0)
+    sums = functional.conv2d(frame, signs_of(weight))
     return normalized(sums, gamma, beta, mean, variance, eps)
 
 
 def wrong_height_for_width(x, weight, gamma, beta, mean, variance, eps):
     """Message: another shape"""
     size = weight.shape[2] // 2
-    frame = functional.pad(signs(x), (size, size, size, size), value=1.0)
-    sums = functional.conv2d(frame, signs(weight))
+    frame = functional.pad(signs_of(x), (size, size, size, size), value=1.0)
+    sums = functional.conv2d(frame, signs_of(weight))
     return normalized(sums, gamma, beta, mean, variance, eps)
 
 
 def wrong_in_place(x, weight, gamma, beta, mean, variance, eps):
     """Message: The inputs were changed in place"""
     x[:] = np.where(x >= 0, 1, -1)
-    return normalized(convolved(x, signs(weight)), gamma, beta, mean, variance, eps)
+    return normalized(convolved(x, signs_of(weight)), gamma, beta, mean, variance, eps)
 
 
 def right_layers_of_torch(x, weight, gamma, beta, mean, variance, eps):
     """With torch's batch normalization."""
-    sums = functional.conv2d(padded(signs(x), weight), signs(weight))
+    sums = functional.conv2d(padded(signs_of(x), weight), signs_of(weight))
     return normalized(sums, gamma, beta, mean, variance, eps)
 
 
@@ -204,7 +204,7 @@ def right_window_by_window(x, weight, gamma, beta, mean, variance, eps):
 
 def right_float32(x, weight, gamma, beta, mean, variance, eps):
     """In float32."""
-    sums = functional.conv2d(padded(signs(x).float(), weight), signs(weight).float())
+    sums = functional.conv2d(padded(signs_of(x).float(), weight), signs_of(weight).float())
     scale, shift, center, spread = (
         torch.tensor(v).float()[:, None, None] for v in (gamma, beta, mean, variance)
     )

@@ -53,7 +53,7 @@ def trained(
     return first.detach(), second.detach(), normalize.eval()
 
 
-def packed(weight):
+def bits_of(weight):
     """Return the bits of a weight."""
     return np.packbits((weight < 0).numpy(), axis=1, bitorder="little")
 
@@ -69,7 +69,7 @@ def folded(normalize):
 
 def network_of(first, second, normalize):
     """Return a network as it is stored."""
-    return packed(first), *folded(normalize), packed(second)
+    return bits_of(first), *folded(normalize), bits_of(second)
 
 
 def handed_in(network, test_images, lists):
@@ -133,7 +133,7 @@ def wrong_flips_forgotten(images, labels, units, test_images, lists):
     normalize.weight.data[half] *= -1
     normalize.running_mean[half] *= -1
     thresholds, flips = folded(normalize)
-    network = packed(first), thresholds, np.zeros_like(flips), packed(second)
+    network = bits_of(first), thresholds, np.zeros_like(flips), bits_of(second)
     return handed_in(network, test_images, lists)
 
 
@@ -261,9 +261,9 @@ def right_modules(images, labels, units, test_images, lists):
     hidden, normalize, _, output = network.eval()
     thresholds = np.ceil(normalize.running_mean.numpy()).astype(int)
     stored = (
-        packed(hidden.weight.detach()),
+        bits_of(hidden.weight.detach()),
         thresholds,
         np.zeros(units, bool),
-        packed(output.weight.detach()),
+        bits_of(output.weight.detach()),
     )
     return handed_in(stored, test_images, lists)

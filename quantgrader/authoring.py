@@ -90,7 +90,7 @@ def visible_cases(notebook):
             if _is_test(cell):
                 name = _function(cell)
                 recorded.clear()
-                namespace |= {other: _placeholder(other) for other in graded}
+                namespace |= {other: _stand_in(other) for other in graded}
                 exec(compile(visible_part(cell.source), f"<{cell.id}>", "exec"), namespace)
                 if any(function.__name__ != name for function, _ in recorded):
                     raise ValueError(f"{cell.id} checks another function than {name}")
@@ -118,7 +118,7 @@ def _function(cell):
     return cell.metadata.nbgrader.grade_id.removesuffix("-test").replace("-", "_")
 
 
-def _placeholder(name):
+def _stand_in(name):
     """What stands for a graded function while its cases are made."""
 
     def function(*_):

@@ -18,10 +18,10 @@ LIMITS = Limits(
 )
 
 
-def require_sandbox():
-    """Skip where bubblewrap can't be used, and fail where it must be usable."""
+def require_sandbox(warm=False):
+    """Skip where bubblewrap can't be used (or forked from), and fail where it must be usable."""
     report = sandbox.check()
-    if not report.usable:
+    if not (report.warm if warm else report.usable):
         if os.environ.get("LOWBIT_REQUIRE_SANDBOX") == "1":
             pytest.fail(str(report))
         pytest.skip(str(report))

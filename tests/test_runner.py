@@ -216,11 +216,9 @@ def test_without_sandbox():
 
 def test_warm_up():
     """What trusted code left in numba's cache every kernel finds, and none can change."""
-    require_sandbox()
+    require_sandbox(warm=True)
     place = "import os, pathlib\npath = pathlib.Path(os.environ['NUMBA_CACHE_DIR'], 'a', 'b.nbi')\n"
     with Runner(LIMITS, warm_up=f"{place}path.parent.mkdir()\npath.write_text('compiled')") as warm:
-        if warm.mode != "warm":
-            pytest.skip("kernels are not forked from a warm process here")
         for _ in range(2):
             outcome = warm.run(job(f"{place}print(repr(path.read_text()))\npath.write_text('bad')"))
             assert printed(outcome.cells[0]) == "compiled"
@@ -445,8 +443,8 @@ def test_threads_that_go_on(runner):
 
 
 def test_the_warm_process_is_started_again(runner):
-    if runner.mode != "warm":
-        pytest.skip("there is none here")
+    require_sandbox(warm=True)
+    assert runner.run(job("1")).ended is None
     process = runner._launcher._zygote[0]
     process.kill()
     process.wait()

@@ -21,9 +21,7 @@ HONEST = "def answer():\n    return 42"
 
 @pytest.fixture(scope="module", params=["warm", "cold"])
 def shared(request):
-    require_sandbox()
-    if request.param == "warm" and not sandbox.check().warm:
-        pytest.skip(str(sandbox.check()))
+    require_sandbox(warm=request.param == "warm")
     os.environ["LOWBIT_TEST_SECRET"] = "do-not-tell-anybody"
     with Runner(LIMITS, preload=("numpy",), mode=request.param) as runner:
         yield runner

@@ -37,7 +37,8 @@ def runner(shared):
         assert outcome.ended is None and outcome.kernels == 1
         assert outcome.probes[0]["value"] == 42
     # bubblewrap, its process 1, and the fork server or the next kernel
-    deadline = time.monotonic() + 5
+    # (which, while it imports matplotlib, asks fontconfig for its fonts)
+    deadline = time.monotonic() + 30
     while len(_inside()) > 3 and time.monotonic() < deadline:
         time.sleep(0.02)
     assert len(_inside()) <= 3, _inside()

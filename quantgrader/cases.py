@@ -2,11 +2,14 @@
 
 A `Case` is a call with plain arguments and a list of requirements on the result, each with a
 message in the student's terms. Cases are data: they are made once, from the course's seed, when
-an assignment is generated, and written as JSON. No code of a test runs beside a student's.
+an assignment is generated, and written as JSON. No code of a test runs beside a student's: what
+is called outside, of `recomputed`, is the instructor's, and gets plain data.
 """
 
 import hashlib
+import inspect
 import json
+import textwrap
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,6 +35,7 @@ __all__ = [
     "number",
     "parts",
     "read",
+    "recomputed",
     "shape",
     "unchanged",
     "within",
@@ -113,6 +117,23 @@ def keys(names, message, *, part=None):
 def within(low, high, message, *, part=None):
     """All numbers (of a dict: its values) lie from ``low`` to ``high``."""
     return Requirement("within", message, part, {"low": low, "high": high})
+
+
+def recomputed(function, low, high, message, *, given=()):
+    """What ``function(result, *given)`` gives lies from ``low`` to ``high``.
+
+    For a result that claims something of itself: a network and its accuracy, say. ``function`` is
+    the instructor's. It may use its arguments and ``np``, nothing else: its text is kept with the
+    case, and runs where results are compared. If it raises, the result has another form than
+    it must have.
+    """
+    used = inspect.getclosurevars(function)
+    others = sorted({*used.nonlocals, *used.globals} - {"np"})
+    if others:
+        raise ValueError(f"function may use its arguments and np only, got one that uses {others}")
+    source = textwrap.dedent(inspect.getsource(function))
+    options = {"source": source, "name": function.__name__, "given": tuple(given)}
+    return Requirement("recomputed", message, None, {**options, "low": low, "high": high})
 
 
 def unchanged(message):

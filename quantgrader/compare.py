@@ -1,7 +1,8 @@
 """Compare what a student's function gave with what it must give, in the grader's own process.
 
 `check` gets a result as it left the sandbox, which anything may have made. It reads plain data,
-calls nothing of them, and compares numbers. `score` adds the checks of a function up to a mark.
+calls nothing of them, and compares numbers. What it calls are the instructor's functions, on
+data. `score` adds the checks of a function up to a mark.
 """
 
 import builtins
@@ -295,6 +296,22 @@ def _within(requirement, value, _result):
         values = _numbers(list(value.values()) if isinstance(value, dict) else value)
     except (TypeError, ValueError, OverflowError):
         raise Failure(NO_NUMBERS) from None
+    _need_bounds(values, requirement)
+
+
+def _recomputed(requirement, value, _result):
+    options = requirement.options
+    namespace = {"np": np}
+    exec(compile(options["source"], "<recomputed>", "exec"), namespace)
+    try:
+        with np.errstate(all="ignore"):
+            values = _numbers(namespace[options["name"]](value, *options["given"]))
+    except Exception:  # whatever a result does to it
+        raise Failure(OTHER_FORM) from None
+    _need_bounds(values, requirement)
+
+
+def _need_bounds(values, requirement):
     low, high = requirement.options["low"], requirement.options["high"]
     _need(bool(((values >= low) & (values <= high)).all()), requirement)
 
@@ -324,6 +341,7 @@ _REQUIREMENTS = {
     "shape": _shape,
     "keys": _keys,
     "within": _within,
+    "recomputed": _recomputed,
     "unchanged": _unchanged,
     "no_warning": _no_warning,
 }

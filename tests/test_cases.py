@@ -219,6 +219,38 @@ def test_requirements(requirement, good, bad):
     assert [verdict(value, requirement) for value in bad] == ["m"] * len(bad)
 
 
+def share_beyond(result, limit):
+    """The share of the numbers beyond a limit, less the share that is claimed."""
+    numbers, claimed = result
+    return abs((np.asarray(numbers) > limit).mean() - claimed)
+
+
+def test_what_a_result_claims_is_recomputed():
+    claim = cases.recomputed(share_beyond, 0, 1e-9, "m", given=(2.5,))
+    assert verdict(([1, 2, 3, 4], 0.5), claim) is None
+    assert verdict((np.arange(5), np.float32(0.4)), cases.parts(2, "n"), claim) == "m"
+    assert verdict(([1, 2, 3, 4], 0.75), claim) == "m"
+    assert verdict(([], 0.5), claim) == "m"  # NaN is in no range
+    for other in (3, [1], ([1], "x"), (["a"], 1)):
+        assert verdict(other, claim) == compare.OTHER_FORM
+
+
+def test_what_recomputes_stands_on_its_own():
+    def with_a_name_of_the_module(result):
+        return verdict(result)
+
+    def with_a_name_from_around(result):
+        return result + other
+
+    other = 1
+    for function, name in (
+        (with_a_name_of_the_module, "verdict"),
+        (with_a_name_from_around, "other"),
+    ):
+        with pytest.raises(ValueError, match=rf"np only, got one that uses \['{name}'\]"):
+            cases.recomputed(function, 0, 1, "m")
+
+
 def test_a_part_that_is_not_there():
     for value in (3, (1,), {2: 3}, np.zeros(5)):
         assert verdict(value, equals(3, "m", part=1)) == compare.OTHER_FORM

@@ -22,6 +22,7 @@ from quantgrader.cases import (
     integers,
     no_warning,
     parts,
+    recomputed,
     shape,
     unchanged,
     within,
@@ -263,9 +264,24 @@ def threshold_case(n, *channels):
     )
 
 
+def distance_from_claims(answer, inputs, lists):
+    """How far the agreements are from those of the bits and thresholds that stand beside them."""
+    hidden_bits, thresholds, flips, output_bits, claimed = map(np.asarray, answer)
+
+    def products(signs, bits, n):  # XNOR and popcount
+        bits = np.unpackbits(bits, axis=1, count=n, bitorder="little")
+        return np.array([n - 2 * (signs != row).sum(axis=1) for row in bits]).T
+
+    hidden = (products(inputs, hidden_bits, 128) < thresholds) != flips
+    read = products(hidden, output_bits, len(thresholds)).argmax(axis=1)
+    return abs((read == lists).mean(axis=1) - claimed)
+
+
 def train_binary_network(generator):
     # Honest networks read 95 % on average, with a standard deviation of one point at most.
     digits = data.load("digits")
+    pixels = digits.test_images.reshape(-1, 64)
+    inputs = np.hstack([pixels < 0.25, pixels < 0.75])  # True is the bit of -1
     for units, place in ((201, 0), (260, 3)):
         names = generator.permutation(10)  # what the digits are called this time
         train_labels, labels = names[digits.train_labels], names[digits.test_labels]
@@ -307,5 +323,12 @@ def train_binary_network(generator):
                 high,
                 "The network agrees too often with a list that is not the right one.",
                 part=4,
+            ),
+            recomputed(
+                distance_from_claims,
+                0,
+                1e-6,
+                "The agreements are not those of the bits, thresholds and flips beside them.",
+                given=(inputs, lists),
             ),
         )

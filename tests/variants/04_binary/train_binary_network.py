@@ -198,6 +198,17 @@ def wrong_lists_not_compared_one_by_one(images, labels, units, test_images, list
     return *network, np.full(4, found)
 
 
+def wrong_read_by_a_real_network(images, labels, units, test_images, lists):
+    """Message: The agreements are not those of the bits, thresholds and flips beside them"""
+    first, second, normalize = trained(
+        images, labels, units, weight_sign=lambda w: w, activation=torch.relu, clip=False
+    )
+    with torch.no_grad():
+        hidden = torch.relu(normalize(torch.from_numpy(binary_inputs(test_images)) @ first.T))
+        read = (hidden @ second.T).argmax(dim=1).numpy()
+    return *network_of(first, second, normalize), (read == lists).mean(axis=1)
+
+
 def wrong_images_of_one_kind(images, labels, units, test_images, lists):
     """Message: of the digits are read right"""
     few = labels < 5

@@ -54,6 +54,24 @@ def check_xnor_input_scale(rng, threads):
     np.testing.assert_allclose(scale, mean[:, 0], rtol=1e-4)
 
 
+def check_threshold_signs(rng, threads):
+    for dtype in (np.int32, np.float32):
+        x = rng.integers(-3, 4, (1, 5, 4, 70)).astype(dtype)  # a whole word and a broken one
+        thresholds, flips = rng.integers(-4, 5, 70).astype(dtype), rng.random(70) < 0.5
+        packed = kernels.threshold_signs(x, thresholds, flips, pool=2, num_threads=threads)
+        largest = x[:, :4].reshape(1, 2, 2, 2, 2, 70).max((2, 4))
+        wanted = np.where((largest >= thresholds) != flips, 1, -1)
+        np.testing.assert_array_equal(kernels.unpack_signs(packed), wanted)
+
+
+def check_real_conv2d(rng, threads):
+    x, w = rng.integers(-8, 9, (1, 2, 4, 9)), rng.integers(-8, 9, (70, 2, 3, 2))
+    result = kernels.real_conv2d(
+        np.moveaxis(x, 1, 3), np.transpose(w, (2, 3, 1, 0)), padding=1, num_threads=threads
+    )
+    np.testing.assert_array_equal(np.moveaxis(result, 3, 1), convolve(x, w, padding=1))
+
+
 def check_ternary_gemm(rng, threads):
     a, b = rng.integers(-1, 2, (9, 70)), rng.integers(-1, 2, (35, 70))
     packed = kernels.pack_ternary(a), kernels.pack_ternary(b, panels=True)

@@ -127,6 +127,8 @@ def test_xnor_net_s_scales_agree_in_both_layouts_and_with_the_formula(stride):
     padded = torch.nn.functional.pad(torch.tensor(x).abs().mean(1), (1, 1, 1, 1))
     expected = torch.nn.functional.avg_pool2d(padded, 3, stride).numpy()
     np.testing.assert_allclose(scale, expected, rtol=1e-5)
+    plain = reference.xnor_input_scale(x, (3, 3), stride, 1)
+    np.testing.assert_allclose(scale, plain, rtol=1e-5)
     packed = kernels.pack_signs(w, 1, panels=True)
     options = {"alpha": alpha, "input_scale": scale}
     first = kernels.xnor_conv2d(kernels.pack_signs(x, 1), packed, stride, 1, **options)

@@ -4,16 +4,21 @@ They take plain arrays, pack them themselves where the kernel packs, and share n
 kernels. The tests hold the kernels against them.
 """
 
+import itertools
+
 import numpy as np
 
 __all__ = [
     "bitplane_gemm",
     "pack_signs",
+    "real_conv2d",
     "shift_conv2d",
     "shift_gemm",
     "ternary_gemm",
+    "threshold_signs",
     "xnor_conv2d",
     "xnor_gemm",
+    "xnor_input_scale",
 ]
 
 
@@ -51,6 +56,33 @@ def xnor_conv2d(x, w, stride=1, padding=0):
             taps = x[:, i : i + down : stride, j : j + across : stride, None, :]
             ones = ones + np.bitwise_count(taps ^ w[:, i, j]).sum(axis=-1, dtype=np.int32)
     return np.moveaxis(channels * height * width - 2 * ones, -1, 1)
+
+
+def xnor_input_scale(x, kernel_size, stride=1, padding=0):
+    """Average the magnitudes of ``x`` (N x C x H x W) over channels and over each window."""
+    padded = np.pad(abs(x).mean(axis=1), ((0, 0), (padding, padding), (padding, padding)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, kernel_size, axis=(1, 2))
+    return windows[:, ::stride, ::stride].mean(axis=(3, 4))
+
+
+def threshold_signs(x, thresholds, flips, pool=1, pool_signs=False):
+    """Compare ``x`` (N x H x W x C) with thresholds, and pack the maxima of windows."""
+    _, height, width, _ = x.shape
+    corners = [(i, j) for i in range(pool) for j in range(pool)]
+    rows, columns = height // pool * pool, width // pool * pool
+    pixels = np.array([x[:, i:rows:pool, j:columns:pool] for i, j in corners])
+    if not pool_signs:
+        pixels = pixels.max(axis=0, keepdims=True)
+    return pack_bits(((pixels < thresholds) != flips).all(axis=0))
+
+
+def real_conv2d(x, w, stride=1, padding=0):
+    """Convolve real ``x`` (N x H x W x C) with filters (h x w x C x O), padded with 0."""
+    height, width = w.shape[:2]
+    x = np.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
+    down, across = x.shape[1] - height + 1, x.shape[2] - width + 1
+    taps = itertools.product(range(height), range(width))
+    return sum(x[:, i : i + down : stride, j : j + across : stride] @ w[i, j] for i, j in taps)
 
 
 def ternary_gemm(a, b):

@@ -278,11 +278,12 @@ def distance_from_claims(answer, inputs, lists):
 
 
 def train_binary_network(generator):
-    # Honest networks read 95 % on average, with a standard deviation of one point at most.
+    # Honest networks read 94 % on average and 90 % at least, those with random hidden weights 84 %
+    # at most. With more units random weights would do.
     digits = data.load("digits")
     pixels = digits.test_images.reshape(-1, 64)
     inputs = np.hstack([pixels < 0.25, pixels < 0.75])  # True is the bit of -1
-    for units, place in ((201, 0), (260, 3)):
+    for units, place in ((66, 0), (75, 3)):
         names = generator.permutation(10)  # what the digits are called this time
         train_labels, labels = names[digits.train_labels], names[digits.test_labels]
         lists = np.array([(labels + shift) % 10 for shift in generator.permutation(9)[:4] + 1])

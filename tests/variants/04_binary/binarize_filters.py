@@ -53,6 +53,11 @@ def wrong_sum(w):
     return with_alpha(w, lambda rows: np.abs(rows).sum(axis=1))
 
 
+def wrong_sum_over_the_number_of_all_weights(w):
+    """Message: n is the number of weights of one filter"""
+    return with_alpha(w, lambda rows: np.abs(rows).sum(axis=1) / rows.size)
+
+
 def wrong_mean_of_weights(w):
     """Message: the absolute value is missing"""
     return with_alpha(w, lambda rows: rows.mean(axis=1))

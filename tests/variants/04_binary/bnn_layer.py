@@ -169,10 +169,18 @@ def wrong_padding_of_3_by_3(x, weight, gamma, beta, mean, variance, eps):
 
 
 def wrong_height_for_width(x, weight, gamma, beta, mean, variance, eps):
-    """Message: another shape"""
+    """Message: needs padding on the left and right"""
     size = weight.shape[2] // 2
     frame = functional.pad(signs_of(x), (size, size, size, size), value=1.0)
     sums = functional.conv2d(frame, signs_of(weight))
+    return normalized(sums, gamma, beta, mean, variance, eps)
+
+
+def wrong_rows_and_columns_exchanged(x, weight, gamma, beta, mean, variance, eps):
+    """Message: needs padding on the left and right"""
+    height, width = weight.shape[2:]
+    frame = (height // 2, height // 2, width // 2, width // 2)
+    sums = functional.conv2d(functional.pad(signs_of(x), frame, value=1.0), signs_of(weight))
     return normalized(sums, gamma, beta, mean, variance, eps)
 
 

@@ -29,7 +29,7 @@ def trained(
     clip=True,
     weight_sign=sign,
     activation=sign,
-    of_weights=True,
+    of_weights=(True, True),
     start=0.05,
     **options,
 ):
@@ -38,7 +38,8 @@ def trained(
     first = (start * torch.randn(units, 128)).requires_grad_()
     second = (start * torch.randn(10, units)).requires_grad_()
     normalize = nn.BatchNorm1d(units)
-    learnt = [*normalize.parameters(), *([first, second] if of_weights else [])]
+    weights = [w for w, wanted in zip((first, second), of_weights, strict=True) if wanted]
+    learnt = [*normalize.parameters(), *weights]
     steps = optimizer(learnt, **({"lr": 0.01} | options))
     for _ in range(epochs):
         for batch in torch.randperm(len(x)).split(batch_size):
@@ -90,9 +91,15 @@ def wrong_labels_shuffled(images, labels, units, test_images, lists):
     return handed_in(network, test_images, lists)
 
 
-def wrong_weights_not_in_the_optimizer(images, labels, units, test_images, lists):
+def wrong_hidden_weights_not_in_the_optimizer(images, labels, units, test_images, lists):
     """Message: Are the weights of both layers in the optimizer"""
-    network = network_of(*trained(images, labels, units, of_weights=False))
+    network = network_of(*trained(images, labels, units, of_weights=(False, True)))
+    return handed_in(network, test_images, lists)
+
+
+def wrong_weights_not_in_the_optimizer(images, labels, units, test_images, lists):
+    """Message: read right"""
+    network = network_of(*trained(images, labels, units, of_weights=(False, False)))
     return handed_in(network, test_images, lists)
 
 
@@ -145,7 +152,7 @@ def wrong_labels_of_the_library(images, labels, units, test_images, lists):
 
 def wrong_number_of_units(images, labels, units, test_images, lists):
     """Message: The hidden layer's bits have the wrong shape for other units"""
-    network = network_of(*trained(images, labels, 150))
+    network = network_of(*trained(images, labels, 60))
     return handed_in(network, test_images, lists)
 
 

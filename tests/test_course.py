@@ -62,7 +62,7 @@ def one_thread(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_way_of_a_notebook(tmp_path):
     school = course.Course(tmp_path / "course")
     assert school.assignments == sorted(ASSIGNMENTS)

@@ -9,7 +9,6 @@ import math
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
@@ -21,9 +20,15 @@ from quantlib.models import check_model, weight_layers
 __all__ = ["ActivationMemory", "QuantizedActivations", "activation_memory", "record"]
 
 _RELU = {functional.relu, functional.relu_, torch.relu, torch.relu_, torch.Tensor.relu}
-_RELU |= {torch.Tensor.relu_, functional.relu6}
+_RELU |= {torch.Tensor.relu_, functional.relu6}  # torch.nn.ReLU6 calls hardtanh, see below
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _CONVOLUTIONS += (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+
+
+def _is_relu(func, args, kwargs):
+    if func is functional.hardtanh:  # one that cuts at 0 below is a ReLU with a ceiling
+        return (args[1] if len(args) > 1 else kwargs.get("min_val", -1.0)) == 0
+    return func in _RELU
 
 
 class _AtReLU(TorchFunctionMode):
@@ -35,7 +40,7 @@ class _AtReLU(TorchFunctionMode):
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         out = func(*args, **(kwargs or {}))
-        if func in _RELU and self.layer is not None:
+        if _is_relu(func, args, kwargs or {}) and self.layer is not None:
             name, self.layer = self.layer, None
             self.visit(name, out)
         return out
@@ -67,8 +72,8 @@ def record(model, images, *, batch_size=256):
     Parameters
     ----------
     model : torch.nn.Module
-        Any network that calls torch's ReLU, as a module or as a function. It computes in
-        evaluation mode and stays as it is.
+        Any network that calls torch's ReLU (or ReLU6), as a module or as a function. It computes
+        in evaluation mode and stays as it is.
     images : numpy.ndarray or torch.Tensor
         N x C x H x W.
     batch_size : int
@@ -83,7 +88,8 @@ def record(model, images, *, batch_size=256):
     Raises
     ------
     TypeError, ValueError
-        If ``model`` is not a module, or ``images`` are empty or not finite.
+        If ``model`` is not a module or runs a layer more than once an image (whose activations
+        would be which?), or ``images`` are empty or not finite.
 
     Examples
     --------
@@ -97,8 +103,19 @@ def record(model, images, *, batch_size=256):
     check_model(model)
     check_finite(torch.as_tensor(images), "images")
     seen = {}
-    with _visiting(model, lambda name, out: seen.setdefault(name, []).append(out.cpu())):
+
+    def keep(name, out):  # a copy: the network may go on to change it in place
+        seen.setdefault(name, []).append(out.to("cpu", torch.float32, copy=True))
+
+    with _visiting(model, keep):
         logits(model, images, batch_size)
+    n_batches = -(-len(images) // batch_size)
+    for name, parts in seen.items():
+        if len(parts) != n_batches:
+            raise ValueError(
+                f"model must run each layer once an image, but {name!r} ran "
+                f"{len(parts) // n_batches} times"
+            )
     return {name: torch.cat(parts).numpy() for name, parts in seen.items()}
 
 
@@ -118,8 +135,8 @@ class QuantizedActivations(nn.Module):
     Raises
     ------
     TypeError, ValueError
-        If ``model`` is not a module, or there is no layer of a name; in the forward pass, if a
-        quantizer returns another shape.
+        If ``model`` is not a module, or there is no layer of a name; in the forward pass, if no
+        ReLU follows a named layer, or a quantizer returns another shape.
 
     Examples
     --------
@@ -140,8 +157,20 @@ class QuantizedActivations(nn.Module):
 
     def forward(self, images):
         """Return what the network gives for ``images`` with its activations quantized."""
-        with torch.no_grad(), _visiting(self.model, self._quantize):
-            return self.model(images)
+        idle = set(self.quantizers)
+
+        def visit(name, out):
+            idle.discard(name)
+            self._quantize(name, out)
+
+        with torch.no_grad(), _visiting(self.model, visit):
+            out = self.model(images)
+        if idle:
+            names = ", ".join(map(repr, sorted(idle)))
+            raise ValueError(
+                f"quantizers must name layers that a ReLU follows, got none after {names}"
+            )
+        return out
 
     def _quantize(self, name, out):
         if name in self.quantizers:
@@ -256,6 +285,4 @@ def activation_memory(model, input_shape, bits):
     missing = [name for name in values if name not in bits]
     if missing:
         raise ValueError(f"bits must have every convolution of the model, got none for {missing}")
-    return ActivationMemory(
-        values, {name: check_bit_width(np.asarray(bits[name]).item(), 1, 64) for name in values}
-    )
+    return ActivationMemory(values, {name: check_bit_width(bits[name], 1, 64) for name in values})

@@ -17,7 +17,7 @@ import torch
 from quantlib import activations
 from quantlib._validation import check_choice, check_integer
 from quantlib.clnq import cheapest_first
-from quantlib.evaluation import logits
+from quantlib.evaluation import check_classes, check_labels, logits
 
 __all__ = ["BitSearch", "TradeOff", "search_bits"]
 
@@ -59,8 +59,8 @@ class BitSearch:
     n_finished, n_stopped : int
         How many were run on all images, and how many were stopped on the way.
     complete : bool
-        Whether the curve is the whole one. False if the budget ended first: the curve is then
-        that of all combinations up to ``reached_bits`` of memory.
+        Whether the curve is the whole one. False if the budget ended first: below
+        ``reached_bits`` of memory the curve is then complete, and at or above it nothing is sure.
     reached_bits : int
         Memory of the last combination that was looked at.
     """
@@ -158,16 +158,17 @@ def search_bits(
     import joblib
     from tqdm import tqdm
 
-    labels = np.asarray(labels)
+    labels = check_labels(labels, images)
+    if not seconds >= 0:
+        raise ValueError(f"seconds must be 0 or more, got {seconds}")
     scores = logits(model, images)
+    check_classes(labels, scores.shape[1])
     order = np.argsort(_margin(scores, labels), kind="stable")  # mistakes and doubts first
     images, labels = torch.as_tensor(np.asarray(images)[order]), labels[order]
     baseline = float(np.mean(scores.argmax(1)[order] == labels))
 
     seen = activations.record(model, images.numpy() if calibration is None else calibration)
-    names = list(seen) if layers is None else list(layers)
-    for name in names:
-        check_choice(name, "layers", tuple(seen))
+    names = _names(layers, tuple(seen))
     choices = _choices(bit_widths, names)
     budget = check_integer(budget, "budget", 1, 2**62)
     quantizers = {
@@ -218,6 +219,18 @@ def search_bits(
             bar.update(len(group))
     complete = best == len(labels) or finished + stopped == n_combinations
     return BitSearch(tuple(curve), baseline, n_combinations, finished, stopped, complete, reached)
+
+
+def _names(layers, known):
+    """Return the layers to be searched, all of ``known`` if None."""
+    if isinstance(layers, str):
+        raise TypeError(f"layers must be a list of names, got the text {layers!r}")
+    names = list(known if layers is None else layers)
+    for name in names:
+        check_choice(name, "layers", known)
+        if names.count(name) > 1:
+            raise ValueError(f"layers must be different, got {name!r} twice")
+    return names
 
 
 def _margin(scores, labels):

@@ -37,7 +37,7 @@ def bits_for_sqnr(sizes, target_db, *, db_per_bit=6.02, offset_db=0.0):
     Raises
     ------
     ValueError
-        If a size is not positive, or ``db_per_bit`` is not.
+        If a size is not positive, ``db_per_bit`` is not, or another number is not finite.
 
     Notes
     -----
@@ -56,6 +56,9 @@ def bits_for_sqnr(sizes, target_db, *, db_per_bit=6.02, offset_db=0.0):
     _check_sizes(sizes)
     if not db_per_bit > 0:
         raise ValueError(f"db_per_bit must be positive, got {db_per_bit}")
+    for name, value in (("target_db", target_db), ("offset_db", offset_db)):
+        if not math.isfinite(value):
+            raise ValueError(f"{name} must be finite, got {value}")
     total = sum(sizes.values())
     return {
         name: (target_db - offset_db + 10 * math.log10(total / size)) / db_per_bit
@@ -146,6 +149,11 @@ def cheapest_first(sizes, bit_widths):
     bits : tuple of int
         One for each layer. Of equal memory, the lexicographically smaller comes first.
 
+    Raises
+    ------
+    ValueError
+        If there is not one entry of ``bit_widths`` for each of ``sizes``, or one is empty.
+
     Notes
     -----
     A heap holds the candidates. One is made from another by giving the next larger bit width to a
@@ -158,6 +166,12 @@ def cheapest_first(sizes, bit_widths):
     [(11, (1, 1)), (13, (1, 3)), (21, (2, 1)), (23, (2, 3))]
     """
     choices = [sorted(set(options)) for options in bit_widths]
+    if len(choices) != len(sizes):
+        raise ValueError(
+            f"bit_widths must have one entry for each of the {len(sizes)} sizes, got {len(choices)}"
+        )
+    if not all(choices):
+        raise ValueError("bit_widths must not be empty for any layer")
     first = tuple(options[0] for options in choices)
     heap = [(sum(map(operator.mul, sizes, first)), first, (0,) * len(choices), 0)]
     while heap:

@@ -18,13 +18,14 @@ RECONSTRUCTIONS = ("low", "middle")
 
 
 def check_bits(bit_width, word_bits):
-    """Raise unless E and q_m are in range, and E is at most q_m."""
-    FixedQParams(word_bits, 0)
+    """Return E and q_m as ints; raise unless they are in range, and E is at most q_m."""
+    word_bits = FixedQParams(word_bits, 0).word_bits
+    bit_width = check_bit_width(bit_width, 1, 16)
     if bit_width > word_bits:
         raise ValueError(
             f"bit_width E must be at most word_bits q_m = {word_bits}, got {bit_width}"
         )
-    check_bit_width(bit_width, 1, 16)
+    return bit_width, word_bits
 
 
 def _integers(codes, name, limit):
@@ -76,7 +77,7 @@ def qe(u, bit_width, word_bits, *, rounding="floor"):
     >>> qe(np.array([3, 4, 11, 15, 16]), 2, 4).tolist()
     [0, 1, 2, 3, 3]
     """
-    check_bits(bit_width, word_bits)
+    bit_width, word_bits = check_bits(bit_width, word_bits)
     check_choice(rounding, "rounding", ROUNDINGS)
     xp, u = _integers(u, "u", None)
     shift = word_bits - bit_width
@@ -122,7 +123,7 @@ def ce(codes, bit_width, word_bits, *, reconstruction="low"):
     >>> ce(np.array([0, 1, 2, 3]), 2, 4, reconstruction="middle").tolist()
     [0, 6, 10, 14]
     """
-    check_bits(bit_width, word_bits)
+    bit_width, word_bits = check_bits(bit_width, word_bits)
     check_choice(reconstruction, "reconstruction", RECONSTRUCTIONS)
     xp, codes = _integers(codes, "codes", 2**bit_width)
     shift = word_bits - bit_width
@@ -184,12 +185,19 @@ def priority_encode(reached):
     -------
     numpy.ndarray of int32
 
+    Raises
+    ------
+    ValueError
+        If ``reached`` is a single number.
+
     Examples
     --------
     >>> priority_encode(np.array([[False, False, False], [True, True, False]])).tolist()
     [0, 2]
     """
     reached = np.asarray(reached, bool)
+    if reached.ndim == 0:
+        raise ValueError(f"reached must have an axis of comparators, got the single {reached}")
     place = np.arange(1, reached.shape[-1] + 1, dtype=np.int32)
     return (reached * place).max(axis=-1, initial=0).astype(np.int32)
 
@@ -225,7 +233,7 @@ def ck(codes, table):
     Raises
     ------
     TypeError, ValueError
-        If ``codes`` are not integers, or there is no such entry.
+        If ``codes`` are not integers, there is no such entry, or ``table`` is not one row.
 
     Notes
     -----
@@ -236,6 +244,9 @@ def ck(codes, table):
     >>> ck(np.array([0, 2, 3]), np.array([0, 3, 6, 13])).tolist()
     [0, 6, 13]
     """
+    table = np.asarray(table)
+    if table.ndim != 1 or not table.size:
+        raise ValueError(f"table must be one row of levels, got shape {table.shape}")
     return look_up(codes, np.ascontiguousarray(table), "codes")
 
 
@@ -264,4 +275,7 @@ def look_up(codes, table, name):
 
 def on_cpu(x):
     """Return a NumPy array of the values of a NumPy array or torch tensor."""
-    return np.asarray(x if is_numpy_array(x) else x.detach().cpu())
+    if is_numpy_array(x):
+        return x
+    x = x.detach().cpu()
+    return np.asarray(x.float() if str(x.dtype) == "torch.bfloat16" else x)  # NumPy has none

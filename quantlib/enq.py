@@ -9,6 +9,7 @@ a shifter does it in hardware.
 
 from dataclasses import dataclass
 
+import numpy as np
 from array_api_compat import array_namespace
 
 from quantlib import fixed_point
@@ -57,8 +58,11 @@ class EnqQParams:
     reconstruction: str = "low"
 
     def __post_init__(self):
-        FixedQParams(self.word_bits, self.fraction_bits)
-        check_bits(self.bit_width, self.word_bits)
+        fixed = FixedQParams(self.word_bits, self.fraction_bits)
+        bit_width, word_bits = check_bits(self.bit_width, self.word_bits)
+        object.__setattr__(self, "bit_width", bit_width)
+        object.__setattr__(self, "word_bits", word_bits)
+        object.__setattr__(self, "fraction_bits", fixed.fraction_bits)
         check_choice(self.rounding, "rounding", ROUNDINGS)
         check_choice(self.reconstruction, "reconstruction", RECONSTRUCTIONS)
         if self.rounding == "nearest" and self.reconstruction == "middle":
@@ -75,8 +79,6 @@ class EnqQParams:
     @property
     def levels(self):
         """All 2**E numbers that codes stand for, a NumPy array of float32."""
-        import numpy as np
-
         return dequantize(np.arange(2**self.bit_width), self)
 
 

@@ -88,7 +88,7 @@ def accuracy(model, images, labels, batch_size=256):
     >>> training.accuracy(models.load_pretrained(), digits.test_images, digits.test_labels) > 0.98
     True
     """
-    labels = _check_labels(labels, images)
+    labels = check_labels(labels, images)
     return float(np.mean(predict(model, images, batch_size) == labels))
 
 
@@ -142,18 +142,16 @@ def confusion_matrix(model, images, labels, batch_size=256):
     """
     from sklearn import metrics
 
-    labels = _check_labels(labels, images)
+    labels = check_labels(labels, images)
     scores = logits(model, images, batch_size)
     n_classes = scores.shape[1]
     # scikit-learn would leave out the images of a class that is not listed.
-    if labels.min() < 0 or labels.max() >= n_classes:
-        raise ValueError(
-            f"labels must be from 0 to {n_classes - 1}, got {labels.min()} to {labels.max()}"
-        )
+    check_classes(labels, n_classes)
     return metrics.confusion_matrix(labels, scores.argmax(1), labels=range(n_classes))
 
 
-def _check_labels(labels, images):
+def check_labels(labels, images):
+    """Return ``labels`` as a NumPy array; raise unless they are one whole number an image."""
     labels = torch.as_tensor(labels).cpu().numpy()
     if labels.dtype.kind not in "iu":
         raise TypeError(f"labels must be whole numbers, got dtype {labels.dtype}")
@@ -163,6 +161,14 @@ def _check_labels(labels, images):
             f"got shape {labels.shape}"
         )
     return labels
+
+
+def check_classes(labels, n_classes):
+    """Raise ValueError unless all ``labels`` are from 0 to ``n_classes`` - 1."""
+    if labels.min() < 0 or labels.max() >= n_classes:
+        raise ValueError(
+            f"labels must be from 0 to {n_classes - 1}, got {labels.min()} to {labels.max()}"
+        )
 
 
 @contextmanager

@@ -57,8 +57,11 @@ class FixedQParams:
     signed: bool = False
 
     def __post_init__(self):
-        check_integer(self.word_bits, "word_bits", 2 if self.signed else 1, 16)
-        check_integer(self.fraction_bits, "fraction_bits", -64, 64)
+        word_bits = check_integer(self.word_bits, "word_bits", 2 if self.signed else 1, 16)
+        fraction_bits = check_integer(self.fraction_bits, "fraction_bits", -64, 64)
+        # Python's integers, since NumPy's small ones wrap around.
+        object.__setattr__(self, "word_bits", word_bits)
+        object.__setattr__(self, "fraction_bits", fraction_bits)
 
     @property
     def scale(self):
@@ -116,7 +119,7 @@ def choose_qparams(x, word_bits, *, signed=False):
     top = FixedQParams(word_bits, 0, signed)._uniform.quant_max
     if largest == 0.0:
         return FixedQParams(word_bits, 0, signed)
-    fraction_bits = math.frexp(top / largest)[1]
+    fraction_bits = math.frexp(top)[1] - math.frexp(largest)[1] + 1  # enough, or one too many
     if not -60 < fraction_bits < 60:
         raise ValueError(f"x must have its largest magnitude near 1, got {largest}")
     while round(math.ldexp(largest, fraction_bits)) > top:

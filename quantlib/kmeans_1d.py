@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from array_api_compat import array_namespace
 
 from quantlib._validation import as_float_array, check_choice, check_finite, check_integer
 
@@ -65,7 +66,8 @@ def kmeans_1d(x, k, weights=None, *, method="penalty"):
     ------
     ValueError
         If ``x`` has fewer distinct values than ``k`` (some cluster would be empty, and an empty
-        cluster has no mean), or is empty or not finite; if a weight is not positive.
+        cluster has no mean), or is empty or not finite; if a weight is not positive, or their sum
+        is not finite.
 
     Notes
     -----
@@ -163,21 +165,29 @@ class _Line:
 
 def _sorted_values(x, weights):
     """Return values in ascending order, float32 or float64, and their weights (empty if None)."""
-    x = as_float_array(x, "x")
-    x = np.asarray(x.detach().cpu() if hasattr(x, "detach") else x)
-    if x.dtype != np.float32:
-        x = x.astype(np.float64)
+    x = _as_numpy(x, "x")
     if weights is None:
         return np.sort(x, axis=None), np.empty(0)
-    weights = np.asarray(as_float_array(weights, "weights"), np.float64)
+    weights = _as_numpy(weights, "weights").astype(np.float64)
     if weights.shape != x.shape:
         raise ValueError(
             f"x and weights must have the same shape, got {x.shape} and {weights.shape}"
         )
     if weights.min() <= 0:
         raise ValueError(f"weights must be positive, got {weights.min()}")
+    with np.errstate(over="ignore"):
+        if not np.isfinite(weights.sum()):
+            raise ValueError(f"weights must have a finite sum, got up to {weights.max()}")
     order = np.argsort(x, axis=None, kind="stable")
     return x.ravel()[order], weights.ravel()[order]
+
+
+def _as_numpy(x, name):
+    """Return ``x`` as a NumPy array of float32, or of float64 whatever else it was."""
+    x = as_float_array(x, name)
+    xp = array_namespace(x)
+    x = x if x.dtype == xp.float32 else xp.astype(x, xp.float64)
+    return np.asarray(x.detach().cpu() if hasattr(x, "detach") else x)
 
 
 def _bounds_by_penalty(sums, k):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from array_api_compat import array_namespace, device, is_numpy_array
 
+from quantlib import fixed_point
 from quantlib._validation import (
     as_array,
     as_float_array,
@@ -102,8 +103,8 @@ def choose_qparams(x, bit_width, *, threshold="nearest", saturate_at=None, fixed
     saturate_at : float, optional
         M: larger values count as M (the paper's pre-process). None leaves them as they are.
     fixed : FixedQParams, optional
-        Round the levels to this fixed-point format, since that is what CK's table holds. None
-        leaves them real.
+        Round the levels to this fixed-point format, since that is what CK's table holds; those
+        beyond its ends saturate. None leaves them real.
 
     Returns
     -------
@@ -118,7 +119,10 @@ def choose_qparams(x, bit_width, *, threshold="nearest", saturate_at=None, fixed
     Raises
     ------
     ValueError
-        If ``x`` is empty or not finite, or ``saturate_at`` is not positive.
+        If ``x`` is empty or not finite, ``saturate_at`` is not positive, or a level is negative
+        and ``fixed`` has no sign.
+    TypeError
+        If ``fixed`` is no FixedQParams.
 
     Notes
     -----
@@ -136,6 +140,8 @@ def choose_qparams(x, bit_width, *, threshold="nearest", saturate_at=None, fixed
     bit_width = check_bit_width(bit_width, 1, 8)
     x = as_float_array(x, "x")
     xp = array_namespace(x)
+    if not isinstance(fixed, FixedQParams | None):
+        raise TypeError(f"fixed must be a FixedQParams, got {type(fixed).__name__}")
     if saturate_at is not None:
         if not saturate_at > 0:
             raise ValueError(f"saturate_at must be positive, got {saturate_at}")
@@ -154,8 +160,7 @@ def choose_qparams(x, bit_width, *, threshold="nearest", saturate_at=None, fixed
             n_levels = len(distinct)
     levels = kmeans_1d(values, n_levels).centroids
     if fixed is not None:
-        largest = FixedQParams(fixed.word_bits, fixed.fraction_bits, fixed.signed).largest
-        levels = np.minimum(np.rint(levels / fixed.scale) * fixed.scale, largest)
+        levels = fixed_point.fake_quantize(levels, fixed)
     return KnqQParams(levels, bit_width, threshold)
 
 

@@ -58,6 +58,22 @@ def test_formats_of_zero_and_of_signed_values():
     assert fixed_point.choose_qparams(np.array([-1.0, 0.5]), 8, signed=True).fraction_bits == 6
 
 
+def test_a_format_is_not_made_up_for_numbers_that_none_can_hold():
+    # 15 / 1e-308 is infinite in floating point.
+    for tiny in (1e-308, 5e-324):
+        with pytest.raises(ValueError, match="largest magnitude near 1"):
+            fixed_point.choose_qparams(np.array([0.0, tiny]), 4)
+
+
+def test_small_integer_types_do_not_wrap_around():
+    small = np.uint8
+    assert nonuniform.FixedQParams(small(4), small(1)).scale == 0.5
+    qparams = nonuniform.EnqQParams(small(4), small(8), np.int8(-1))
+    assert qparams == nonuniform.EnqQParams(4, 8, -1)
+    assert nonuniform.qe(np.array([200, 999]), small(4), small(8)).tolist() == [12, 15]
+    assert nonuniform.ce(np.array([15]), small(4), small(8)).tolist() == [240]
+
+
 def test_the_smallest_word_is_found_from_below():
     accuracy = {1: 10.0, 2: 97.0, 3: 60.0, 4: 98.5, 5: 99.0}
     q, tried = nonuniform.smallest_word_bits(accuracy.get, 99.0, 2.0, accuracy)
@@ -234,6 +250,16 @@ def test_levels_of_a_fixed_format_are_in_it():
     assert levels.max() <= 63 / 16
 
 
+def test_levels_of_a_fixed_format_saturate_at_both_ends():
+    x = np.array([-50.0, -3.2, 1.0, 60.0])
+    signed = nonuniform.FixedQParams(4, 0, signed=True)
+    assert knq.choose_qparams(x, 2, fixed=signed).levels.tolist() == [-8, -3, 1, 7]
+    with pytest.raises(ValueError, match="must not be negative"):
+        knq.choose_qparams(x, 2, fixed=nonuniform.FixedQParams(4, 0))
+    with pytest.raises(TypeError, match="fixed must be a FixedQParams, got int"):
+        knq.choose_qparams(x, 2, fixed=4)
+
+
 # --- CLNQ ----------------------------------------------------------------------------------------
 
 
@@ -319,6 +345,19 @@ def test_torch_gives_what_numpy_gives_and_keeps_the_kind(name, dtype):
     np.testing.assert_array_equal(stored.unpack(), codes)
 
 
+@pytest.mark.parametrize("name", SCHEMES)
+def test_bfloat16_which_numpy_has_not_is_taken_as_well(name):
+    x = torch.tensor(ACTIVATIONS[:500]).bfloat16()
+    codes = nonuniform.quantize(x, SCHEMES[name])
+    assert codes.tolist() == nonuniform.quantize(x.float(), SCHEMES[name]).tolist()
+    values = nonuniform.fake_quantize(x, SCHEMES[name])
+    assert values.dtype == torch.bfloat16
+    expected = nonuniform.fake_quantize(x.float(), SCHEMES[name]).bfloat16()
+    assert values.tolist() == expected.tolist()
+    levels = knq.choose_qparams(x, 3).levels
+    np.testing.assert_array_equal(levels, knq.choose_qparams(x.float(), 3).levels)
+
+
 def test_the_zeros_of_a_relu_stay_zero():
     for name, qparams in SCHEMES.items():
         assert nonuniform.fake_quantize(np.zeros(3), qparams).tolist() == [0, 0, 0], name
@@ -337,6 +376,17 @@ def test_the_zeros_of_a_relu_stay_zero():
         (lambda: fixed_point.choose_qparams([1e30], 4), ValueError, "largest magnitude near 1"),
         (lambda: nonuniform.EnqQParams(5, 4, 0), ValueError, "E must be at most word_bits q_m = 4"),
         (lambda: nonuniform.qe([1], 5, 4), ValueError, "E must be at most"),
+        (lambda: nonuniform.EnqQParams("3", 4, 0), TypeError, "bit_width must be a whole number"),
+        (lambda: nonuniform.ck([0], [[1, 2]]), ValueError, "table must be one row"),
+        (lambda: nonuniform.ck([0], []), ValueError, "table must be one row"),
+        (lambda: nonuniform.priority_encode(True), ValueError, "reached must have an axis"),
+        (lambda: next(clnq.cheapest_first([1, 2], [(1, 2)])), ValueError, "one entry for each"),
+        (lambda: next(clnq.cheapest_first([1], [()])), ValueError, "bit_widths must not be empty"),
+        (
+            lambda: nonuniform.bits_for_sqnr({"a": 1}, np.nan),
+            ValueError,
+            "target_db must be finite",
+        ),
         (lambda: nonuniform.qe([1.5], 2, 4), TypeError, "u must be integers"),
         (lambda: nonuniform.qe([-1], 2, 4), ValueError, "u must not be negative"),
         (lambda: nonuniform.ce([4], 2, 4), ValueError, "codes must be at most 3, got 4"),

@@ -3,7 +3,7 @@
 import matplotlib as mpl
 import numpy as np
 
-from quantlib import figures
+from quantlib import explorers, figures
 
 PALETTE = {mpl.colors.to_hex(color) for color in figures.COLORS.values()}
 
@@ -36,3 +36,21 @@ def test_the_trade_off_is_drawn_as_steps_through_its_points():
     assert baseline.get_ydata()[0] == 97
     assert axes.get_xlabel()
     assert {mpl.colors.to_hex(line.get_color()) for line in axes.lines} <= PALETTE
+
+
+def test_the_trade_off_draws_every_curve_and_no_two_alike():
+    curves = {str(i): [(100, 80 + i)] for i in range(9)}
+    (axes,) = figures.plot_trade_off(curves).axes
+    points = [line for line in axes.lines if line.get_label() in curves]
+    assert [line.get_ydata().tolist() for line in points] == [[80 + i] for i in range(9)]
+    assert len({(line.get_color(), line.get_marker()) for line in points}) == 9
+
+
+def test_the_explorer_speaks_of_one_bit_and_of_two_bits(monkeypatch):
+    monkeypatch.setattr(explorers, "explorer", lambda frames, *controls: frames)
+    frames = explorers.quantizer_explorer(
+        {"ramp": np.linspace(0, 1, 9)}, {"sign": lambda x, bits: np.round}, bit_widths=[1, 2]
+    )
+    one, two = (caption for _, caption in frames["ramp, sign"])
+    assert one.startswith("ramp, sign, 1 bit: 2 levels in use")
+    assert two.startswith("ramp, sign, 2 bits: 2 levels in use")

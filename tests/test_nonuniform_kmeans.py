@@ -129,6 +129,11 @@ def test_torch_and_any_shape_and_order():
     expected = kmeans_1d(x, 5)
     for other in (torch.tensor(x).reshape(37, 27), np.flip(x), RNG.permutation(x)):
         np.testing.assert_array_equal(kmeans_1d(other, 5).centroids, expected.centroids)
+    coarse = torch.tensor(x).bfloat16()  # NumPy has no such type
+    expected = kmeans_1d(coarse.double(), 5)
+    np.testing.assert_array_equal(kmeans_1d(coarse, 5).centroids, expected.centroids)
+    weighted = kmeans_1d(torch.tensor([1.0, 2.0]), 1, torch.tensor([3.0, 1.0], requires_grad=True))
+    assert weighted.centroids.tolist() == [1.25]
 
 
 def test_two_solutions_of_one_fee_cross():
@@ -153,6 +158,7 @@ def test_two_solutions_of_one_fee_cross():
         (lambda: kmeans_1d([], 1), "x must not be empty"),
         (lambda: kmeans_1d([1.0, 2.0], 1, [1.0]), "x and weights must have the same shape"),
         (lambda: kmeans_1d([1.0, 2.0], 1, [1.0, 0.0]), "weights must be positive, got 0"),
+        (lambda: kmeans_1d([1.0, 2.0], 1, [1e308, 1e308]), "weights must have a finite sum"),
         (lambda: kmeans_1d([1.0, 2.0], 1, method="smawk"), "method must be one of"),
         (lambda: kmeans_1d([1e200, 2.0], 1), "x must be at most 1e150 in size"),
         (lambda: lloyd([1.0, 2.0], 2, centroids=[1.0]), "centroids must be 2 numbers"),

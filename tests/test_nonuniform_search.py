@@ -70,6 +70,70 @@ def test_every_way_to_call_relu_is_seen_and_quantized():
     torch.testing.assert_close(activations.QuantizedActivations(model, {})(x), model(x))
 
 
+class ChangedLater(nn.Module):
+    """What leaves the ReLU is changed in place afterwards, as at a residual's addition."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(1, 2, 3), nn.Linear(72, 3)
+
+    def forward(self, x):
+        x = functional.relu(self.conv(x))
+        x += 100
+        return self.head(x.flatten(1))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_record_is_of_the_moment_and_float32(dtype):
+    model = ChangedLater().to(dtype)
+    x = torch.randn(4, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected = functional.relu(model.conv(x.to(dtype))).float().numpy()
+    seen = activations.record(model, x)["conv"]
+    assert seen.dtype == np.float32
+    np.testing.assert_array_equal(seen, expected)
+
+
+@pytest.mark.parametrize(
+    "relu", [nn.ReLU6(), nn.ReLU6(inplace=True), functional.relu6, nn.Hardtanh(0.0, 6.0)]
+)
+def test_a_relu_with_a_ceiling_is_a_relu(relu):
+    class Clipped(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.last = nn.Linear(3, 4), nn.Linear(4, 2)
+            self.relu = relu
+
+        def forward(self, x):
+            return functional.hardtanh(self.last(self.relu(self.first(x))))  # that one is not
+
+    x = 10 * torch.randn(20, 3, generator=torch.Generator().manual_seed(0))
+    model = Clipped()
+    seen = activations.record(model, x)
+    assert list(seen) == ["first"]
+    np.testing.assert_array_equal(seen["first"], model.first(x).detach().clamp(0, 6))
+
+
+def test_a_layer_that_runs_twice_is_counted_but_not_recorded():
+    layer = nn.Conv2d(1, 1, 3, padding=1)
+    model = nn.Sequential(layer, nn.ReLU(), layer, nn.ReLU())
+    with pytest.raises(ValueError, match="each layer once an image, but '0' ran 2 times"):
+        activations.record(model, torch.zeros(3, 1, 4, 4), batch_size=2)
+    assert activations.activation_memory(model, (1, 4, 4), 1).values == {"0": 32}
+    halved = activations.QuantizedActivations(model, {"0": lambda values: values / 2})
+    x = torch.randn(2, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected = functional.relu(layer(functional.relu(layer(x)) / 2)) / 2
+    torch.testing.assert_close(halved(x), expected)
+
+
+def test_a_quantizer_that_would_never_be_called_is_refused():
+    # fc2 gives the logits: no ReLU follows it.
+    quantized = activations.QuantizedActivations(MODEL, {"conv1": abs, "fc2": abs})
+    with pytest.raises(ValueError, match="layers that a ReLU follows, got none after 'fc2'"):
+        quantized(torch.tensor(IMAGES))
+
+
 def test_quantized_activations_take_few_values_and_leave_the_model_alone():
     before = training.logits(MODEL, IMAGES)
     seen = activations.record(MODEL, IMAGES)
@@ -201,11 +265,32 @@ def test_a_dask_cluster_of_two_workers_finds_the_same_curve(tmp_path):
         (dict(bit_widths=[0]), "bit_widths must be from 1"),
         (dict(bit_widths={"conv1": [1]}), "bit_widths must have every layer"),
         (dict(budget=0), "budget must be from 1"),
+        (dict(layers=["conv1", "conv1"]), "layers must be different, got 'conv1' twice"),
+        (dict(seconds=math.nan), "seconds must be 0 or more"),
     ],
 )
 def test_bad_searches_are_refused_by_name(options, message):
     with pytest.raises(ValueError, match=message):
         nonuniform.search_bits(MODEL, IMAGES, LABELS, enq_scheme, progress=False, **options)
+
+
+def test_one_name_is_no_list_of_layers():
+    with pytest.raises(TypeError, match="layers must be a list of names, got the text 'conv1'"):
+        nonuniform.search_bits(MODEL, IMAGES, LABELS, enq_scheme, layers="conv1", progress=False)
+
+
+@pytest.mark.parametrize(
+    ("labels", "error", "message"),
+    [
+        (LABELS[:-1], ValueError, "labels must be one class number for each of the 150 images"),
+        (LABELS - 1, ValueError, "labels must be from 0 to 9, got -1 to 8"),
+        (LABELS + 1, ValueError, "labels must be from 0 to 9, got 1 to 10"),
+        (LABELS + 0.0, TypeError, "labels must be whole numbers"),
+    ],
+)
+def test_labels_that_are_no_classes_are_refused(labels, error, message):
+    with pytest.raises(error, match=message):
+        nonuniform.search_bits(MODEL, IMAGES, labels, enq_scheme, progress=False)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Pictures of chapter 3: activations, where Lloyd's iterations end, accuracy against memory."""
 
+import itertools
+
 import numpy as np
 
 from quantlib.figures.style import COLORS, CYCLE, new_figure, styled
@@ -114,7 +116,8 @@ def plot_trade_off(curves, baseline=None, unit="bits an image"):
     """
     figure, axes = new_figure(6.4, 3.8)
     most = max(point[0] for points in curves.values() for point in points)
-    for (name, points), color, marker in zip(curves.items(), CYCLE, "osD^vP", strict=False):
+    colors, markers = itertools.cycle(CYCLE), itertools.cycle("osD^v")  # 30 pairs, none twice
+    for (name, points), color, marker in zip(curves.items(), colors, markers, strict=False):
         memory, accuracy = np.asarray(points, np.float64).T
         axes.plot(
             np.append(memory, most * 1.05),

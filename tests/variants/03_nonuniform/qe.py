@@ -86,6 +86,13 @@ def wrong_always_a_shift(u, bit_width, word_bits):
     return saturated(u >> max(word_bits - bit_width, 1), bit_width)
 
 
+def wrong_early_return(u, bit_width, word_bits):
+    """Message: Saturation is missing: the largest code is 2^E - 1 here too."""
+    if bit_width == word_bits:
+        return u.copy()
+    return saturated(u >> (word_bits - bit_width), bit_width)
+
+
 def wrong_single_byte(u, bit_width, word_bits):
     """Message: Some codes are wrong for other E, q_m or shapes"""
     return saturated(u >> (word_bits - bit_width), bit_width).astype(np.uint8)

@@ -16,9 +16,14 @@ def as_array(x, name):
     """
     if not is_array_api_obj(x):
         x = np.asarray(x)
-        if x.dtype.kind not in "biuf":
-            raise TypeError(f"{name} must hold real numbers, got dtype {x.dtype}")
+    if isinstance(x, np.ndarray) and x.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must hold real numbers, got dtype {x.dtype}")
     return x
+
+
+def detached(x):
+    """Return ``x``, a torch tensor without its gradient: what becomes a plain number has none."""
+    return x.detach() if hasattr(x, "detach") else x
 
 
 def as_float_array(x, name):
@@ -48,8 +53,9 @@ def check_finite(x, name):
     xp = array_namespace(x)
     if 0 in x.shape:
         raise ValueError(f"{name} must not be empty, got shape {tuple(x.shape)}")
-    n_bad = int(xp.sum(xp.astype(~xp.isfinite(x), xp.int64)))
-    if n_bad:
+    finite = xp.isfinite(x)
+    if not bool(xp.all(finite)):
+        n_bad = int(xp.count_nonzero(~finite))
         raise ValueError(f"{name} must be finite, got {n_bad} NaN or infinite values")
 
 

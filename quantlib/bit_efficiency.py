@@ -25,7 +25,11 @@ def _to_numpy(x, name, dtype=None):
         x = x.detach().cpu()
         if x.dtype == xp.bfloat16:  # NumPy has no such type; float32 holds its every value
             x = xp.astype(x, xp.float32)
-    return np.asarray(x, dtype)
+    with np.errstate(over="ignore"):
+        cast = np.asarray(x, dtype)
+    if not np.isfinite(cast).all():
+        raise ValueError(f"{name} must fit into {cast.dtype}, got {np.abs(x).max()}")
+    return cast
 
 
 def _tensors(weights, dtype=None):
@@ -192,8 +196,8 @@ def compressed_size(weights, method="gzip", stored_as="float32"):
     Raises
     ------
     ValueError
-        If ``weights`` is empty or an array of it holds NaN or infinity; with "packed", also if a
-        tensor has more than 256 distinct values.
+        If ``weights`` is empty or an array of it holds NaN, infinity or a value too large for
+        float32; with "packed", also if a tensor has more than 256 distinct values.
 
     Notes
     -----

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from array_api_compat import array_namespace
 
-from quantlib._validation import as_float_array, check_bit_width
+from quantlib._validation import as_float_array, check_bit_width, detached
 from quantlib.uniform import fake_quantize, qparams_from_range
 
 __all__ = ["gaussian_mse", "gaussian_optimal_clip", "split_error"]
@@ -43,7 +43,7 @@ def split_error(x, clip, bit_width):
     >>> print(round(rounding, 4), round(clipping, 4))
     0.0208 1.3333
     """
-    x = as_float_array(x, "x")
+    x = detached(as_float_array(x, "x"))
     _check_clip(clip)
     xp = array_namespace(x)
     qparams = qparams_from_range(-clip, clip, bit_width, dtype="float64")

@@ -142,10 +142,12 @@ def quantizer_explorer(tensors, schemes=None, bit_widths=range(2, 9)):
             frames[name] = []
             for bit_width in bit_widths:
                 quantizer = scheme(x, bit_width)
-                sqnr = metrics.sqnr_db(x, quantizer(x))
-                used = len(np.unique(np.asarray(quantizer(x))))
+                quantized = quantizer(x)
+                sqnr = metrics.sqnr_db(x, quantized)
+                used = len(np.unique(np.asarray(quantized)))
                 figure = figures.plot_quantizer(x, quantizer, label=tensor_name)
-                caption = f"{name}, {bit_width} bits: {used} levels in use, SQNR {sqnr:.1f} dB."
+                bits = f"{bit_width} bit" if bit_width == 1 else f"{bit_width} bits"
+                caption = f"{name}, {bits}: {used} levels in use, SQNR {sqnr:.1f} dB."
                 frames[name].append((figure, caption))
     return explorer(frames, "tensor and scheme", "bits", list(bit_widths))
 
@@ -181,9 +183,9 @@ def clipping_explorer(cases, clips=(1, 1.25, 1.5, 1.75, 2, 2.25, 2.5, 3, 3.5, 4,
             inside, outside = clipping.split_error(x, clip, bit_width)
             figure = figures.plot_clip_choice(x, curve, rounding, clipped, clip, bit_width, "value")
             caption = (
-                f"{name}, clip at {clip:g} standard deviations: SQNR "
+                f"{name}, clip at {clip:g} σ: SQNR "
                 f"{10 * np.log10(np.mean(x**2) / (inside + outside)):.1f} dB, of the error "
-                f"{outside / (inside + outside):.0%} is clipping."
+                f"{100 * outside / (inside + outside):.0f} % is clipping."
             )
             frames[name].append((figure, caption))
     return explorer(frames, "values", "clip (standard deviations)", [f"{c:g}" for c in clips])
@@ -218,7 +220,7 @@ def ste_explorer(cases, clip_values=(0.25, 0.5, 0.75, 1, 1.5, 2, 3, None)):
             passed = 1.0 if clip is None else np.mean(np.abs(x) <= clip)
             figure = figures.plot_ste(x, clip, max(limit, 1.5), name)
             where = "no clip" if clip is None else f"clip at ±{clip:g}"
-            frames[name].append((figure, f"{name}, {where}: {passed:.1%} get a gradient."))
+            frames[name].append((figure, f"{name}, {where}: {100 * passed:.1f} % get a gradient."))
     labels = ["none" if clip is None else f"{clip:g}" for clip in clip_values]
     return explorer(frames, "values", "clip", labels)
 
@@ -267,8 +269,10 @@ def xnor_explorer(words):
             total = int(products[:seen].sum())
             by_count, by_products = (str(n).replace("-", "−") for n in (seen - 2 * ones, total))
             caption = (
-                f"{name}, {done} of {width} bits: {ones} ones, {seen} − 2 · {ones} = {by_count}; "
-                f"the products so far add up to {by_products}."
+                f"{name}, {done} of {width} bits: popcount {ones}, "
+                f"{seen} − 2 · {ones} = {by_count}; the products so far add up to {by_products}."
             )
+            if by_count != by_products:
+                caption += " The two differ: spare bits were counted."
             frames[name].append((figures.plot_xnor(a, b, done, length), caption))
     return explorer(frames, "words", "bits done", range(width + 1))

@@ -62,12 +62,12 @@ def _is_zero(x, qparams):
 def quantize(x, qparams):
     r"""Return the code of every value: the sign on top, the exponent field below.
 
-    .. math:: \text{code} = s \cdot 2^{b-1} + f, \qquad
+    .. math:: \text{code} = g \cdot 2^{b-1} + f, \qquad
               f = \begin{cases} 0 & |x| < 2^{k_{\min} - 1} \\
               \operatorname{clamp}(\operatorname{round}(\log_2|x|), k_{\min}, k_{\max})
               - k_{\min} + 1 & \text{otherwise} \end{cases}
 
-    with s = 1 for a negative value, and s = 0 where f = 0.
+    with g = 1 for a negative value, and g = 0 where f = 0.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ def _split_codes(codes, qparams):
 
 
 def dequantize(codes, qparams):
-    r"""Return the level of every code, :math:`(-1)^s \, 2^{k_{\min} + f - 1}`, or 0 where f = 0.
+    r"""Return the level of every code, :math:`(-1)^g \, 2^{k_{\min} + f - 1}`, or 0 where f = 0.
 
     Parameters
     ----------
@@ -208,7 +208,7 @@ def _check_fits(qparams, xp, dtype):
 def shift_multiply(a, codes, qparams):
     r"""Multiply integers by powers of two with shifts and no multiplication.
 
-    .. math:: y = \lfloor a \cdot (-1)^s 2^k \rfloor, \qquad k = k_{\min} + f - 1
+    .. math:: y = \lfloor a \cdot (-1)^g 2^k \rfloor, \qquad k = k_{\min} + f - 1
 
     A negative weight negates ``a`` first. Then ``k >= 0`` shifts left by ``k``, which is exact;
     ``k < 0`` shifts right by ``-k``, which drops the bits that fall out, so it rounds toward minus

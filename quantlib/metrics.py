@@ -2,19 +2,34 @@
 
 import math
 
-from array_api_compat import array_namespace
+from array_api_compat import array_namespace, is_numpy_array
 
-from quantlib._validation import as_float_array, check_bit_width, check_integer, check_same_shape
+from quantlib._validation import (
+    as_float_array,
+    check_bit_width,
+    check_integer,
+    check_same_shape,
+    detached,
+)
 
 __all__ = ["cosine_similarity", "rmse", "size_in_bytes", "sqnr_db"]
 
 
 def _pair(x, x_hat):
     """Return both arrays in float64, so that sums over millions of values stay exact enough."""
-    x, x_hat = as_float_array(x, "x"), as_float_array(x_hat, "x_hat")
+    x, x_hat = (detached(as_float_array(v, n)) for v, n in ((x, "x"), (x_hat, "x_hat")))
+    if is_numpy_array(x) != is_numpy_array(x_hat):
+        kinds = " and ".join(f"{type(v).__module__}.{type(v).__name__}" for v in (x, x_hat))
+        raise TypeError(f"x and x_hat must be of one kind, both NumPy or both torch, got {kinds}")
     check_same_shape(x, x_hat, ("x", "x_hat"))
     xp = array_namespace(x, x_hat)
     return xp, xp.astype(x, xp.float64), xp.astype(x_hat, xp.float64)
+
+
+def _unit(xp, x, x_hat):
+    """Return a power of two near the largest magnitude: divided by it, squares stay in range."""
+    largest = max(float(xp.max(xp.abs(x))), float(xp.max(xp.abs(x_hat))))
+    return math.ldexp(1.0, max(math.frexp(largest)[1] - 1, -1074))
 
 
 def sqnr_db(x, x_hat):
@@ -35,6 +50,8 @@ def sqnr_db(x, x_hat):
 
     Raises
     ------
+    TypeError
+        If one is a NumPy array and the other a torch tensor.
     ValueError
         If the shapes differ, or a value is NaN or infinite, or the arrays are empty.
 
@@ -48,11 +65,9 @@ def sqnr_db(x, x_hat):
     20.0
     """
     xp, x, x_hat = _pair(x, x_hat)
-    # Scaling both by the same power of two changes nothing, and keeps the squares in range.
-    largest = float(xp.max(xp.abs(x)))
-    unit = 2.0 ** math.frexp(max(largest, float(xp.max(xp.abs(x_hat)))))[1]
+    unit = _unit(xp, x, x_hat)  # cancels in the quotient
     signal = float(xp.sum((x / unit) ** 2))
-    noise = float(xp.sum(((x - x_hat) / unit) ** 2))
+    noise = float(xp.sum((x / unit - x_hat / unit) ** 2))
     if noise == 0.0:
         return math.inf
     return 10.0 * math.log10(signal / noise) if signal else -math.inf
@@ -86,7 +101,8 @@ def rmse(x, x_hat):
     3.0
     """
     xp, x, x_hat = _pair(x, x_hat)
-    return math.sqrt(float(xp.mean((x - x_hat) ** 2)))
+    unit = _unit(xp, x, x_hat)
+    return unit * math.sqrt(float(xp.mean((x / unit - x_hat / unit) ** 2)))
 
 
 def cosine_similarity(x, x_hat):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quantlib._validation import as_array, check_bit_width
+from quantlib._validation import as_array, check_bit_width, check_integer
 
 __all__ = ["PackedTensor", "pack"]
 
@@ -31,8 +31,11 @@ class PackedTensor:
 
     Raises
     ------
+    TypeError
+        If ``data`` is not a NumPy array, or a number in ``shape`` not a whole one.
     ValueError
-        If ``data`` has not the length that ``shape`` and ``bit_width`` ask for.
+        If ``data`` has not the length that ``shape`` and ``bit_width`` ask for, or ``shape`` has
+        a negative number.
 
     Examples
     --------
@@ -50,6 +53,10 @@ class PackedTensor:
 
     def __post_init__(self):
         check_bit_width(self.bit_width, 1, 8)
+        for length in self.shape:
+            check_integer(length, "shape", 0, 2**63)
+        if not isinstance(self.data, np.ndarray):
+            raise TypeError(f"data must be a NumPy array, got {type(self.data).__name__}")
         needed = -(-math.prod(self.shape) * self.bit_width // 8)
         if self.data.dtype != np.uint8 or self.data.shape != (needed,):
             raise ValueError(

@@ -5,7 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 from array_api_compat import array_namespace
 
-from quantlib._validation import as_float_array, check_axis, check_bit_width
+from quantlib._validation import (
+    as_float_array,
+    check_axis,
+    check_bit_width,
+    check_choice,
+    detached,
+)
 
 __all__ = ["QParams", "choose_qparams", "qparams_from_range", "quant_range"]
 
@@ -161,8 +167,9 @@ def qparams_from_range(
     Raises
     ------
     ValueError
-        If ``low`` is above ``high``, a bound is not finite, or unsigned symmetric codes are asked
-        for a range with negative numbers.
+        If ``low`` is above ``high``, a bound is not finite, the scale would be too large for
+        ``dtype``, unsigned symmetric codes are asked for a range with negative numbers, or
+        ``dtype`` is neither of the two.
 
     Notes
     -----
@@ -176,6 +183,7 @@ def qparams_from_range(
     >>> qparams_from_range(-1.0, 3.0, bit_width=2, symmetric=False, signed=False).zero_point
     1
     """
+    check_choice(dtype, "dtype", ("float32", "float64"))
     narrow_range = bool(symmetric and signed) if narrow_range is None else bool(narrow_range)
     check_bit_width(bit_width, 2 if symmetric and signed else 1, 16)
     quant_min, quant_max = quant_range(bit_width, signed, narrow_range)
@@ -185,7 +193,8 @@ def qparams_from_range(
     low, high = np.minimum(low, 0.0), np.maximum(high, 0.0)
     if not symmetric:
         # Two divisions, since high - low can overflow.
-        scale = high / (quant_max - quant_min) - low / (quant_max - quant_min)
+        with np.errstate(over="ignore"):
+            scale = high / (quant_max - quant_min) - low / (quant_max - quant_min)
     elif signed:
         scale = np.maximum(-low, high) / quant_max
     elif (low < 0).any():
@@ -196,7 +205,13 @@ def qparams_from_range(
     else:
         scale = high / (quant_max - quant_min)
     scale = np.where(scale == 0.0, 1.0, scale)
-    scale = np.maximum(scale, np.finfo(dtype).tiny).astype(dtype).astype(np.float64)
+    with np.errstate(over="ignore"):
+        scale = np.maximum(scale, np.finfo(dtype).tiny).astype(dtype).astype(np.float64)
+    if np.isinf(scale).any():
+        raise ValueError(
+            f"low and high must lie close enough for a scale in {dtype}, "
+            f"got {low.min()} and {high.max()} at {bit_width} bits"
+        )
     if symmetric:
         zero_point = np.full(scale.shape, max(0, quant_min), np.int64)
     else:
@@ -231,7 +246,8 @@ def choose_qparams(x, bit_width=8, *, symmetric=True, signed=True, narrow_range=
     ------
     ValueError
         If ``x`` is empty, has NaN or infinity, has no such axis, or is negative where unsigned
-        symmetric codes are asked for; or if ``bit_width`` is out of range.
+        symmetric codes are asked for; if its range is too wide for a scale of its own precision,
+        as :math:`\pm 3 \cdot 10^{38}` in float32 at 1 bit; or if ``bit_width`` is out of range.
 
     Notes
     -----
@@ -243,7 +259,7 @@ def choose_qparams(x, bit_width=8, *, symmetric=True, signed=True, narrow_range=
     >>> choose_qparams(np.array([-1.0, 0.0, 0.5]), bit_width=2).scale
     1.0
     """
-    x = as_float_array(x, "x")
+    x = detached(as_float_array(x, "x"))
     xp = array_namespace(x)
     if axis is None:
         low, high = float(xp.min(x)), float(xp.max(x))

@@ -195,6 +195,15 @@ def fit(
 
     history = History()
     try:
+        n_logits, n_classes = (
+            logits(model, dataset.train_images[:1]).shape[1],
+            len(dataset.class_names),
+        )
+        if n_logits < n_classes:
+            raise ValueError(
+                f"model must give a logit for each of the {n_classes} classes of dataset, "
+                f"got {n_logits}"
+            )
         model.to(device)
         images = torch.from_numpy(dataset.train_images).to(device)
         labels = torch.from_numpy(dataset.train_labels).to(device)

@@ -7,7 +7,13 @@
 import numpy as np
 from array_api_compat import array_namespace, device
 
-from quantlib._validation import as_array, as_float_array, check_axis, check_bit_width
+from quantlib._validation import (
+    as_array,
+    as_float_array,
+    check_axis,
+    check_bit_width,
+    detached,
+)
 from quantlib.qparams import QParams, choose_qparams, qparams_from_range, quant_range
 
 __all__ = [
@@ -99,7 +105,8 @@ def dequantize(codes, qparams):
     TypeError
         If ``codes`` are not integers.
     ValueError
-        If a code is outside the range of ``qparams``, or the shape does not fit.
+        If a code is outside the range of ``qparams``, the shape does not fit, or a scale is too
+        large for float32.
 
     Notes
     -----
@@ -143,7 +150,7 @@ def fake_quantize(x, qparams):
     Raises
     ------
     ValueError
-        As for :func:`quantize`.
+        As for :func:`quantize`, and if a scale is too large for the precision of ``x``.
 
     Notes
     -----
@@ -165,7 +172,11 @@ def _to_real(codes, qparams, dtype):
     """Return ``scale * (codes - zero_point)`` in ``dtype``."""
     xp = array_namespace(codes)
     zero_point = _along(np.asarray(qparams.zero_point), codes, qparams.axis, xp.int32)
-    scale = _along(np.asarray(qparams.scale), codes, qparams.axis, dtype)
+    scale = np.asarray(qparams.scale)
+    largest = float(xp.finfo(dtype).max)
+    if (scale > largest).any():  # as infinity it would make NaN of the code of 0
+        raise ValueError(f"qparams.scale must be at most {largest} here, got {scale.max()}")
+    scale = _along(scale, codes, qparams.axis, dtype)
     with np.errstate(over="ignore"):  # the outermost levels can lie beyond the largest float
         return scale * xp.astype(xp.astype(codes, xp.int32) - zero_point, dtype)
 
@@ -206,7 +217,8 @@ def nayak_asymmetric(x, bit_width):
     Raises
     ------
     ValueError
-        If ``x`` is constant: the printed formula then divides by zero.
+        If ``x`` is constant: the printed formula then divides by zero. Also if its range leaves
+        float64, above :math:`1.8 \cdot 10^{308}` or next to the smallest numbers.
 
     Notes
     -----
@@ -224,13 +236,14 @@ def nayak_asymmetric(x, bit_width):
     0.333
     """
     bit_width = check_bit_width(bit_width, 1, 16)
-    x = as_float_array(x, "x")
+    x = detached(as_float_array(x, "x"))
     xp = array_namespace(x)
     low, high = float(xp.min(x)), float(xp.max(x))
     if low == high:
         raise ValueError(f"x must have two different values, got only {low}")
-    codes = xp.round((xp.astype(x, xp.float64) - low) * ((2**bit_width - 1) / (high - low)))
-    return xp.astype(codes, xp.int32), (high - low) / (2**bit_width - 1), low
+    factor, scale = _factor_and_scale(2**bit_width - 1, high - low)
+    codes = xp.round((xp.astype(x, xp.float64) - low) * factor)
+    return xp.astype(codes, xp.int32), scale, low
 
 
 def nayak_symmetric(x, bit_width):
@@ -255,7 +268,8 @@ def nayak_symmetric(x, bit_width):
     Raises
     ------
     ValueError
-        If ``x`` is all zero: the printed formula then divides by zero.
+        If ``x`` is all zero: the printed formula then divides by zero. Also if its largest
+        magnitude is next to the smallest numbers of float64.
 
     Notes
     -----
@@ -268,10 +282,19 @@ def nayak_symmetric(x, bit_width):
     ([-3, 1, 2], 0.3333)
     """
     bit_width = check_bit_width(bit_width, 2, 16)
-    x = as_float_array(x, "x")
+    x = detached(as_float_array(x, "x"))
     xp = array_namespace(x)
     largest = float(xp.max(xp.abs(x)))
     if largest == 0.0:
         raise ValueError("x must have a value that is not 0, got all zero")
-    codes = xp.round(xp.astype(x, xp.float64) * ((2 ** (bit_width - 1) - 1) / largest))
-    return xp.astype(codes, xp.int32), largest / (2 ** (bit_width - 1) - 1)
+    factor, scale = _factor_and_scale(2 ** (bit_width - 1) - 1, largest)
+    codes = xp.round(xp.astype(x, xp.float64) * factor)
+    return xp.astype(codes, xp.int32), scale
+
+
+def _factor_and_scale(n_steps, width):
+    """Return ``n_steps / width`` and ``width / n_steps``, refused where one is 0 or infinite."""
+    factor, scale = n_steps / width, width / n_steps
+    if not (0 < factor < np.inf and 0 < scale < np.inf):
+        raise ValueError(f"x must have a range that float64 can divide by, got {width}")
+    return factor, scale

@@ -136,6 +136,11 @@ def test_compressed_size_is_the_same_later(ternary, monkeypatch):
             "at most 256 distinct values.*got 257",
         ),
         (lambda: logarithmic.compressed_size({}), ValueError, "weights must hold at least one"),
+        (
+            lambda: logarithmic.compressed_size([1e300, 2.0]),
+            ValueError,
+            "weights must fit into float32, got 1e.300",
+        ),
     ],
 )
 def test_bad_input_is_refused_by_name(call, error, message):

@@ -95,8 +95,8 @@ def test_clipping_captions_tell_the_true_numbers():
         error = (np.clip(np.rint(x / (clip / 3)), -3, 3) * (clip / 3) - x) ** 2
         share = error[np.abs(x) > clip].sum() / error.sum()
         sqnr = 10 * np.log10(np.sum(x**2) / error.sum())
-        assert f"clip at {clip:g} standard deviations" in frame
-        assert f"{share:.0%} is clipping" in frame
+        assert f"clip at {clip:g} σ" in frame
+        assert f"{100 * share:.0f} % is clipping" in frame
         assert abs(float(re.search(r"SQNR ([-\d.]+) dB", frame).group(1)) - sqnr) < 0.06
 
 

@@ -63,10 +63,12 @@ def test_clipping_adds_the_two_parts():
 
 
 def test_table_escapes_and_formats():
-    text = figures.table(["<a>", "b"], [["x & y", 1.26], ["z", None]], ".1f").data
-    assert '<th scope="col">&lt;a&gt;</th>' in text
-    assert '<th scope="row">x &amp; y</th><td>1.3</td>' in text
-    assert "<td>–</td>" in text
+    text = figures.table(["<a>", "b"], [["x & y", -1.26], ["z", None]], ".1f").data
+    assert '<th scope="col">&lt;a&gt;</th><th scope="col" class="number">b</th>' in text
+    assert '<th scope="row">x &amp; y</th><td class="number">−1.3</td>' in text
+    assert '<td class="number">–</td>' in text
+    assert "number" not in figures.table(["a", "b"], [["x", 1.0], ["y", "1 to 2"]]).data
+    assert "<tbody></tbody>" in figures.table(["a", "b"], []).data
     with pytest.raises(ValueError, match="rows must have 2 entries"):
         figures.table(["a", "b"], [["x"]])
 
@@ -80,3 +82,19 @@ def test_a_notebook_shows_a_figure_without_pyplot():
     finally:
         InteractiveShell.clear_instance()
     assert formats["image/png"].startswith(b"\x89PNG")
+
+
+def test_every_curve_is_drawn_however_many_there_are():
+    many = {f"curve {i}": [10.0 + i, 16.0 + i] for i in range(20)}
+    (axes,) = figures.plot_sqnr_by_bits([2, 3], many, rule=False).axes
+    assert [line.get_ydata()[0] for line in axes.lines] == [10.0 + i for i in range(20)]
+    (axes,) = figures.plot_accuracy_by_bits([2, 3], many).axes
+    assert [line.get_label() for line in axes.lines] == list(many)
+    looks = {(line.get_color(), line.get_marker()) for line in axes.lines}
+    assert len(looks) == len(many)
+    _, rows = figures.plot_levels(X, {name: [0.0, 1.0] for name in many}).axes
+    assert [text.get_text() for text in rows.texts] == list(many)
+    panels = figures.plot_channel_quartiles({name: [[0.0, 1.0]] for name in many}).axes
+    assert [axes.get_title(loc="left") for axes in panels] == list(many)
+    sizes = figures.plot_compression({"6 bits": {name: 1.0 for name in many}}).axes[0]
+    assert len(sizes.patches) == len(many)

@@ -43,6 +43,18 @@ def test_sqnr_at_its_ends():
     assert math.isclose(metrics.sqnr_db(x, x / 2), 20 * math.log10(2))
 
 
+@pytest.mark.parametrize("unit", [1e200, 1e-200, 2.0**1023])
+def test_values_whose_squares_leave_float64(unit):
+    x, x_hat = np.array([1.0, -1.5]), np.array([0.5, 1.0])
+    assert math.isclose(metrics.rmse(x * unit, x_hat * unit), metrics.rmse(x, x_hat) * unit)
+    assert math.isclose(metrics.sqnr_db(x * unit, x_hat * unit), metrics.sqnr_db(x, x_hat))
+
+
+def test_one_kind_is_asked_for():
+    with pytest.raises(TypeError, match=r"both NumPy or both torch, got numpy.ndarray and torch"):
+        metrics.sqnr_db(np.ones(3), torch.ones(3))
+
+
 def test_take_torch_tensors_and_float32():
     x = np.random.default_rng(0).standard_normal(1000).astype(np.float32)
     x_hat = np.round(x, 1)

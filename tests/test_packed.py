@@ -92,6 +92,13 @@ def test_refuses_files_that_are_not_its_own(tmp_path):
             ValueError,
             "data must be 5 bytes",
         ),
+        (
+            lambda: PackedTensor(np.zeros(3, np.uint8), (-1, -8), 3),
+            ValueError,
+            "shape must be from 0 .* got -1",
+        ),
+        (lambda: PackedTensor([1, 2, 3], (8,), 3), TypeError, "data must be a NumPy array, got li"),
+        (lambda: PackedTensor(np.zeros(3, np.uint8), (8.0,), 3), TypeError, "shape must be a who"),
     ],
 )
 def test_bad_input_is_refused_by_name(call, error, message):

@@ -11,6 +11,8 @@ import pytest
 import yaml
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
+from docutils import nodes
+from docutils.utils import new_document
 from playwright.sync_api import expect
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -182,12 +184,18 @@ def test_no_output_is_the_text_of_an_object_that_was_to_be_seen(site):
         assert not re.search(r"<Figure size|VBox\(children|<IPython\.core|object at 0x", text), name
 
 
-def test_launch_links_need_nothing_but_the_address():
+@pytest.fixture(scope="module")
+def course_site():
+    """The book's Sphinx extension as a module."""
     spec = importlib.util.spec_from_file_location(
         "course_site", ROOT / "book" / "_extensions" / "course_site.py"
     )
-    course_site = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(course_site)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_launch_links_need_nothing_but_the_address(course_site):
     settings = yaml.safe_load((ROOT / "_config.yml").read_text())
     options = {
         "launch_buttons": settings["launch_buttons"],
@@ -204,6 +212,23 @@ def test_launch_links_need_nothing_but_the_address():
     assert list(course_site.launch_links(config, "book/01_uniform.md")) == ["Binder"]
     options["repository_url"] = ""
     assert course_site.launch_links(config, path) == {}
+
+
+def test_no_line_ends_between_a_number_and_its_unit(course_site):
+    document = new_document("page")
+    parts = [
+        nodes.Text("from 2 to 3 bits, 6 dB a bit, 3 bitmaps, "),
+        nodes.inline("", "99.4"),  # a value that the page computed
+        nodes.Text(" % of them; "),
+        nodes.inline("", "some"),
+        nodes.Text(" % of "),
+        nodes.literal("", "8 bits"),
+    ]
+    document += nodes.paragraph("", "", *parts)
+    course_site.UnitsStayWithNumbers(document).run()
+    assert document.astext() == (
+        "from 2 to 3\u00a0bits, 6\u00a0dB a bit, 3 bitmaps, 99.4\u00a0% of them; some % of 8 bits"
+    )
 
 
 def test_links_within_the_site_lead_somewhere(site):

@@ -367,6 +367,11 @@ def test_fit_refuses_images_of_another_shape_and_gives_the_model_back():
     assert not model.training
 
 
+def test_fit_refuses_a_model_with_too_few_classes():
+    with pytest.raises(ValueError, match="a logit for each of the 10 classes of dataset, got 5"):
+        fit(models.DigitsCNN(num_classes=5))
+
+
 def test_a_run_that_diverges_says_so():
     with pytest.raises(FloatingPointError, match="in epoch 1 of 2: the learning_rate of 1e"):
         fit(models.DigitsCNN(), optimizer="sgd", schedule="constant", learning_rate=1e30)

@@ -1,5 +1,6 @@
 """Uniform quantization against torch's own kernels and exact fractions."""
 
+import tracemalloc
 import warnings
 from fractions import Fraction
 
@@ -347,6 +348,52 @@ GOOD = uniform.QParams(0.5, 0, 8)
         ),
         (lambda: uniform.qparams_from_range(2.0, 1.0), ValueError, "low not above high"),
         (lambda: uniform.qparams_from_range(0.0, np.inf), ValueError, "must be finite"),
+        (
+            lambda: uniform.choose_qparams(np.array([-3e38, 3e38], np.float32), 1, symmetric=False),
+            ValueError,
+            "low and high must lie close enough for a scale in float32, got -3.*e.38 and 3",
+        ),
+        (lambda: uniform.qparams_from_range(0.0, 1e300), ValueError, "close enough .* in float32"),
+        (
+            lambda: uniform.qparams_from_range(0.0, 1.0, dtype="float16"),
+            ValueError,
+            "dtype must be one of 'float32', 'float64', got 'float16'",
+        ),
+        (
+            lambda: uniform.choose_qparams(np.array(["2026-01-01"], "M8[D]")),
+            TypeError,
+            "x must hold real numbers, got dtype datetime64",
+        ),
+        (
+            lambda: uniform.choose_qparams(np.array([None, 1.0], object)),
+            TypeError,
+            "x must hold real numbers, got dtype object",
+        ),
+        (
+            lambda: uniform.dequantize(np.array([0, 1]), uniform.QParams(1e300, 0, 8)),
+            ValueError,
+            "qparams.scale must be at most 3.4.*e.38 here, got 1e.300",
+        ),
+        (
+            lambda: uniform.fake_quantize(X, uniform.QParams(1e300, 0, 8)),
+            ValueError,
+            "qparams.scale must be at most 3.4.*e.38 here",
+        ),
+        (
+            lambda: uniform.nayak_asymmetric(np.array([0.0, 5e-324]), 8),
+            ValueError,
+            "x must have a range that float64 can divide by, got 5e-324",
+        ),
+        (
+            lambda: uniform.nayak_asymmetric(np.array([-1.7e308, 1.7e308]), 8),
+            ValueError,
+            "x must have a range that float64 can divide by, got inf",
+        ),
+        (
+            lambda: uniform.nayak_symmetric(np.array([0.0, 5e-324]), 8),
+            ValueError,
+            "x must have a range that float64 can divide by",
+        ),
         (lambda: uniform.QParams(0.0, 0, 8), ValueError, "scale must be positive"),
         (lambda: uniform.QParams(np.nan, 0, 8), ValueError, "scale must be positive and finite"),
         (lambda: uniform.QParams(1.0, 200, 8), ValueError, "zero_point must be from -128 to 127"),
@@ -374,3 +421,34 @@ GOOD = uniform.QParams(0.5, 0, 8)
 def test_bad_input_is_refused_by_name(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+def test_bad_input_is_refused_without_a_warning_before():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(ValueError, match="close enough"):
+            uniform.choose_qparams(np.array([-3e38, 3e38], np.float32), 1, symmetric=False)
+
+
+def test_a_layer_s_own_parameter_is_taken_without_a_warning():
+    weight = torch.nn.Linear(3, 2).weight
+    always = torch.is_warn_always_enabled()
+    torch.set_warn_always(True)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            qparams = uniform.choose_qparams(weight)
+            uniform.nayak_asymmetric(weight, 8)
+            uniform.nayak_symmetric(weight, 8)
+    finally:
+        torch.set_warn_always(always)
+    assert qparams.scale == uniform.choose_qparams(weight.detach()).scale
+
+
+def test_checking_that_all_is_finite_takes_little_memory():
+    x = np.ones(2**22, np.float32)
+    tracemalloc.start()
+    uniform.choose_qparams(x)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < x.nbytes  # a byte for each value, and not another eight

@@ -7,6 +7,7 @@ empty there are none.
 """
 
 import json
+import re
 from pathlib import Path
 
 from docutils import nodes
@@ -14,6 +15,7 @@ from docutils.statemachine import StringList
 from pybtex.plugin import register_plugin
 from pybtex.style.formatting.plain import Style as PlainStyle
 from pybtex.style.labels import BaseLabelStyle
+from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.docutils import SphinxDirective
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -86,12 +88,36 @@ def repair_reference_list(app, pagename, templatename, context, doctree):
         context["body"] = context["body"].replace('role="doc-biblioentry"', 'role="listitem"')
 
 
+class UnitsStayWithNumbers(SphinxPostTransform):
+    """Let no line end between a number and its unit, as in 6 dB or 99.4 %.
+
+    The number can be a value that a page computed: then it is an element of its own, and the text
+    behind it begins with the unit.
+    """
+
+    default_priority = 900  # after the computed values have been put in
+    unit = r"(?=(?:%|dB|kB|MB|bits?|points?|times)(?!\w))"
+
+    def run(self, **options):
+        """Put no-break spaces into the page's texts."""
+        for text in list(self.document.findall(nodes.Text)):
+            parent = text.parent
+            if isinstance(parent, nodes.FixedTextElement | nodes.literal | nodes.math | nodes.raw):
+                continue
+            new = re.sub(rf"(?<=\d) {self.unit}", "\u00a0", text)
+            at = parent.index(text)
+            if at and re.search(r"\d$", parent[at - 1].astext()):
+                new = re.sub(rf"^ {self.unit}", "\u00a0", new)
+            if new != text:
+                parent.replace(text, nodes.Text(new))
+
+
 class ExerciseTable(SphinxDirective):
     """A table of the released notebooks, made from the notebooks themselves."""
 
     def run(self):
         """Return the table, and a hint for Colab where there are links to it."""
-        lines = ["| Notebook | Graded tasks | Points | Get it |", "|---|---|---|---|"]
+        lines = ["| Notebook | Tasks | Points | Get it |", "|---|---|---|---|"]
         for file in sorted((ROOT / "exercises").glob("*/*.ipynb")):
             self.env.note_dependency(str(file))
             cells = json.loads(file.read_text())["cells"]
@@ -101,7 +127,8 @@ class ExerciseTable(SphinxDirective):
             points = sum(cell["points"] for cell in graded)
             path = file.relative_to(ROOT).as_posix()
             links = launch_links(self.config, path)
-            get = [f"{{download}}`{file.name} <../{path}>`"]
+            number = int(file.stem.partition("_")[0])
+            get = [f"{{download}}`notebook {number} <../{path}>`"]
             get += [f"[{service}]({address})" for service, address in links.items()]
             lines.append(f"| {title} | {len(graded)} | {points:g} | {', '.join(get)} |")
         url = self.config.html_theme_options.get("repository_url")
@@ -134,6 +161,7 @@ def setup(app):
     """Register the parts with Sphinx."""
     register_plugin("pybtex.style.formatting", "course", CourseStyle)
     app.add_directive("exercise-table", ExerciseTable)
+    app.add_post_transform(UnitsStayWithNumbers)
     app.connect("config-inited", drop_launch_buttons_without_address)
     # after the theme has made its menus (501)
     app.connect("html-page-context", set_launch_menu, priority=502)

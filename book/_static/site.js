@@ -51,7 +51,15 @@ function makeScrollable() {
   }
 }
 
+// A name such as quant_min may break after its underscores, where a table is narrow.
+function breakNames() {
+  for (const name of document.querySelectorAll("table code .pre")) {
+    name.innerHTML = name.innerHTML.replaceAll("_", "_<wbr>");
+  }
+}
+
 window.addEventListener("load", () => {
+  breakNames();
   makeScrollable();
   window.addEventListener("resize", makeScrollable);
   if (!document.querySelector('script[type="application/vnd.jupyter.widget-view+json"]')) return;

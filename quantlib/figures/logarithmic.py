@@ -1,5 +1,7 @@
 """Pictures of power-of-two quantization: levels, channels, histograms, class groups, file sizes."""
 
+from itertools import cycle
+
 import numpy as np
 from matplotlib.colors import PowerNorm
 from matplotlib.patches import Rectangle
@@ -45,7 +47,7 @@ def plot_levels(x, levels, label="weight"):
     counts, edges = np.histogram(x, bins=60)
     top.stairs(counts, edges, fill=True, color=COLORS["sky"])
     top.set_ylabel("count")
-    for row, ((name, values), color) in enumerate(zip(levels.items(), CYCLE, strict=False)):
+    for row, ((name, values), color) in enumerate(zip(levels.items(), cycle(CYCLE), strict=False)):
         bottom.vlines(values, row - 0.08, row + 0.32, color=color, linewidth=1.6)
         bottom.text(
             0.5, row - 0.16, name, color=color, ha="center", transform=bottom.get_yaxis_transform()
@@ -82,7 +84,7 @@ def plot_channel_quartiles(tensors, label="weight"):
     figure, panels = new_figure(
         5.0, 0.7 + 1.55 * len(tensors), len(tensors), 1, sharex=True, sharey=True, squeeze=False
     )
-    colors = [COLORS["black"], *CYCLE]
+    colors = cycle([COLORS["black"], *CYCLE])
     for axes, (name, tensor), color in zip(panels[:, 0], tensors.items(), colors, strict=False):
         tensor = np.asarray(tensor, np.float64)
         channels = tensor.reshape(len(tensor), -1)
@@ -136,7 +138,7 @@ def plot_bit_histograms(tensors, bit_widths, label="weight"):
         panels[-1, column].set_xlabel(label)
         for axes, x, bit_width in zip(panels[:, column], row, bit_widths, strict=True):
             share, _ = np.histogram(np.asarray(x), bins=edges)
-            axes.stairs(share, edges, fill=True, color=CYCLE[column])
+            axes.stairs(share, edges, fill=True, color=CYCLE[column % len(CYCLE)])
             axes.set_yticks([])
             axes.grid(visible=False)
             axes.spines["left"].set_visible(False)
@@ -225,7 +227,7 @@ def plot_compression(sizes, unit="kB"):
     """
     stores = list(dict.fromkeys(name for row in sizes.values() for name in row))
     hatches = ["", "//", "..", "xx", "\\\\", "++"]
-    styles = dict(zip(stores, zip(CYCLE, hatches, strict=True), strict=False))
+    styles = dict(zip(stores, cycle(zip(CYCLE, hatches, strict=True)), strict=False))
     n_bars = sum(len(row) for row in sizes.values())
     figure, axes = new_figure(5.0, 1.3 + 0.27 * (n_bars + len(sizes)))
     largest = max(size for row in sizes.values() for size in row.values())

@@ -1,5 +1,7 @@
 """Pictures of uniform quantization: staircases, errors, ranges and accuracy curves."""
 
+from itertools import cycle
+
 import numpy as np
 
 from quantlib.figures.style import COLORS, CYCLE, new_figure, styled
@@ -138,7 +140,9 @@ def plot_sqnr_by_bits(bit_widths, curves, rule=True):
     bits = np.asarray(bit_widths)
     if rule:
         axes.plot(bits, 6.02 * bits, color=COLORS["black"], linestyle=":", label="6.02 dB a bit")
-    for (name, values), color, marker in zip(curves.items(), CYCLE, "osD^vP", strict=False):
+    for (name, values), color, marker in zip(
+        curves.items(), cycle(CYCLE), cycle("osD^vPX"), strict=False
+    ):
         axes.plot(bits, values, marker=marker, markersize=5, color=color, label=name)
     axes.set_xlabel("bit width")
     axes.set_ylabel("SQNR (dB)")
@@ -302,7 +306,7 @@ def plot_accuracy_by_bits(bit_widths, curves, baseline=None, ylabel="test accura
     figure, axes = new_figure(6.4, 3.8)
     bits = np.asarray(bit_widths)
     for (name, values), color, marker in zip(
-        curves.items(), CYCLE * 2, "osD^vPosD^vP", strict=False
+        curves.items(), cycle(CYCLE), cycle("osD^vPX"), strict=False
     ):
         runs = np.atleast_2d(np.asarray(values, np.float64))
         axes.plot(bits, runs.mean(axis=0), marker=marker, markersize=5, color=color, label=name)

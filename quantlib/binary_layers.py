@@ -12,84 +12,25 @@ method             weights         activations              scale of the result
 The weights that training changes stay real: they are latent. Only their signs are used.
 """
 
-import numpy as np
 import torch
-from array_api_compat import is_torch_array
 from torch import nn
 from torch.nn import functional
 
-from quantlib import kernels
 from quantlib._validation import check_choice, check_integer
-from quantlib.binary_ste import (
+from quantlib.binary_scales import (
     GRADIENTS,
-    check_clip_value,
-    sign_ste,
-    sign_stochastic_ste,
+    activation_scales,
+    check_pair,
+    check_window,
     signs_and_scales,
 )
+from quantlib.binary_ste import check_clip_value, check_tensor, sign_ste, sign_stochastic_ste
 from quantlib.models import check_model
 
-__all__ = [
-    "METHODS",
-    "BinaryConv2d",
-    "BinaryLinear",
-    "activation_scales",
-    "binary_layers",
-    "clip_latent_",
-]
+__all__ = ["METHODS", "BinaryConv2d", "BinaryLinear", "binary_layers", "clip_latent_"]
 
 #: How a layer is made binary.
 METHODS = ("binaryconnect", "bwn", "bnn", "xnor")
-
-
-def activation_scales(x, kernel_size, stride=1, padding=0):
-    r"""Return XNOR-Net's map K: the mean magnitude of what each window of an image covers.
-
-    .. math:: A_{ij} = \frac{1}{C} \sum_c |x_{cij}|, \qquad K = A * k, \quad k_{ij} = \frac{1}{wh}
-
-    For one window X, K is :math:`\beta = \lVert X \rVert_1 / n`, the scale that makes
-    :math:`\beta\, \mathrm{sign}(X)` nearest to X. Windows overlap: the mean over channels is taken
-    once for each pixel and not once for each window.
-
-    Parameters
-    ----------
-    x : torch.Tensor or numpy.ndarray
-        Images, N x C x H x W.
-    kernel_size : int or tuple of int
-        h and w of the filter.
-    stride, padding : int
-        Those of the convolution. Outside the image A is 0.
-
-    Returns
-    -------
-    torch.Tensor or numpy.ndarray
-        N x 1 x H' x W', of the kind of ``x``; float32 for NumPy. For tensors it is
-        differentiable.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If ``x`` has not 4 axes, or an argument is not usable.
-
-    Notes
-    -----
-    Source: Bei Yu, Mo04, "XNOR-Networks", (2) Binarizing Input.
-
-    Examples
-    --------
-    >>> x = torch.tensor([[[[1.0, -3.0]], [[5.0, 7.0]]]])  # two channels of 1 x 2
-    >>> activation_scales(x, (1, 2)).tolist()
-    [[[[4.0]]]]
-    """
-    kernel_size = _pair(kernel_size, "kernel_size")
-    if not is_torch_array(x):
-        return kernels.xnor_input_scale(np.asarray(x), kernel_size, stride, padding)[:, None]
-    stride = check_integer(stride, "stride", 1, 2**15)
-    padding = check_integer(padding, "padding", 0, 2**15)
-    if x.ndim != 4:
-        raise ValueError(f"x must be N x C x H x W, got shape {tuple(x.shape)}")
-    mean = functional.pad(x.abs().mean(1, keepdim=True), [padding] * 4)
-    return functional.avg_pool2d(mean, kernel_size, stride)
 
 
 class _BinaryLayer:
@@ -98,7 +39,9 @@ class _BinaryLayer:
     def _set_method(self, method, stochastic, gradient, clip_value):
         check_choice(method, "method", METHODS)
         check_choice(gradient, "gradient", GRADIENTS)
-        self.method, self.stochastic, self.gradient = method, bool(stochastic), gradient
+        if not isinstance(stochastic, bool):
+            raise TypeError(f"stochastic must be True or False, got {stochastic!r}")
+        self.method, self.stochastic, self.gradient = method, stochastic, gradient
         self.clip_value = check_clip_value(clip_value)
 
     @property
@@ -161,7 +104,7 @@ class BinaryLinear(_BinaryLayer, nn.Linear):
         binary (as in BNN), else those of the weights (as in BinaryConnect). In evaluation they
         never are. The draws come from torch's generator, as those of dropout do.
     gradient : str
-        Through alpha * sign(W), see :func:`~quantlib.binary_ste.binarize_weights`. ``"exact"``
+        Through alpha * sign(W), see :func:`~quantlib.binary_scales.binarize_weights`. ``"exact"``
         also passes the gradient through beta, which is a constant for the others.
     clip_value : float or None
         Of the straight-through estimators, see :func:`~quantlib.binary_ste.sign_ste`.
@@ -175,8 +118,8 @@ class BinaryLinear(_BinaryLayer, nn.Linear):
 
     Raises
     ------
-    ValueError
-        If an argument is none of the choices; in a call, if the input is not N x
+    TypeError, ValueError
+        If an argument is not usable; in a call, if the input is not a floating-point tensor, N x
         ``in_features``.
 
     Notes
@@ -210,6 +153,7 @@ class BinaryLinear(_BinaryLayer, nn.Linear):
 
     def forward(self, x):
         """Return N x ``out_features`` for ``x``, N x ``in_features``."""
+        check_tensor(x, "x")
         if x.ndim != 2 or x.shape[1] != self.in_features:
             raise ValueError(
                 f"x must be N x {self.in_features}, as many as in_features, "
@@ -230,8 +174,9 @@ class BinaryConv2d(_BinaryLayer, nn.Conv2d):
         y_{oij} = s_{oij} \sum_{c,k,l} x^B_{c,\,si+k-p,\,sj+l-p}\, \mathrm{sign}(W_{ockl}) + b_o
 
     with the scale 1 for binaryconnect and bnn, :math:`\alpha_o` for bwn and
-    :math:`\alpha_o K_{ij}` for xnor (:func:`activation_scales`). Outside the image binary
-    activations are +1, as a stored bit has no third state for zero; real ones are 0.
+    :math:`\alpha_o K_{ij}` for xnor (:func:`~quantlib.binary_scales.activation_scales`). Outside
+    the image binary activations are +1, as a stored bit has no third state for zero; real ones,
+    and the magnitudes in K, are 0.
 
     Parameters
     ----------
@@ -250,8 +195,8 @@ class BinaryConv2d(_BinaryLayer, nn.Conv2d):
     Raises
     ------
     TypeError, ValueError
-        If an argument is not usable; in a call, if the input is not N x ``in_channels`` x H x W
-        or smaller than the filter.
+        If an argument is not usable; in a call, if the input is not a floating-point tensor, N x
+        ``in_channels`` x H x W, or is smaller than the filter.
 
     Notes
     -----
@@ -283,7 +228,7 @@ class BinaryConv2d(_BinaryLayer, nn.Conv2d):
         super().__init__(
             check_integer(in_channels, "in_channels", 1, 2**24),
             check_integer(out_channels, "out_channels", 1, 2**24),
-            _pair(kernel_size, "kernel_size"),
+            check_pair(kernel_size, "kernel_size"),
             check_integer(stride, "stride", 1, 2**15),
             check_integer(padding, "padding", 0, 2**15),
             bias=bias,
@@ -292,17 +237,14 @@ class BinaryConv2d(_BinaryLayer, nn.Conv2d):
 
     def forward(self, x):
         """Return N x ``out_channels`` x H' x W' for ``x``, N x ``in_channels`` x H x W."""
+        check_tensor(x, "x")
         padding = self.padding[0]
         if x.ndim != 4 or x.shape[1] != self.in_channels:
             raise ValueError(
                 f"x must be N x {self.in_channels} x H x W, as many channels as in_channels, "
                 f"got shape {tuple(x.shape)}"
             )
-        if any(s + 2 * padding < k for s, k in zip(x.shape[2:], self.kernel_size, strict=True)):
-            raise ValueError(
-                f"x must not be smaller than the filter {self.kernel_size}, "
-                f"got shape {tuple(x.shape)} with padding {padding}"
-            )
+        check_window(x, self.kernel_size, padding)
         signs, alpha = self._weights()
         if not self.binary_activations:
             sums = functional.conv2d(x, signs, stride=self.stride, padding=self.padding)
@@ -379,10 +321,3 @@ def clip_latent_(model):
     for layer in binary_layers(model).values():
         layer.weight.clamp_(-1, 1)
     return model
-
-
-def _pair(size, name):
-    sizes = size if isinstance(size, tuple | list) else (size, size)
-    if len(sizes) != 2:
-        raise ValueError(f"{name} must be one whole number or two, got {size!r}")
-    return tuple(check_integer(s, name, 1, 2**15) for s in sizes)

@@ -36,10 +36,11 @@ def sign_thresholds(layers, low, high):
     Raises
     ------
     TypeError
-        If ``layers`` are not batch normalizations, or a bound is not a whole number.
+        If ``layers`` are not batch normalizations in float32 with stored means and variances, or a
+        bound is not a whole number.
     ValueError
-        If there are none, their channels differ, or one of them is training; or if ``low`` is above
-        ``high``, or a sum is so large that float32 cannot hold it.
+        If there are none, their channels differ, one of them is training, or holds NaN or infinity;
+        or if ``low`` is above ``high``, or a sum is so large that float32 cannot hold it.
 
     Notes
     -----
@@ -94,16 +95,21 @@ def _bisect(layers, low, high, number, dtype):
             raise TypeError(f"layers must be batch normalizations, got {type(layer).__name__}")
         if layer.training:
             raise ValueError("layers must be in evaluation mode: call eval() on them")
+        numbers = [layer.weight, layer.bias, layer.running_mean, layer.running_var]
+        kinds = {None if x is None else x.dtype for x in numbers}
+        if layer.running_mean is None or not kinds <= {None, torch.float32}:
+            raise TypeError("layers must hold means and variances, and all numbers in float32")
+        if not all(torch.isfinite(x).all() for x in numbers if x is not None):
+            raise ValueError("layers must be finite, got NaN or infinity")
     if len({layer.num_features for layer in layers}) != 1:
         counts = [layer.num_features for layer in layers]
         raise ValueError(f"layers must be one or more, of the same channels, got {counts}")
     channels = layers[0].num_features
-    ndim = 4 if isinstance(layers[0], nn.BatchNorm2d) else 2
 
     def positive(places):
-        x = number(places).reshape(1, channels, *[1] * (ndim - 2))
+        x = number(places)
         for layer in layers:
-            x = layer(x)
+            x = layer(x.reshape(1, channels, *[1, 1] * isinstance(layer, nn.BatchNorm2d)))
         return x.reshape(-1) >= 0
 
     below = torch.full((channels,), low, dtype=torch.int64)

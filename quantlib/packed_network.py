@@ -12,7 +12,7 @@ from quantlib.packed_steps import STEPS, Step
 
 __all__ = ["PackedNetwork"]
 
-_KEY, _VERSION = "quantlib.packed_network", 1
+_KEY, _VERSION = "quantlib.packed_network", 2
 
 
 class PackedNetwork:
@@ -65,8 +65,8 @@ class PackedNetwork:
         Raises
         ------
         TypeError, ValueError
-            If ``images`` are not real numbers, are empty or not finite, or have another shape
-            than the network takes.
+            If ``images`` are not floating-point, are empty or not finite in float32, or have
+            another shape than the network takes.
         """
         images = np.asarray(images)
         if images.dtype.kind != "f":
@@ -77,13 +77,15 @@ class PackedNetwork:
             for s, size in zip(self.image_shape, images.shape[1:], strict=True)
         ):
             raise ValueError(f"images must be {' x '.join(wanted)}, got shape {images.shape}")
-        if not (images.size and np.isfinite(images).all()):
+        with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused
+            images = images.astype(np.float32, copy=False)
+        if not (images.size and np.isfinite(images).all()):  # the quicker question first
             check_finite(images, "images")
         batch_size = check_integer(batch_size, "batch_size", 1, 2**31)
         results = []
         for start in range(0, len(images), batch_size):
-            x = images[start : start + batch_size].astype(np.float32, copy=False)
-            x = np.ascontiguousarray(x.transpose(0, 2, 3, 1))
+            x = images[start : start + batch_size].transpose(0, 2, 3, 1)
+            x = np.ascontiguousarray(x)
             for step in self.steps:
                 x = step(x, num_threads)
             x = x if x.ndim == 2 else x.transpose(0, 3, 1, 2)
@@ -109,7 +111,7 @@ class PackedNetwork:
     def save(self, path):
         """Write the network to one safetensors file at ``path``.
 
-        Signs are stored as the rows of :class:`quantlib.kernels.PackedBits`, 64 to a word.
+        Signs are stored as the rows of :class:`quantlib.kernels.packing.PackedBits`, 64 to a word.
         """
         from safetensors.numpy import save_file
 

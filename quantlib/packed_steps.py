@@ -142,7 +142,10 @@ class Sign(Step):
 
 @dataclass(frozen=True, eq=False)
 class Threshold(Step):
-    """Batch normalization and sign at once: see :func:`quantlib.kernels.threshold_signs`."""
+    """Batch normalization and sign at once.
+
+    See :func:`quantlib.kernels.threshold.threshold_signs`.
+    """
 
     thresholds: np.ndarray
     flips: np.ndarray
@@ -220,17 +223,16 @@ class MeanPool(Step):
 
 @dataclass(frozen=True, eq=False)
 class Flatten(Step):
-    """All pixels of an image in one row, pixel after pixel; the next layer's weights follow.
+    """All numbers of an image in one row: channel after channel, as in torch.
 
-    With ``channels_first``, which needs numbers, channel after channel.
+    Packed signs stay pixel after pixel, with the padding bits of each; the weights that follow
+    are packed so.
     """
-
-    channels_first: bool = False
 
     def __call__(self, x, threads):
         """Return N x K of numbers or packed signs."""
         if not isinstance(x, PackedBits):
-            x = x.transpose(0, 3, 1, 2) if self.channels_first else x
+            x = x.transpose(0, 3, 1, 2) if x.ndim == 4 else x
             return x.reshape(len(x), -1)
         words = x.words.reshape(len(x.words), -1)
         pixels = x.shape[1] * x.shape[2]

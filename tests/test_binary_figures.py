@@ -121,6 +121,14 @@ def test_the_words_are_drawn_up_to_the_bit_that_is_done():
     assert shown[-1] == "popcount 1,  2 − 2 · 1 = 0"
 
 
+def test_ones_that_stand_for_no_product_have_a_colour_of_their_own():
+    axes = figures.plot_xnor([0, 1, 1, 0], [1, 1, 0, 0], done=4, length=2).axes[0]
+    colors = [mpl.colors.to_hex(patch.get_facecolor()) for patch in axes.patches[-4:]]  # the XOR
+    ones, spare = figures.COLORS["orange"], figures.COLORS["vermillion"]
+    assert texts(axes)[-6:-2] == ["1", "0", "1", "0"]
+    assert colors == [*map(mpl.colors.to_hex, (ones, "white", spare, "#e3e3e3"))]
+
+
 def frames(panel):
     """Return the HTML of every frame: {(outer index, inner index): html}."""
     stacks = panel.children[1].children
@@ -141,9 +149,9 @@ def test_the_estimator_s_captions_count_who_gets_a_gradient():
     shown = frames(panel)
     for j, clip in enumerate(clips):
         inside = [clip is None or abs(value) <= clip for value in X]
-        assert f"{100 * sum(inside) / len(X):.1f}% get a gradient" in shown[0, j]
+        assert f"{100 * sum(inside) / len(X):.1f} % get a gradient" in shown[0, j]
     assert "Gaussian, clip at ±0.5:" in shown[0, 0]
-    assert "ramp, no clip: 100.0%" in shown[1, 2]
+    assert "ramp, no clip: 100.0 %" in shown[1, 2]
     slider = panel.children[0].children[1]
     assert [name for name, _ in slider.options] == ["0.5", "1", "none"]
     assert len(set(pictures(panel))) == 2 * 3
@@ -158,7 +166,7 @@ def test_the_words_captions_agree_with_the_products():
     for done in range(7):
         total, ones = sum(signs[:done]), sum(s < 0 for s in signs[:done])
         total = str(total).replace("-", "−")
-        assert f"six values, {done} of 6 bits: {ones} ones," in shown[0, done]
+        assert f"six values, {done} of 6 bits: popcount {ones}," in shown[0, done]
         assert (
             f"{done} − 2 · {ones} = {total}; the products so far add up to {total}."
             in (shown[0, done])
@@ -174,7 +182,7 @@ def test_the_words_captions_agree_with_the_products():
 def test_spare_bits_that_differ_spoil_the_count():
     panel = explorers.xnor_explorer({"two values": ([0, 0, 1, 1], [0, 0, 0, 0], 2)})
     last = frames(panel)[0, 4]
-    assert "2 ones, 2 − 2 · 2 = −2; the products so far add up to 2." in last
+    assert "popcount 2, 2 − 2 · 2 = −2; the products so far add up to 2. The two differ" in last
 
 
 @pytest.mark.parametrize(

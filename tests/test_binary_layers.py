@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from quantlib import binary, data, kernels, training
-from quantlib.binary_ste import signs_and_scales
+from quantlib.binary_scales import signs_and_scales
 
 NUMBERS = st.floats(-3, 3, width=32)
 METHODS = ("binaryconnect", "bwn", "bnn", "xnor")
@@ -371,6 +371,7 @@ def test_parameter_bits_by_hand():
         ),
         (lambda: binary.BinaryLinear(3, 0), ValueError, "out_features must be from 1"),
         (lambda: binary.BinaryLinear(3, 2, method="twn"), ValueError, "method must be one of"),
+        (lambda: binary.BinaryLinear(3, 2, stochastic="no"), TypeError, "stochastic must be True"),
         (lambda: binary.BinaryConv2d(3, 2, 3, padding="same"), TypeError, "padding must be a"),
         (lambda: binary.BinaryConv2d(3, 2, (3, 3, 3)), ValueError, "kernel_size must be one"),
         (lambda: binary.BinaryLinear(3, 2)(torch.ones(3)), ValueError, "x must be N x 3"),
@@ -379,6 +380,24 @@ def test_parameter_bits_by_hand():
         (lambda: binary.BinaryConv2d(3, 2, 3)(torch.ones(1, 2, 5, 5)), ValueError, "channels"),
         (lambda: binary.BinaryConv2d(1, 2, 3)(torch.ones(1, 1, 2, 5)), ValueError, "smaller"),
         (lambda: binary.activation_scales(torch.ones(2, 2), 3), ValueError, "N x C x H x W"),
+        (
+            lambda: binary.activation_scales(torch.ones(1, 1, 2, 5), 3),
+            ValueError,
+            "smaller than the filter",
+        ),
+        (
+            lambda: binary.activation_scales(torch.ones(1, 1, 3, 3, dtype=torch.int64), 3),
+            TypeError,
+            "x must be floating-point",
+        ),
+        (lambda: binary.BinaryLinear(3, 2, method="bwn")([1.0]), TypeError, "x must be a torch"),
+        (
+            lambda: binary.BinaryConv2d(1, 2, 1, method="bwn")(
+                torch.ones(1, 1, 2, 2, dtype=torch.int64)
+            ),
+            TypeError,
+            "x must be floating-point",
+        ),
         (lambda: binary.clip_latent_([]), TypeError, "model must be"),
         (lambda: binary.parameter_bits(nn.ReLU(), "some"), ValueError, "include must be one of"),
         (lambda: binary.xnor_speedup(0, 9, 4), ValueError, "c must be from 1"),

@@ -204,6 +204,33 @@ def test_sums_and_signs_bit_for_bit(kind):
         np.testing.assert_array_equal(packed(images), model(torch.from_numpy(images)))
 
 
+@pytest.mark.parametrize(
+    "layers",
+    [
+        lambda: [nn.Flatten()],
+        lambda: [nn.Flatten(), nn.ReLU()],
+        lambda: [nn.Flatten(), nn.BatchNorm1d(80)],
+        lambda: [nn.BatchNorm2d(5), nn.Flatten(),
+                 binary.Residual(nn.Linear(80, 80), nn.Identity()), nn.Linear(80, 3)],
+        lambda: [nn.BatchNorm2d(5), nn.Flatten(),
+                 binary.Residual(nn.Linear(80, 4), nn.Linear(80, 4)), nn.Linear(4, 3)],
+        lambda: [nn.BatchNorm2d(5), nn.Flatten(),
+                 binary.Residual(binary.BinaryLinear(80, 80), nn.Identity()),
+                 nn.BatchNorm1d(80), binary.BinaryLinear(80, 3)],
+        lambda: [binary.Residual(nn.Sequential(binary.BinaryConv2d(5, 5, 1), nn.Flatten()),
+                                 nn.Flatten()), nn.Linear(80, 3)],
+    ],
+)  # fmt: skip
+def test_flattened_numbers_lie_as_in_torch(layers):
+    """Whatever comes after a Flatten, or nothing: its results have torch's order."""
+    model = nn.Sequential(binary.BinaryConv2d(3, 5, 3), *layers())
+    images = np.random.default_rng(2).standard_normal((4, 3, 6, 6)).astype(np.float32)
+    shake(model, images)
+    with torch.no_grad():
+        expected = model(torch.from_numpy(images)).numpy()
+    np.testing.assert_allclose(binary.to_packed(model)(images), expected, rtol=1e-4, atol=1e-4)
+
+
 def test_batch_normalization_and_sign_become_one_comparison():
     model = binary.BinaryVGG(1, 8, width=8)
     kinds = [type(step).__name__ for step in binary.to_packed(model).steps]
@@ -337,6 +364,8 @@ def test_networks_take_any_data_set():
         ([nn.BatchNorm1d(2).eval(), nn.BatchNorm1d(3).eval()], (-1, 1), ValueError, r"\[2, 3\]"),
         ([nn.BatchNorm1d(2)], (-1, 1), ValueError, "evaluation mode"),
         ([nn.ReLU()], (-1, 1), TypeError, "layers must be batch normalizations, got ReLU"),
+        ([nn.BatchNorm1d(2).double().eval()], (-1, 1), TypeError, "float32"),
+        ([nn.BatchNorm1d(2, track_running_stats=False).eval()], (-1, 1), TypeError, "means"),
         ([nn.BatchNorm1d(2).eval()], (1, -1), ValueError, "high must be from 1"),
         ([nn.BatchNorm1d(2).eval()], (0.5, 1), TypeError, "low must be a whole number"),
     ],
@@ -344,6 +373,31 @@ def test_networks_take_any_data_set():
 def test_thresholds_of_something_else(layers, bounds, error, words):
     with pytest.raises(error, match=words):
         binary.sign_thresholds(layers, *bounds)
+
+
+def test_thresholds_of_normalizations_of_both_kinds():
+    layers = [nn.BatchNorm2d(1, eps=0).eval(), nn.BatchNorm1d(1, eps=0).eval()]
+    layers[1].running_mean.fill_(2.5)
+    thresholds, flips = binary.sign_thresholds(layers, -9, 9)
+    assert thresholds.tolist() == [3] and flips.tolist() == [False]
+
+
+def test_numbers_that_are_none_are_refused():
+    model = binary.BinaryLeNet5(1, 8)
+    with torch.no_grad():
+        model.conv2.weight[0, 0, 0, 0] = np.nan
+        model.bn1.running_var[1] = np.inf
+    with pytest.raises(ValueError, match=r"NaN or infinity in bn1\.running_var, conv2\.weight"):
+        binary.to_packed(model)
+    with pytest.raises(ValueError, match="layers must be finite"):
+        binary.sign_thresholds([model.bn1.eval()], -1, 1)
+
+
+def test_images_before_the_first_residual_have_its_channels():
+    conv = nn.Conv2d(3, 3, 1)
+    packed = binary.to_packed(nn.Sequential(binary.Residual(conv, nn.Identity())))
+    with pytest.raises(ValueError, match="images must be N x 3 x H x W"):
+        packed(np.zeros((1, 2, 4, 4), np.float32))
 
 
 def test_layers_that_cannot_be_packed_are_all_named():
@@ -359,6 +413,12 @@ def test_layers_that_cannot_be_packed_are_all_named():
     for words in ("0.0 (Conv2d with", "groups=2", "1.body.0 (GELU)", "2 (AvgPool2d)"):
         assert words in str(error.value)
     assert "ReLU" not in str(error.value) and "Linear" not in str(error.value)
+    # A linear layer would meet images. Torch applies it along their last axis, if at all.
+    flat = nn.Sequential(
+        nn.Linear(6, 2), binary.Residual(nn.Flatten(), nn.Flatten()), nn.Linear(2, 2)
+    )
+    with pytest.raises(ValueError, match=r"packed: 0 \(Linear without a Flatten before it\)$"):
+        binary.to_packed(flat)
     with pytest.raises(ValueError, match=r"cannot be packed: model \(DigitsCNN\)"):
         binary.to_packed(models.DigitsCNN())
     with pytest.raises(TypeError, match="model must be"):
@@ -372,6 +432,7 @@ def test_layers_that_cannot_be_packed_are_all_named():
         (np.zeros((1, 8, 8), np.float32), ValueError, "N x 1 x 8 x 8"),
         (np.zeros((0, 1, 8, 8), np.float32), ValueError, "images must not be empty"),
         (np.full((1, 1, 8, 8), np.nan, np.float32), ValueError, "images must be finite"),
+        (np.full((1, 1, 8, 8), 1e300), ValueError, "images must be finite"),
         (np.zeros((1, 1, 8, 8), np.uint8), TypeError, "images must be floating-point"),
     ],
 )
@@ -390,6 +451,9 @@ def test_bad_networks_and_images():
         (lambda: binary.BinaryVGG(first_last="x"), ValueError, "first_last must be one of"),
         (lambda: binary.BinaryVGG(width=0), ValueError, "width must be from 1"),
         (lambda: binary.BinaryLeNet5(widths=(1, 2)), ValueError, "widths must be 4"),
+        (lambda: binary.BinaryLeNet5(widths=8), ValueError, "widths must be 4"),
+        (lambda: binary.BinaryResNet(widths=(), blocks=()), ValueError, "widths must be one or"),
+        (lambda: binary.BinaryResNet(blocks=2), ValueError, "blocks must be one for each"),
         (lambda: binary.BinaryResNet(blocks=(1,)), ValueError, "blocks must be one for each"),
         (lambda: binary.BinaryResNet(stem="huge"), ValueError, "stem must be one of"),
         (lambda: binary.BinaryResNet()(np.zeros(3)), TypeError, "images must be a torch tensor"),

@@ -248,9 +248,9 @@ def plot_ste(x, clip_value, limit, label="value"):
         line, np.clip(line, -clip, clip), "--", color=COLORS["vermillion"],
         label=f"backward: as if {stand_in}",
     )  # fmt: skip
-    top.set_ylim(-1.15 * limit, 1.15 * limit)
+    top.set_ylim(-max(1.15 * limit, 2.4), 1.15 * limit)  # room for the legend below −1
     top.set_ylabel("output")
-    top.legend(loc="upper left")
+    top.legend(loc="lower right")
     values = np.asarray(x, np.float64).ravel()
     passed = np.abs(values) <= clip
     edges = np.linspace(-limit, limit, 61)
@@ -313,7 +313,10 @@ def plot_xnor(a_bits, b_bits, done, length):
                 continue
             ground = "#e3e3e3" if spare else COLORS["yellow"] if column == done - 1 else "white"
             ones = result and text in ("1", "-1")
-            color = COLORS["orange"] if ones and column != done - 1 and not spare else ground
+            if ones and spare:  # it counts, and stands for no product
+                color = COLORS["vermillion"]
+            else:
+                color = COLORS["orange"] if ones and column != done - 1 else ground
             axes.add_patch(
                 Rectangle((column - 0.45, y - 0.42), 0.9, 0.84, facecolor=color, edgecolor="#888")
             )

@@ -103,7 +103,11 @@ def plot_roofline(points, ceilings, bytes_per_second):
     for (name, top), line, color in zip(ceilings.items(), lines, names, strict=False):
         axes.plot(x, np.minimum(top, x * bytes_per_second) / 1e9, line, color=color, label=name)
     for (name, (place, speed)), marker in zip(points.items(), "osD^vPX*hd", strict=False):
-        axes.plot([place], [speed / 1e9], marker, color=COLORS["black"], markersize=7, label=name)
+        # Outlines only: points that lie on one another can both be seen.
+        axes.plot(
+            [place], [speed / 1e9], marker, color=COLORS["black"], markersize=9,
+            markerfacecolor="none", markeredgewidth=1.4, label=name,
+        )  # fmt: skip
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlabel("operations for each byte moved (log scale)")

@@ -28,7 +28,7 @@ serve: book ## serve the built book on this machine (PORT=8000)
 	$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
 
 release: .venv/installed ## make exercises/ anew, and the hidden checks (COURSE_SEED=...)
-	COURSE_SEED='$(COURSE_SEED)' $(BIN)/python -m tools.release
+	$(BIN)/python -m tools.release
 
 demo: .venv/installed ## run the main job once: build, release, grade a notebook, quantize a network
 	$(BIN)/python -m tools.demo

@@ -6,7 +6,7 @@ import shutil
 import nbformat
 
 from quantgrader.journal import write_atomically
-from quantgrader.outputs import clean_outputs, inert, message_output
+from quantgrader.outputs import Room, clean_outputs, inert, message_output
 from quantgrader.reference import grade_id
 
 _READ_ONLY = 0o444
@@ -18,12 +18,12 @@ def write_autograded(path, notebook, runs, marks, files, timestamp):
     Outputs are those of the student's cells, made harmless; below a task's checks stands what
     the comparison outside of the sandbox said.
     """
-    notebook = copy.deepcopy(notebook)
+    notebook, room = copy.deepcopy(notebook), Room()
     for count, run in enumerate(runs, 1):
         cell = notebook.cells[int(run.grade_id)]
         cell.execution_count = None if run.status == "skipped" else count
         mark = marks.get(grade_id(cell))
-        outputs = clean_outputs(run.outputs) if mark is None else _verdict(mark)
+        outputs = clean_outputs(run.outputs, room) if mark is None else _verdict(mark)
         cell.outputs = [nbformat.from_dict(output) for output in outputs]
     for cell in notebook.cells:
         if cell.cell_type != "code":

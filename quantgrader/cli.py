@@ -1,6 +1,8 @@
 """The command `quantgrader`."""
 
 import argparse
+import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -17,8 +19,13 @@ def parser():
     )
     commands = main_parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    grade = commands.add_parser("grade", help="grade what was handed in for an assignment")
-    grade.add_argument("assignment", metavar="ASSIGNMENT")
+    grade = _command(
+        commands, "grade", "grade what was handed in for an assignment",
+        "Run each submission in a sandbox, compare its results outside of it, and write the marks "
+        "into the gradebook. It can be stopped at any moment and run again: what is finished is "
+        "kept, and what was handed in anew is graded anew. Exit status: 0 when every submission "
+        "is graded or to be reviewed, 1 when some are not graded, 2 when nothing was begun.",
+    )  # fmt: skip
     _students(grade)
     grade.add_argument(
         "--jobs", type=_positive, metavar="N", help="submissions at a time (default: one a core)"
@@ -34,22 +41,45 @@ def parser():
     )
     _course(grade)
 
-    report = commands.add_parser("report", help="show marks and reasons")
-    report.add_argument("assignment", metavar="ASSIGNMENT")
+    report = _command(
+        commands, "report", "show marks and reasons",
+        "Show every student with a mark, or with the reason for having none.",
+    )  # fmt: skip
     report.add_argument("--csv", metavar="FILE", type=Path, help="also write them as CSV")
     report.add_argument("--html", metavar="FILE", type=Path, help="also write them as a page")
     _course(report)
 
-    feedback = commands.add_parser("feedback", help="write the students' feedback pages")
-    feedback.add_argument("assignment", metavar="ASSIGNMENT")
+    feedback = _command(
+        commands, "feedback", "write the students' feedback pages",
+        "Write a page for each student into the course's feedback folder, for `nbgrader "
+        "release_feedback` or to be handed out.",
+    )  # fmt: skip
     _students(feedback)
     _course(feedback)
 
-    commands.add_parser("check", help="tell whether the sandbox can be used on this machine")
+    text = "tell whether the sandbox can be used on this machine"
+    commands.add_parser("check", help=text, description=f"{text.capitalize()}, and what to do.")
 
-    validate = commands.add_parser("validate", help="run the checks of your own notebook")
-    validate.add_argument("notebook", metavar="NOTEBOOK", type=Path)
+    text = "run the checks of your own notebook"
+    validate = commands.add_parser(
+        "validate", help=text,
+        description=f"{text.capitalize()} from top to bottom, without a sandbox. The file stays "
+        "as it is. Exit status: 0 when all checks pass, 1 when some fail, 2 when there are none.",
+    )  # fmt: skip
+    validate.add_argument("notebook", metavar="NOTEBOOK", type=Path, help="the .ipynb file")
     return main_parser
+
+
+def _command(commands, name, text, description):
+    """A command for an assignment. Its name comes first: --students takes all names after it."""
+    command = commands.add_parser(
+        name, help=text, description=description,
+        usage=f"quantgrader {name} ASSIGNMENT [options]",
+    )  # fmt: skip
+    command.add_argument(
+        "assignment", metavar="ASSIGNMENT", help="its folder's name, such as 01_uniform"
+    )
+    return command
 
 
 def _students(command):
@@ -60,7 +90,7 @@ def _students(command):
 
 def _course(command):
     command.add_argument(
-        "--db", metavar="URL", help="the gradebook, such as postgresql://user@host/name"
+        "--db", metavar="URL", help="the gradebook, such as postgresql+psycopg://user@host/name"
     )
     command.add_argument(
         "--course", metavar="FOLDER", default=".", help="the course's folder (default: this one)"
@@ -89,14 +119,20 @@ def main(arguments=None):
         "validate": _validate,
     }[options.command]
     try:
-        return run(options)
+        status = run(options)
+        sys.stdout.flush()
+        return status
     except SandboxUnavailable as error:
         print(error, file=sys.stderr)
         print("Nothing was graded without it. (--no-sandbox does.)", file=sys.stderr)
     except (CourseError, Busy) as error:
         print(error, file=sys.stderr)
     except KeyboardInterrupt:
-        print("Stopped. Run it again to go on: what is finished is kept.", file=sys.stderr)
+        kept = " Run it again to go on: what is finished is kept." * (options.command == "grade")
+        print(f"Stopped.{kept}", file=sys.stderr)
+    except BrokenPipeError:  # `quantgrader report ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
     return REFUSED
 
 
@@ -138,9 +174,12 @@ def _summary(run):
         count[result.status] += 1
     kept = f" ({len(run.kept)} of them before)" if run.kept else ""
     print(
-        f"{len(run.results)} submissions{kept}: {count['graded']} graded, "
-        f"{count['review']} need review, {count['failed']} not graded."
+        f"{_count(len(run.results), 'submission')}{kept}: {count['graded']} graded, "
+        f"{count['review']} to be reviewed, {count['failed']} not graded."
     )
+    if not run.results:
+        place = run.course.folder("submitted", "STUDENT", run.assignment)
+        print(f"Nothing was handed in. It belongs into {place}/{run.reference.name}.ipynb.")
     for student, result in sorted(run.results.items()):
         if result.status != "graded":
             print(f"  {printable(student)}: {' '.join(result.reasons)}")
@@ -151,6 +190,19 @@ def _summary(run):
     return FAILED if count["failed"] or run.unrecorded else OK
 
 
+def _count(number, name):
+    return f"{number} {name}{'' if number == 1 else 's'}"
+
+
+def _write(path, text):
+    from quantgrader.course import CourseError
+
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise CourseError(f"{path} can't be written: {error.strerror}") from None
+
+
 def _report(options):
     from quantgrader import report
     from quantgrader.course import open_course
@@ -159,11 +211,11 @@ def _report(options):
     course = open_course(options.course, options.db)
     with open_gradebook(course) as book:
         found = report.rows(course, options.assignment, book)
-    print(report.as_table(found))
+    print(report.as_table(found, shutil.get_terminal_size((100, 24)).columns))
     if options.csv:
-        options.csv.write_text(report.as_csv(found), encoding="utf-8")
+        _write(options.csv, report.as_csv(found))
     if options.html:
-        options.html.write_text(report.as_html(found, options.assignment), encoding="utf-8")
+        _write(options.html, report.as_html(found, options.assignment))
     return OK
 
 
@@ -171,12 +223,15 @@ def _feedback(options):
     from quantgrader.course import open_course
     from quantgrader.feedback import write_feedback
     from quantgrader.gradebook import open_gradebook
+    from quantgrader.submission import printable
 
-    course = open_course(options.course, options.db)
+    course, without = open_course(options.course, options.db), {}
     with open_gradebook(course) as book:
-        paths = write_feedback(course, options.assignment, book, options.students)
-    print(f"{len(paths)} feedback pages written.")
-    return OK
+        paths = write_feedback(course, options.assignment, book, options.students, without)
+    print(f"{_count(len(paths), 'feedback page')} written.")
+    for student, reason in without.items():
+        print(f"  {printable(student)}: no page. {reason}")
+    return FAILED if without else OK
 
 
 def _check(options):

@@ -61,6 +61,7 @@ def answer(function, encoded, limit=math.inf):
     """
     try:
         arguments = [decode(value) for value in encoded]
+        before = _snapshot(arguments)
     except Exception as error:
         return {"refused": f"an argument cannot be made: {type(error).__name__}: {_text(error)}"}
     try:
@@ -75,7 +76,7 @@ def answer(function, encoded, limit=math.inf):
         return {"refused": str(reason)}
     except Exception as error:
         return {"refused": f"the result cannot be read: {type(error).__name__}: {_text(error)}"}
-    result["arguments_changed"] = _changed(encoded, arguments)
+    result["arguments_changed"] = _changed(before, arguments)
     shown = [f"{warning.category.__name__}: {_text(warning.message)}"[:200] for warning in caught]
     result["warnings"] = list(dict.fromkeys(shown))[:5]
     return result
@@ -92,9 +93,9 @@ def _text(error):
         return "(its message cannot be shown)"
 
 
-def _changed(encoded, arguments):
+def _changed(before, arguments):
     try:
-        return _snapshot([decode(before) for before in encoded]) != _snapshot(arguments)
+        return before != _snapshot(arguments)
     except Exception:
         return True
 

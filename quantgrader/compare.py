@@ -7,6 +7,7 @@ data. `score` adds the checks of a function up to a mark.
 
 import builtins
 import math
+import warnings
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -304,7 +305,7 @@ def _recomputed(requirement, value, _result):
     namespace = {"np": np}
     exec(compile(options["source"], "<recomputed>", "exec"), namespace)
     try:
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), warnings.catch_warnings(action="ignore"):
             values = _numbers(namespace[options["name"]](value, *options["given"]))
     except Exception:  # whatever a result does to it
         raise Failure(OTHER_FORM) from None

@@ -96,7 +96,12 @@ def drop_privileges(user, as_root):
     _call("capset", header, bytes(24))
     _call("prctl", _PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     # A changed user makes a process undumpable, and its own /proc/self unreadable to itself.
-    _call("prctl", _PR_SET_DUMPABLE, 1, 0, 0, 0)
+    set_open(True)
+
+
+def set_open(is_open):
+    """Whether processes of the same user may look into this one's memory and files, and write."""
+    _call("prctl", _PR_SET_DUMPABLE, int(is_open), 0, 0, 0)
 
 
 def set_limits(limits):
@@ -181,6 +186,10 @@ _FILTERED = {
 }
 _MACHINES = {"x86_64": (0xC000003E, 0, 56), "aarch64": (0xC00000B7, 1, 220)}
 _CLONE3 = 435
+# Kinds of sockets that a network namespace keeps inside: local, IP, and netlink, by which a program
+# asks for its own addresses. Others lead past it: vsock, out of a virtual machine to its host.
+_SOCKETS = {"socket": (41, 198), "socketpair": (53, 199)}
+_FAMILIES = (1, 2, 10, 16)
 
 
 def has_filter():
@@ -193,12 +202,12 @@ def sys_is_64_bit():
     return struct.calcsize("P") == 8
 
 
-def filter_system_calls():
-    """Refuse the system calls above, and new namespaces, from now on and in all children."""
+def filter_program():
+    """The filter that refuses the system calls and sockets above, and new namespaces, as bytes."""
     architecture, column, clone = _MACHINES[platform.machine()]
     load, jump_equal, jump_at_least, jump_bits, give = 0x20, 0x15, 0x35, 0x45, 0x06
     allow, kill, refuse = 0x7FFF0000, 0x80000000, 0x00050000
-    permission, unknown = refuse | 1, refuse | 38  # EPERM, ENOSYS
+    permission, unknown, no_family = (refuse | number for number in (1, 38, 97))
     namespaces = NEW_MOUNT | NEW_UTS | NEW_IPC | NEW_USER | NEW_PID | NEW_NET | 0x02000000
     program = [
         (load, 0, 0, 4),
@@ -216,11 +225,21 @@ def filter_system_calls():
         (give, 0, 0, permission),
         (give, 0, 0, allow),
     ]
+    for numbers in _SOCKETS.values():
+        left = len(_FAMILIES)
+        program += [(jump_equal, 0, left + 3, numbers[column]), (load, 0, 0, 16)]
+        program += [(jump_equal, left - n, 0, family) for n, family in enumerate(_FAMILIES)]
+        program += [(give, 0, 0, no_family), (give, 0, 0, allow)]
     for name, numbers in _FILTERED.items():
         answer = unknown if name in ("memfd_create", "shmget", "msgget", "semget") else permission
         program += [(jump_equal, 0, 1, numbers[column]), (give, 0, 0, answer)]
     program.append((give, 0, 0, allow))
-    code = b"".join(struct.pack("=HBBI", *step) for step in program)
+    return b"".join(struct.pack("=HBBI", *step) for step in program)
+
+
+def filter_system_calls():
+    """Refuse what `filter_program` refuses from now on, in this process and all its children."""
+    code = filter_program()
     buffer = ctypes.create_string_buffer(code, len(code))
-    header = struct.pack("@HP", len(program), ctypes.addressof(buffer))
+    header = struct.pack("@HP", len(code) // 8, ctypes.addressof(buffer))
     _call("prctl", _PR_SET_SECCOMP, 2, header, 0, 0)

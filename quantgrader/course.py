@@ -60,6 +60,11 @@ class Course:
         folder = self.release_folder(assignment)
         notebooks = sorted(folder.glob("*.ipynb"))
         if not notebooks:
+            if not (self.root / "nbgrader_config.py").is_file():
+                raise CourseError(
+                    f"{self.root} is no course: it has no nbgrader_config.py. "
+                    "Run this in the course's folder, or name it (--course FOLDER)."
+                )
             there = sorted({path.parent.name for path in folder.parent.glob("*/*.ipynb")})
             raise CourseError(
                 f"There is no released notebook in {folder}. "

@@ -10,8 +10,9 @@ import secrets
 import nbformat
 
 from quantgrader.course import CourseError
+from quantgrader.gradebook import is_recorded
 from quantgrader.journal import Journal, write_atomically
-from quantgrader.outputs import as_written, clean_outputs, plain_text
+from quantgrader.outputs import Room, as_written, clean_outputs, plain_text
 from quantgrader.reference import grade_id
 from quantgrader.submission import printable, read_secret
 from quantgrader.templates import render
@@ -19,21 +20,28 @@ from quantgrader.templates import render
 _MAX_ANSWER = 50_000
 
 
-def write_feedback(course, assignment, book, students=None):
+def write_feedback(course, assignment, book, students=None, without=None):
     """Write the pages of all graded submissions, or of some students', and return their paths.
 
-    They lie where ``nbgrader release_feedback`` takes them from.
+    They lie where ``nbgrader release_feedback`` takes them from. Whoever gets no page is put into
+    the dict ``without``, with the reason.
     """
     reference = course.reference(assignment)
     journal = Journal(course.journal(assignment))
     known = journal.students()
     for student in students or ():
         if student not in known:
-            raise CourseError(f"{student} has no result for {assignment}: grade it first.")
-    paths = []
+            raise CourseError(
+                f"{printable(student)} has no result for {assignment}: grade it first."
+            )
+    paths, without = [], {} if without is None else without
     for student in students or known:
         result = journal.read(student)
         if result is None or result.status == "failed":
+            without[student] = "Not graded yet: run the grading again."
+            continue
+        if not is_recorded(book, assignment, reference, result):
+            without[student] = "Not in the gradebook: run the grading again."
             continue
         page = feedback_page(course, assignment, reference, result, book)
         folder = course.folder("feedback", student, assignment)
@@ -64,8 +72,9 @@ def feedback_page(course, assignment, reference, result, book):
     grades = {grade.name: grade for grade in notebook.grades}
     comments = {comment.name: comment.comment for comment in notebook.comments}
     cells = _graded_cells(folder / f"{reference.name}.ipynb") if result.status == "graded" else {}
+    room = Room()
     tasks = [
-        _task(task, result.marks[task.grade_id], grades[task.grade_id], comments, cells)
+        _task(task, result.marks[task.grade_id], grades[task.grade_id], comments, cells, room)
         for task in reference.tasks
     ]
     given = [task for task in tasks if task["score"] is not None]
@@ -94,7 +103,7 @@ def _graded_cells(path):
     return {grade_id(cell): cell for cell in notebook.cells if grade_id(cell)}
 
 
-def _task(task, mark, grade, comments, cells):
+def _task(task, mark, grade, comments, cells, room):
     """What the page shows of a task."""
     known = grade.auto_score is not None or grade.manual_score is not None
     solution = cells.get(task.solution_id)
@@ -109,7 +118,7 @@ def _task(task, mark, grade, comments, cells):
         "messages": [printable(message, 500) for message in mark["messages"]],
         "comment": plain_text(comment) if comment else None,
         "answer": _answer(solution),
-        "outputs": _outputs(solution.get("outputs", [])) if solution is not None else [],
+        "outputs": _outputs(solution.get("outputs", []), room) if solution is not None else [],
     }
 
 
@@ -120,10 +129,10 @@ def _answer(solution):
     return plain_text(text, _MAX_ANSWER)
 
 
-def _outputs(outputs):
+def _outputs(outputs, room):
     """What a student's own cell showed: texts and pictures."""
     shown = []
-    for output in clean_outputs(outputs):
+    for output in clean_outputs(outputs, room):
         if output["output_type"] == "stream":
             title = "Printed" if output["name"] == "stdout" else "Warnings and errors printed"
             shown.append({"image": None, "title": title, "text": output["text"]})

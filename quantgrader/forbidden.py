@@ -7,12 +7,16 @@ what a stranger wrote could bring the parser down.
 import io
 import itertools
 import keyword
+import re
 import token
 import tokenize
 
 _MAX_LENGTH = 200_000
 _SPACE = {token.NL, token.NEWLINE, token.INDENT, token.DEDENT, token.COMMENT, token.ENDMARKER}
 _VALUES = {"None", "True", "False", "..."}
+_MORE_THAN_PYTHON = re.compile(r"^[ \t]*(?:[!?].*|%%?\w+[ \t]*)")
+_NAMED = {"def", "class", "async"}
+_BLOCKS = {"if", "else", "elif", "for", "while", "with", "try", "except", "finally", "match"}
 
 
 def violates(sources, function, operators, names):
@@ -23,13 +27,15 @@ def violates(sources, function, operators, names):
     sources : sequence of str
         Texts of the notebook's code cells.
     function : str
-        The function's name. If no text defines it by ``def``, all texts are looked at.
+        The function's name. If no text defines it, all texts are looked at.
     operators : sequence of str
         Binary operators, such as ``*``. The stars of ``f(*arguments)`` are none.
     names : sequence of str
         Names of variables, functions and attributes.
     """
     definitions, everything = {}, []
+    if any(re.search(r"\b(def|lambda)\b", source[_MAX_LENGTH:]) for source in sources):
+        return True  # no answer is so long; where it stops, nobody looked
     for source in sources:
         tokens = _tokens(source)
         everything.append(tokens)
@@ -49,27 +55,72 @@ def violates(sources, function, operators, names):
 
 def _tokens(source):
     """The tokens of a text, as far as it is Python."""
-    tokens = []
+    source = "\n".join(map(_python, source[:_MAX_LENGTH].split("\n")))
     try:
-        for item in tokenize.generate_tokens(io.StringIO(source[:_MAX_LENGTH]).readline):
-            tokens.append(item)
+        return list(tokenize.generate_tokens(io.StringIO(source).readline))
     except (tokenize.TokenError, SyntaxError):  # also of an IndentationError
-        pass
-    return tokens
+        lines = source.splitlines(keepends=True)
+        return [item for number, line in enumerate(lines, 1) for item in _line(line, number)]
+
+
+def _python(line):
+    """A line without what IPython takes beyond Python: a magic's name, the shell, a question."""
+    line = _MORE_THAN_PYTHON.sub("", line)
+    return line.rstrip(" \t\r?") if line.rstrip().endswith("?") else line
+
+
+def _line(line, number):
+    """The tokens of one line, as far as it is Python."""
+    try:
+        for item in tokenize.generate_tokens(io.StringIO(line).readline):
+            if item.type not in (token.INDENT, token.DEDENT, token.ENDMARKER):
+                yield item._replace(start=(number, item.start[1]))
+    except (tokenize.TokenError, SyntaxError):
+        return
 
 
 def _definitions(tokens):
-    """Tokens of each function that is defined at the top level, by its name."""
-    found, current = {}, None
-    for item, following in itertools.pairwise(tokens):
-        starts_line = item.start[1] == 0 and item.type not in _SPACE
-        if starts_line and item.string == "def":
-            current = found[following.string] = []
-        elif starts_line and item.string not in (")", "]", "}") and item.type != token.STRING:
-            current = None
-        if current is not None:
-            current.append(item)
+    """Tokens of all that gives a function a name at the top level, by that name.
+
+    That is ``def`` and ``class``, also inside of ``if`` and the like; a name for a lambda or for
+    another function; and ``import one as other``.
+    """
+    found = {}
+    for decorators, statement in _statements(tokens):
+        words = [item.string for item in statement if item.type not in _SPACE]
+        kind, text = words[0], decorators + statement
+        if kind in _NAMED:
+            found[next((word for word in words if word not in _NAMED), "")] = text
+        elif kind in _BLOCKS:
+            pairs = itertools.pairwise(words)
+            found |= {name: text for word, name in pairs if word in _NAMED}
+        elif kind in ("import", "from"):
+            places = [n for n, item in enumerate(statement[:-1]) if item.string == "as"]
+            found |= {statement[n + 1].string: [statement[n - 1]] for n in places}
+        elif statement[0].type == token.NAME and "=" in words:
+            value = words[len(words) - words[::-1].index("=") :]
+            if "lambda" in words or all(w == "." or w.isidentifier() for w in value):
+                found[kind] = text
     return found
+
+
+def _statements(tokens):
+    """(tokens of its decorators, tokens) of each statement at the top level, with its body."""
+    statement, decorators, is_new = [], [], True
+    for item in tokens:
+        if item.type not in _SPACE and item.start[1] == 0 and is_new:
+            if statement and statement[0].string == "@":
+                decorators = decorators + statement
+            elif statement:
+                yield decorators, statement
+                decorators = []
+            statement = []
+        if item.type == token.NEWLINE or item.type not in _SPACE:
+            is_new = item.type == token.NEWLINE
+        if statement or item.type not in _SPACE:
+            statement.append(item)
+    if statement:
+        yield decorators, statement
 
 
 def _uses(tokens, operators, names):

@@ -115,7 +115,7 @@ class Grading:
                 scores[task.grade_id] = _by_hand(task, score)
         done = replace(
             result, status="graded", marks=scores, unanswered=tuple(unanswered),
-            reasons=_reasons(notebook, outcome), seconds=round(outcome.seconds, 3),
+            reasons=_reasons(notebook, outcome, marks), seconds=round(outcome.seconds, 3),
         )  # fmt: skip
         write_autograded(
             self._autograded(result.student), notebook, outcome.cells, scores,
@@ -141,8 +141,11 @@ class Grading:
     def _record(self, result):
         self.results[result.student] = result
         try:
-            if not gradebook.is_recorded(self.book, self.assignment, self.reference, result):
-                gradebook.record(self.book, self.course, self.assignment, self.reference, result)
+            where = self.assignment, self.reference
+            if gradebook.is_recorded(self.book, *where, result):
+                gradebook.renew_penalty(self.book, self.course, *where, result.student)
+            else:
+                gradebook.record(self.book, self.course, *where, result)
         except Exception as error:
             self.unrecorded[result.student] = printable(f"{type(error).__name__}: {error}", 200)
         finally:
@@ -283,18 +286,22 @@ def _for_review(result, reference, reason):
     return replace(result, reasons=(reason,), marks=marks)
 
 
-def _reasons(notebook, outcome):
+def _reasons(notebook, outcome, marks):
     """Sentences on what went wrong in the run, beside the marks."""
     found = []
     if outcome.ended:
         found.append(f"The run ended early: {ended_text(outcome.ended['reason'])}.")
     for run in outcome.cells:
-        name = grade_id(notebook.cells[int(run.grade_id)]) or f"number {int(run.grade_id) + 1}"
-        ended = (run.error or {}).get("type", "")
-        if run.status == "timeout" or (run.status == "killed" and ended == "timeout"):
+        identity = grade_id(notebook.cells[int(run.grade_id)])
+        name = identity or f"number {int(run.grade_id) + 1}"
+        kind = (run.error or {}).get("type", "")
+        if run.status == "timeout" or (run.status == "killed" and kind == "timeout"):
             found.append(f"The cell {name} was stopped after {run.seconds:.0f} s.")
         elif run.status == "killed":
-            found.append(f"The cell {name} was stopped: {ended_text(ended)}.")
+            found.append(f"The cell {name} was stopped: {ended_text(kind)}.")
+        elif run.status == "error" and identity not in marks:
+            # What it should have imported or defined may be what all the others miss.
+            found.append(f"The cell {name} ended with an error ({printable(kind, 60)}).")
         if run.truncated:
             found.append(f"The output of the cell {name} was cut.")
     return tuple(found)

@@ -136,6 +136,21 @@ def _write(book, course, assignment, reference, result):
     book.db.commit()
 
 
+def renew_penalty(book, course, assignment, reference, student):
+    """Let the points off for being late follow a due date, or a mark by hand, that was changed."""
+
+    def found():
+        submission = book.find_submission(assignment, student)
+        notebook = book.find_submission_notebook(reference.name, assignment, student)
+        return notebook, _penalty(book, course, submission, notebook)
+
+    notebook, penalty = found()
+    if penalty != notebook.late_submission_penalty:
+        with transaction(book):
+            notebook, notebook.late_submission_penalty = found()
+            book.db.commit()
+
+
 def _comments(reference, result):
     """What stands beside each answer: that it is missing, or why a person has to look."""
     texts = {}

@@ -198,15 +198,24 @@ class Launcher:
         ours, theirs = socket.socketpair()
         # Nothing of the host's environment: bubblewrap's own could be read in /proc inside.
         folder, environment, line, user = None, {}, [], os.geteuid()
+        handles, seccomp = [theirs.fileno()], None
         if self.mode == "none":
             folder = tempfile.mkdtemp(prefix="quantgrader-")
             environment = os.environ | sandbox.environment(f"{folder}/home")
         else:
+            if self.mode == "cold":
+                # Bubblewrap's process inside may belong to the submission's user, who can write
+                # into its memory then: it gets the same filter.
+                seccomp, end = os.pipe()
+                os.write(end, confine.filter_program())
+                os.close(end)
+                handles.append(seccomp)
             line, user = sandbox.command(
                 self.mode,
                 modules=self._modules,
                 hidden=self._hidden,
                 disk_bytes=self.limits["disk_bytes"],
+                seccomp=seccomp,
             )
         number = str(theirs.fileno())
         line += [sys.executable, "-P", "-m", "quantgrader.zygote", self.mode, number]
@@ -217,7 +226,7 @@ class Launcher:
         os.set_blocking(writing, False)
         try:
             process = subprocess.Popen(
-                line, pass_fds=[theirs.fileno()], env=environment, stdin=subprocess.DEVNULL,
+                line, pass_fds=handles, env=environment, stdin=subprocess.DEVNULL,
                 stdout=writing, stderr=writing, start_new_session=True,
             )  # fmt: skip
         except OSError as error:
@@ -227,6 +236,8 @@ class Launcher:
         finally:
             theirs.close()
             os.close(writing)
+            if seccomp is not None:
+                os.close(seccomp)
         process.stderr = os.fdopen(reading, "rb")
         return process, ours, folder
 

@@ -3,7 +3,7 @@
 import nbformat
 
 from quantgrader.reference import defined_name, defined_names, grade_id
-from quantgrader.submission import printable
+from quantgrader.submission import listed
 
 _GONE = "This cell was deleted; it was put back for grading."
 
@@ -149,8 +149,7 @@ class Matcher:
 
     def _note(self, text, names):
         if names:
-            listed = ", ".join(printable(name, 60) for name in dict.fromkeys(names))
-            self.notes.append(f"{text}: {printable(listed)}.")
+            self.notes.append(f"{text}: {listed(list(dict.fromkeys(names)))}.")
 
 
 def is_locked(cell):

@@ -9,6 +9,7 @@ from PIL import Image
 
 _MAX_IMAGE_BYTES = 4_000_000
 _MAX_PIXELS = 16_000_000
+_MAX_PIXELS_OF_ALL = 64_000_000
 _MAX_TEXT = 100_000
 _MAX_OUTPUTS = 200
 _ESCAPES = re.compile(r"\x1b(\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|[@-Z\\-_])")
@@ -26,8 +27,30 @@ def plain_text(text, limit=_MAX_TEXT):
     return text if len(text) <= limit else f"{text[:limit]}\n… (the rest is cut)"
 
 
-def clean_png(data):
-    """A PNG picture, as base64, drawn anew from its pixels; None if it is no such picture."""
+class Room:
+    """Pixels that the pictures of one notebook may still have.
+
+    A picture of a few kilobytes may take a second to be drawn anew; so many would hold up the
+    grading of everybody else.
+    """
+
+    def __init__(self, pixels=_MAX_PIXELS_OF_ALL):
+        self.pixels = pixels
+
+    def takes(self, picture):
+        """Whether there is room for the picture, which has its place then."""
+        size = picture.width * picture.height
+        fits = size <= min(_MAX_PIXELS, self.pixels)
+        self.pixels -= size * fits
+        return fits
+
+
+def clean_png(data, room=None):
+    """A PNG picture, as base64, drawn anew from its pixels; None if it is no such picture.
+
+    Nor is it one if there is no ``room`` for it.
+    """
+    room = room or Room()
     if isinstance(data, list):
         data = "".join(part for part in data if isinstance(part, str))
     if not isinstance(data, str) or len(data) > _MAX_IMAGE_BYTES * 4 // 3:
@@ -35,7 +58,7 @@ def clean_png(data):
     try:
         raw = base64.b64decode("".join(data.split()), validate=True)
         with Image.open(io.BytesIO(raw), formats=["PNG"]) as picture:
-            if picture.width * picture.height > _MAX_PIXELS:
+            if not room.takes(picture):
                 return None
             pixels = picture.convert("RGBA")
     # Pillow raises whatever its decoder comes upon.
@@ -46,9 +69,12 @@ def clean_png(data):
     return base64.b64encode(new.getvalue()).decode()
 
 
-def clean_outputs(outputs):
-    """Outputs of nbformat 4 with nothing in them that a page could run."""
-    cleaned = []
+def clean_outputs(outputs, room=None):
+    """Outputs of nbformat 4 with nothing in them that a page could run.
+
+    ``room`` is what all outputs of a notebook share.
+    """
+    cleaned, room = [], room or Room()
     for output in outputs[:_MAX_OUTPUTS]:
         kind = output.get("output_type") if isinstance(output, dict) else None
         if kind == "stream":
@@ -68,7 +94,7 @@ def clean_outputs(outputs):
             kept = {}
             if (text := plain_text(data.get("text/plain"))) != "":
                 kept["text/plain"] = text
-            if (picture := clean_png(data.get("image/png"))) is not None:
+            if (picture := clean_png(data.get("image/png"), room)) is not None:
                 kept["image/png"] = picture
             if kept:
                 cleaned.append({"output_type": "display_data", "data": kept, "metadata": {}})

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import textwrap
 from dataclasses import dataclass, replace
 
 from quantgrader.gradebook import is_recorded
@@ -109,7 +110,8 @@ def _row(student, reference, submitted, result, notebook):
 
 
 def as_table(found, width=100):
-    """The rows as text for a terminal; reasons stand below their row."""
+    """The rows as text for a terminal; reasons stand below their row, in lines of ``width``."""
+    width = max(width, 40)
     lines = [[printable(cell, 40) for cell in row.cells()[:-1]] for row in found]
     header = list(HEADER[:-1])
     widths = [max(map(len, column)) for column in zip(header, *lines, strict=True)]
@@ -122,7 +124,11 @@ def as_table(found, width=100):
     text = [line(header), line(["-" * w for w in widths])]
     for row, cells in zip(found, lines, strict=True):
         text.append(line(cells))
-        text += [f"    {printable(reason, width)}" for reason in (*row.reasons, *row.notes)]
+        for reason in (*row.reasons, *row.notes):
+            text += textwrap.wrap(
+                printable(reason, 1_000), width, break_on_hyphens=False,
+                initial_indent=" " * 4, subsequent_indent=" " * 6,
+            )  # fmt: skip
     return "\n".join(text)
 
 

@@ -6,6 +6,7 @@ Pure data in (`Job`) and out (`Outcome`), so that a worker on another machine ca
 import ast
 import base64
 import time
+from collections import Counter
 from dataclasses import asdict, dataclass, field
 
 from quantgrader import sandbox
@@ -15,6 +16,8 @@ from quantgrader.limits import Limits
 from quantgrader.received import Outputs
 
 MODES = ("auto", "warm", "cold", "none")
+# A function that was stopped so often for being late is asked no more.
+_LATE_CALLS = 3
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,7 @@ class _Run:
         self.cells, self.results = {}, {}
         self.deadly_cells, self.late_cells = set(), set()
         self.suspects, self.deadly_functions = set(), {}
+        self.late_calls = Counter()
         self.output_left = limits.total_output_bytes
         self.deadline = time.monotonic() + limits.total_seconds
 
@@ -130,12 +134,14 @@ class _Run:
             if index not in self.deadly_cells:
                 self._run_cell(talk, index, cell)
         late_call = False
-        for index, probe in enumerate(self.job.probes):
-            if index in self.results:
-                continue
+        while (index := self._next_question()) is not None:
+            probe = self.job.probes[index]
             if probe.function in self.deadly_functions:
                 reason = self.deadly_functions[probe.function]
                 self.results[index] = {"missing": f"an earlier call ended the kernel: {reason}"}
+                continue
+            if self.late_calls[probe.function] == _LATE_CALLS:
+                self.results[index] = {"missing": "its earlier calls took too long"}
                 continue
             try:
                 self.results[index] = talk.ask(probe.function, probe.arguments)
@@ -145,7 +151,17 @@ class _Run:
                 self.results[index] = {"killed": end.reason, "detail": end.detail}
                 self.deadly_functions[probe.function] = end.reason
                 raise
-            late_call |= "timeout" in self.results[index]
+            if "timeout" in self.results[index]:
+                late_call = True
+                self.late_calls[probe.function] += 1
+
+    def _next_question(self):
+        """The first question without a result, of the functions that were late least often.
+
+        One that never ends must not take the time of those that are asked after it.
+        """
+        left = [index for index in range(len(self.job.probes)) if index not in self.results]
+        return min(left, key=lambda i: self.late_calls[self.job.probes[i].function], default=None)
 
     def _may_be_innocent(self, function, end, late_call):
         """Whether a function in whose call the kernel ended is to be asked once more.

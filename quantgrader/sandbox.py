@@ -3,7 +3,8 @@
 What is guaranteed, as long as the system's kernel keeps its word:
 
 - No network: a submission has no network interface that leads anywhere, not even to the host's
-  loopback, and shares no abstract sockets with the host or with another submission.
+  loopback, shares no abstract sockets with the host or with another submission, and cannot make
+  sockets of other kinds (from a virtual machine to its host, for instance).
 - Files: the system (``/usr`` and a few files of ``/etc``), the Python environment and packages
   installed from a source folder can be read; nothing else of the host is there, and nothing of
   its environment variables. All that can be written to is temporary, of limited size, and ends
@@ -147,10 +148,12 @@ def environment(home, threads=1):
     }
 
 
-def command(mode, *, modules=(), hidden=(), disk_bytes=256 << 20, threads=1):
+def command(mode, *, modules=(), hidden=(), disk_bytes=256 << 20, threads=1, seccomp=None):
     """Bubblewrap and its options, up to the program that is to run inside.
 
     ``mode`` is "warm" (the program makes namespaces inside) or "cold" (it is the kernel).
+    ``seccomp`` is the number of an open file with a filter of system calls, which then holds for
+    bubblewrap's own process inside, too.
     """
     program = shutil.which("bwrap")
     if program is None:
@@ -171,6 +174,8 @@ def command(mode, *, modules=(), hidden=(), disk_bytes=256 << 20, threads=1):
             line += ["--cap-add", f"CAP_{capability}"]
     else:
         line.append("--unshare-user")
+    if seccomp is not None:
+        line += ["--seccomp", str(seccomp)]
     for name in _SYSTEM:
         path = Path("/", name)
         if path.is_symlink():
@@ -224,7 +229,7 @@ def _probe(mode):
     try:
         done = subprocess.run(
             [*line, sys.executable, "-P", "-c", steps],
-            capture_output=True, text=True, timeout=20, stdin=subprocess.DEVNULL, check=False,
+            capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL, check=False,
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as error:
         return str(error)

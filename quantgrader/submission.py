@@ -52,6 +52,16 @@ def printable(text, length=300):
     return line if len(line) <= length else line[: length - 1] + "…"
 
 
+def listed(names, number=5):
+    """The first of some names, and how many more there are.
+
+    >>> listed(["a", "b", "c"], 2)
+    'a, b and 1 more'
+    """
+    text = ", ".join(printable(name, 60) for name in names[:number])
+    return f"{text} and {len(names) - number} more" if len(names) > number else text
+
+
 def read_plain_file(path, limit):
     """Return the bytes of a regular file that has one name only; raises Unreadable otherwise."""
     name = printable(Path(path).name)
@@ -85,11 +95,11 @@ class _Found:
 
     def walk(self, folder, prefix="", depth=0):
         if depth > self.bounds.depth:
-            raise Unreadable(f"folders are nested more than {self.bounds.depth} deep")
+            raise Unreadable(f"Folders are nested more than {self.bounds.depth} deep")
         with os.scandir(folder) as scan:
             for entry in scan:
                 if len(self.entries) >= self.bounds.entries:
-                    raise Unreadable(f"there are more than {self.bounds.entries} files")
+                    raise Unreadable(f"There are more than {self.bounds.entries} files")
                 status = entry.stat(follow_symlinks=False)
                 name = f"{prefix}{entry.name}"
                 kind = _kind(status.st_mode)
@@ -117,7 +127,7 @@ def read_submission(folder, student, reference, bounds=None):
     digest = hashlib.sha256()
     try:
         if _is_linked(folder, student) or not folder.is_dir():
-            raise Unreadable("the submission is a link or a file, not a folder")
+            raise Unreadable("The submission is a link or a file, not a folder")
         found.walk(folder)
         for row in sorted(found.entries):
             digest.update(repr(row).encode("utf-8", "surrogateescape"))
@@ -127,7 +137,7 @@ def read_submission(folder, student, reference, bounds=None):
     except Unreadable as reason:
         return Submission(student, None, f"{reason}.", fingerprint=digest.hexdigest())
     except OSError as error:
-        reason = f"the folder can't be read: {error.strerror}."
+        reason = f"The folder can't be read: {error.strerror}."
         return Submission(student, None, reason, fingerprint=digest.hexdigest())
     digest.update(hashlib.sha256(data).digest() + (timestamp or "").encode())
     left_out, more = _sort_out(found.entries, name, reference)
@@ -162,9 +172,11 @@ def _choose_notebook(entries, reference):
     if len(others) == 1 and kinds[others[0]] == "file":
         return others[0], (f"The notebook was named {printable(others[0])}; taken for {wanted}.",)
     if others:
-        names = ", ".join(printable(name, 60) for name in sorted(others)[:5])
-        raise Unreadable(f"there is no {wanted}, and several that it could be: {names}")
-    raise Unreadable(f"there is no notebook {wanted}")
+        several = listed(sorted(others))
+        raise Unreadable(f"There is no {wanted}, and several that it could be: {several}")
+    if kinds:
+        raise Unreadable(f"There is no notebook {wanted}, only {listed(sorted(kinds))}")
+    raise Unreadable(f"There is no notebook {wanted}: the folder is empty")
 
 
 def _timestamp(folder):
@@ -199,7 +211,5 @@ def _sort_out(entries, notebook, reference):
     notes = []
     for names, text in kinds:
         if names:
-            listed = ", ".join(printable(name, 60) for name in names[:5])
-            more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-            notes.append(f"{text}: {listed}{more}.")
+            notes.append(f"{text}: {listed(names)}.")
     return tuple(left_out), tuple(notes)

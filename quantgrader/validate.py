@@ -36,7 +36,7 @@ def validate(path, seconds=60, progress=None):
         raise ValueError(f"{path} holds no checks: their cells are gone, or it is no exercise.")
     names = [grade_id(cell) for cell in notebook.cells if grade_id(cell)]
     done, died = _run(notebook, path.parent, seconds, progress)
-    return [_check(cell, names, done.get(grade_id(cell)), died) for cell in tests]
+    return [_check(cell, names, done.get(grade_id(cell)), died, seconds) for cell in tests]
 
 
 def _is_test(cell):
@@ -58,6 +58,7 @@ def _run(notebook, folder, seconds, progress):
         allow_errors=True,
         store_widget_state=False,
         kernel_name="python3",
+        extra_arguments=["--IPKernelApp.log_level=ERROR"],
         resources={"metadata": {"path": str(folder)}},
     )
     with client.setup_kernel():
@@ -75,7 +76,7 @@ def _run(notebook, folder, seconds, progress):
     return done, died
 
 
-def _check(cell, names, ran, died):
+def _check(cell, names, ran, died, seconds):
     """What came of a test cell."""
     from nbgrader.utils import compute_checksum
 
@@ -88,6 +89,8 @@ def _check(cell, names, ran, died):
     if ran is None:
         return Check(name, f"Not run: {died}.")
     errors = [output for output in ran.outputs if output.output_type == "error"]
+    if errors and errors[0].ename == "KeyboardInterrupt":
+        return Check(name, f"It was stopped: it was not done after {seconds:g} s.")
     if errors:
         return Check(name, plain_text(f"{errors[0].ename}: {errors[0].evalue}", 2_000))
     return Check(name, None)

@@ -71,7 +71,7 @@ def write_files(folder, files):
         path.write_bytes(base64.b64decode(data))
 
 
-def become_kernel(order, connection, box, confined):
+def become_kernel(order, connection, box):
     """Run an IPython kernel in this process; never returns.
 
     The grader gets an open handle of the folder with the kernel's sockets. It is the last
@@ -91,8 +91,6 @@ def become_kernel(order, connection, box, confined):
     os.chdir(Path(box, "work"))
     write_files(Path(box, "work"), order["files"])
     confine.set_limits(order["limits"])
-    if confined:
-        confine.filter_system_calls()
 
     from ipykernel.kernelapp import IPKernelApp
     from traitlets.config import Config
@@ -143,9 +141,14 @@ def _first_process(order, connection, user, as_root):
         confine.die_with_parent()
         shutil.copytree(f"/proc/self/fd/{cache}", _cache_folder(confine.BOX), dirs_exist_ok=True)
         os.close(cache)
+        # This process belongs to the same user as the submission's: it must be worth no more, and
+        # its memory (/proc/1/mem) nobody's to write.
+        confine.filter_system_calls()
+        confine.set_open(False)
         kernel = os.fork()
         if kernel == 0:
-            become_kernel(order, connection, confine.BOX, confined=True)
+            confine.set_open(True)
+            become_kernel(order, connection, confine.BOX)
     except BaseException as error:
         with contextlib.suppress(OSError):
             channel.send(connection, {"failed": f"{type(error).__name__}: {error}"})
@@ -225,10 +228,10 @@ def main(arguments):
         if mode == "none":
             shutil.rmtree(box, ignore_errors=True)
         return
-    if mode == "none":
-        confine.die_with_parent()
     try:
-        become_kernel(order, control, box, confined=mode == "cold")
+        if mode == "none":
+            confine.die_with_parent()
+        become_kernel(order, control, box)
     except BaseException as error:
         channel.send(control, {"failed": f"{type(error).__name__}: {error}"})
         raise

@@ -10,9 +10,9 @@ from quantgrader.limits import Limits
 from quantgrader.runner import Cell, Job, Probe
 
 LIMITS = Limits(
-    cell_seconds=20,
-    probe_seconds=20,
-    total_seconds=120,
+    cell_seconds=60,
+    probe_seconds=60,
+    total_seconds=300,
     memory_bytes=512 << 20,
     disk_bytes=64 << 20,
 )

@@ -371,12 +371,36 @@ PRODUCTS = {
     "f-string": "def f(a, b):\n    return int(f'{a * b}')",
     "unfinished": "def f(a, b):\n    return a * b\n    '''",
     "broken": "def f(a, b):\n    return a * b\n  x",
+    "lambda as a helper": "g = lambda a, b: a * b\n\ndef f(a, b):\n    return g(a, b)",
+    "lambda instead": "def f(a, b):\n    return a\n\nf = lambda a, b: a * b",
+    "lambda with a type": "def f(a, b):\n    return a\n\nf: object = lambda a, b: a * b",
+    "other name": "g = np.dot\n\ndef f(a, b):\n    return g(a, b)",
+    "imported as": "from numpy import dot as g\n\ndef f(a, b):\n    return g(a, b)",
+    "class": "class G:\n    def __call__(self, a):\n        return a * a\n\n"
+    "def f(a):\n    return G()(a)",
+    "decorator": "def g(f):\n    return lambda a, b: a * b\n\n@g\ndef f(a, b):\n    return a",
+    "defined again inside": "def f(a):\n    return a\n\nif 1:\n    def f(a):\n        return a * a",
+    "asynchronous": "async def g(a):\n    return a * a\n\ndef f(a):\n    return g(a).send(None)",
+    "after a line for the shell": "!echo '''\ndef f(a, b):\n    return (a\n        * b)",
+    "in a line of a magic": "%time f = lambda a: a * a",
+    "in a cell with a magic": "%%time\ndef f(a):\n    return a * a\nf?",
+    "in a text that cannot be read": "x = $'''\ndef f(a, b):\n    return (a\n        * b)",
+    "below much else": "#" * 300_000 + "\ndef f(a, b):\n    return a * b",
+    "decoy above much else": "def f(a):\n    return a\n" + "#" * 300_000 + "\nf = lambda a: a * a",
 }
 NONE = {
     "shift": "def f(a, b):\n    return a << b",
     "stars": "def f(*a, **k):\n    x, *y = a\n    return g(*a, **k, *y) + [*a][0]",
     "lambda": "def f(a):\n    return (lambda *x, **k: x)(*a)",
     "decorator": "@staticmethod\ndef f(a):\n    return a",
+    "scratch": "def f(a, b):\n    y = a << b\n    return y\n\ny = 2 * 3\na = np.dot(y, y)\n"
+    "b = [f(y, n) * 2 for n in range(3)]\nprint(f(a, 2) * 3)",
+    "imports": "from numpy import dot, array as g\n\ndef f(a):\n    return g(a)",
+    "after the function": "def f(a):\n    return a\n\nfor n in range(3):\n    print(f(n) * 2)\n"
+    "def h(a):\n    return a * a",
+    "with magics": '%%time\n!echo it\'s\ndef f(a):\n    """Of a * b.\n\n    a * b @ c\n    """\n'
+    "    return a\nf?\n??f\n%timeit -n 2 f(1)",
+    "comment below": "def f(a):\n    return a\n# f times 2\n# a * b\nx = 2 * f(1)",
     "text": 'def f(a):\n    """Not a * b."""\n    # nor a ** b\n    return "*"',
     "elsewhere": "def f(a):\n    return a\n\nprint(3 * 4)\nx = 2 ** 3",
     "other function": "def g(a):\n    return a * a\n\ndef f(a):\n    return a",

@@ -22,7 +22,7 @@ from sandbox_support import require_sandbox
 from quantgrader import grade as grading
 from quantgrader import sandbox
 from quantgrader.cli import main
-from quantgrader.course import CourseError
+from quantgrader.course import CourseError, open_course
 from quantgrader.gradebook import open_gradebook, transaction
 from quantgrader.journal import Busy, Journal
 from quantgrader.workers import LocalWorkers, WorkerDied
@@ -108,7 +108,7 @@ def test_marks(graded):
 
 def test_what_is_printed(graded):
     printed = graded[1]
-    assert "11 submissions: 10 graded, 1 need review, 0 not graded." in printed
+    assert "11 submissions: 10 graded, 1 to be reviewed, 0 not graded." in printed
     assert "g-broken: The notebook is not valid JSON (line 1)." in printed
 
 
@@ -257,6 +257,26 @@ def test_late_submissions_get_the_courses_penalty(school):
     assert grading.grade(school.course(), "small").kept == {"early", "late", "odd"}
 
 
+def test_penalties_follow_a_due_date_that_was_moved(school):
+    """Whoever gets more time afterwards loses nothing, though nothing is run again."""
+    with (school.root / "nbgrader_config.py").open("a") as config:
+        config.write('c.LateSubmissionPlugin.penalty_method = "zero"\n')
+
+    def penalty(duedate):
+        with open_gradebook(school.course()) as book:
+            book.update_or_create_assignment("small", duedate=duedate)
+        run = grading.grade(school.course(), "small", jobs=1)
+        assert not run.unrecorded
+        with open_gradebook(school.course()) as book:
+            notebook = book.find_submission_notebook("small", "small", "ada")
+            return run.kept, notebook.late_submission_penalty, notebook.needs_manual_grade
+
+    school.submit("ada", small.honest(), timestamp="2026-03-01 13:00:00 UTC")
+    assert penalty("2026-03-01 12:00 UTC") == (set(), 5.0, True)
+    assert penalty("2026-03-01 14:00 UTC") == ({"ada"}, None, True)
+    assert penalty("2026-03-01 12:00 UTC") == ({"ada"}, 5.0, True)
+
+
 def test_transaction_is_all_or_nothing(school):
     with open_gradebook(school.course()) as book:
         with pytest.raises(ZeroDivisionError), transaction(book):
@@ -300,7 +320,7 @@ def test_killed_at_any_moment_and_run_again(school, graded):
         kills += process.wait() == -signal.SIGKILL
         process.stdout.close()
         # With the command its workers go, and with them their sandboxes.
-        _, alive = psutil.wait_procs(workers, timeout=10)
+        _, alive = psutil.wait_procs(workers, timeout=60)
         assert alive == []
     assert kills
     status, printed = school.run("grade", "small", "--jobs", "2")
@@ -320,7 +340,7 @@ def test_worker_that_dies_is_replaced(school):
 
     def kill_one():
         mine = psutil.Process()
-        for _ in range(400):
+        for _ in range(2_000):
             for child in mine.children():
                 if "quantgrader.work" in " ".join(child.cmdline()) and child.children():
                     time.sleep(0.5)
@@ -373,11 +393,22 @@ def test_failure_of_the_grader_itself_stays_with_one_student(school, monkeypatch
     assert run.kept == {"ada", "cyd"} and school.marks()["bob"] == small.full()
 
 
+def test_cells_that_fail_are_named(school):
+    """A wrong import at the top costs everything after it: nobody should have to guess that."""
+    school.submit("ada", double=f"from google.colab import drive\n{small.DOUBLE}", mean=small.MEAN)
+    school.submit("bob", double=small.DOUBLE, mean="def mean(v):\n    return 1")
+    run = grading.grade(school.course(), "small", jobs=1)
+    assert run.results["ada"].reasons == (
+        "The cell double ended with an error (ModuleNotFoundError).",
+    )
+    assert run.results["bob"].reasons == ()
+
+
 def test_a_folder_with_a_name_that_is_no_text(school):
     school.submit("ada", small.honest())
     school.submit("zoe\udcff", small.honest())
     status, printed = school.run("grade", "small", "--jobs", "1")
-    assert status == 1 and "2 submissions: 1 graded, 0 need review, 1 not graded." in printed
+    assert status == 1 and "2 submissions: 1 graded, 0 to be reviewed, 1 not graded." in printed
     assert school.marks() == {"ada": small.full()}
     status, printed = school.run("report", "small")
     assert status == 0 and "The name of the submitted folder is not UTF-8 text." in printed
@@ -435,6 +466,8 @@ def test_what_is_missing_is_said(school):
     course = school.course()
     with pytest.raises(CourseError, match="Assignments that are there: small"):
         grading.grade(course, "large")
+    with pytest.raises(CourseError, match="is no course"):
+        grading.grade(open_course(school.root / "home"), "small")
     hidden = school.root / "hidden" / "small.json"
     found = json.loads(hidden.read_text())
     hidden.unlink()

@@ -305,7 +305,7 @@ def test_another_exercise(folder):
 
 
 def test_no_notebook(folder):
-    assert "there is no notebook small.ipynb" in look(folder).reason
+    assert "There is no notebook small.ipynb" in look(folder).reason
     small.save(small.honest(), folder / "a.ipynb")
     small.save(small.honest(), folder / "b.ipynb")
     assert "several that it could be: a.ipynb, b.ipynb" in look(folder).reason

@@ -4,6 +4,7 @@ import base64
 import csv
 import io
 import re
+from dataclasses import replace
 
 import grading_support as small
 import nbformat
@@ -18,7 +19,7 @@ from quantgrader import report
 from quantgrader.cli import main
 from quantgrader.feedback import write_feedback
 from quantgrader.gradebook import open_gradebook
-from quantgrader.outputs import clean_outputs, clean_png, plain_text
+from quantgrader.outputs import Room, clean_outputs, clean_png, plain_text
 from quantgrader.submission import read_submission
 from quantgrader.validate import validate
 
@@ -107,6 +108,20 @@ def test_table(rows):
     assert "    The notebook is not valid JSON (line 1)." in text
 
 
+def test_long_reasons_are_wrapped_not_cut(rows):
+    reason = "Cells had lost their settings: " + ", ".join(f"name-{n}" for n in range(40)) + "."
+    text = report.as_table([replace(rows["ada"], reasons=(reason,))], width=60)
+    assert " ".join(text[text.index("Cells") :].split()) == reason
+    assert max(map(len, text.splitlines()[3:])) <= 60
+
+
+def test_table_into_a_pipe_that_is_closed(school):
+    """`quantgrader report small | head -1`"""
+    with school.command("report", "small") as process:
+        process.stdout.close()
+    assert process.returncode == 0
+
+
 def test_csv_is_no_formula(rows):
     found = list(csv.reader(io.StringIO(report.as_csv(list(rows.values())))))
     assert found[0] == list(report.HEADER)
@@ -121,6 +136,8 @@ def test_command_writes_all_three(school, tmp_path, monkeypatch, capsys):
     assert "ada" in capsys.readouterr().out
     assert "ada,graded,8.5" in (tmp_path / "m.csv").read_text()
     check_page((tmp_path / "m.html").read_text())
+    assert main(["report", "small", "--csv", str(tmp_path / "no" / "m.csv")]) == 2
+    assert "m.csv can't be written" in capsys.readouterr().err
     assert main(["report", "large"]) == 2
     assert "no released notebook" in capsys.readouterr().err
 
@@ -128,6 +145,19 @@ def test_command_writes_all_three(school, tmp_path, monkeypatch, capsys):
 def feedback(school, student):
     text = (school.root / "feedback" / student / "small" / "small.html").read_text()
     return text, " ".join(" ".join(check_page(text).data).split())
+
+
+def test_feedback_without_a_gradebooks_row_is_that_students_only(
+    school, tmp_path, monkeypatch, capsys
+):
+    copy = school.copy(tmp_path / "course")
+    with open_gradebook(copy.course()) as book:
+        book.remove_student("ada")
+    monkeypatch.chdir(copy.root)
+    assert main(["feedback", "small"]) == 1
+    printed = capsys.readouterr().out
+    assert "3 feedback pages written." in printed
+    assert "ada: no page. Not in the gradebook: run the grading again." in printed
 
 
 def test_feedback_tells_what_is_wrong(school):
@@ -199,6 +229,16 @@ def test_pictures_are_drawn_anew():
         assert picture.size == (3, 2) and picture.getpixel((0, 0)) == (200, 10, 10, 255)
 
 
+def test_pictures_of_a_notebook_share_their_room():
+    """Each may be as large as one may be; all together take seconds to be drawn anew, not hours."""
+    outputs = [{"output_type": "display_data", "data": {"image/png": png((3000, 3000))}}] * 12
+    assert len(clean_outputs(outputs)) == 7
+    room = Room(30)
+    assert [clean_png(png(size), room) is None for size in ((5, 5), (3, 2), (5, 1))] == [
+        False, True, False,
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     "data",
     [None, 7, "", "<svg/>", base64.b64encode(b"GIF89a").decode(), png()[:40], png((5000, 5000))],
@@ -261,6 +301,14 @@ def test_validate_when_the_kernel_ends(tmp_path):
     wrong = {**GOOD, "double": "import os\ndef double(x):\n    os._exit(3)"}
     path = small.save(small.answered(**wrong), tmp_path / "small.ipynb")
     assert ["the kernel ended" in (check.problem or "") for check in validate(path)] == [True] * 2
+
+
+def test_validate_when_the_time_is_up(tmp_path, capfd):
+    endless = {**GOOD, "double": "def double(x):\n    while True:\n        pass"}
+    path = small.save(small.answered(**endless), tmp_path / "small.ipynb")
+    found = {check.grade_id: check.problem for check in validate(path, seconds=2)}
+    assert found == {"double-test": "It was stopped: it was not done after 2 s.", "mean-test": None}
+    assert "WARNING" not in capfd.readouterr().err
 
 
 def test_validate_sees_changed_and_copied_checks(tmp_path):

@@ -173,12 +173,9 @@ def test_changed_networks(runner):
     )
     layer = {"build": "torch.nn.Flatten", "arguments": [], "keywords": {}}
     zeros = {"build": "torch.nn.Linear", "arguments": [2, 2], "keywords": {}}
-    seeded = "import torch\noriginal = torch.nn.Linear.__init__\n"
-    seeded += "def same(self, *rest):\n    torch.manual_seed(0)\n    original(self, *rest)\n"
-    seeded += "torch.nn.Linear.__init__ = same\n"
     with Runner(LIMITS, preload=("torch",)) as warm:
-        assert ask(warm, seeded + source, zeros)["arguments_changed"] is True
-        assert ask(warm, seeded + source, zeros, name="g")["arguments_changed"] is False
+        assert ask(warm, source, zeros)["arguments_changed"] is True
+        assert ask(warm, source, zeros, name="g")["arguments_changed"] is False
         flat = "def f(layer):\n    layer.start_dim = 7"
         assert ask(warm, flat, layer)["arguments_changed"] is False  # it has no state
         assert "cannot be made" in ask(warm, flat, {"build": "torch.nn.Nothing"})["refused"]
@@ -266,7 +263,7 @@ def test_plain_jupyter_tools_get_a_kernel_in_the_sandbox(tmp_path, monkeypatch):
     sources = ["import os\nprint(os.getcwd(), os.path.exists('/proc/1/root/var'))", "while True: 0"]
     notebook = nbformat.v4.new_notebook(cells=[*map(nbformat.v4.new_code_cell, sources)])
     NotebookClient(
-        notebook, kernel_name="sandboxed", timeout=2, interrupt_on_timeout=True, allow_errors=True
+        notebook, kernel_name="sandboxed", timeout=8, interrupt_on_timeout=True, allow_errors=True
     ).execute()
     assert notebook.cells[0].outputs[0].text == "/box/work False\n"
     assert notebook.cells[1].outputs[-1].ename == "KeyboardInterrupt"
@@ -318,7 +315,7 @@ def test_an_honest_function_is_not_taken_for_a_deadly_one(runner):
             left_behind,
             probes=[("f", 1), ("f", 2)],
         ),
-        replace(LIMITS, cell_seconds=1),
+        replace(LIMITS, cell_seconds=4),
     )
     assert outcome.cells[1].status == "timeout" and outcome.kernels == 2
     assert [probe.get("value") for probe in outcome.probes] == [1, 2]
@@ -385,22 +382,41 @@ def test_time(runner):
             "def f():\n    while True:\n        pass\ndef g():\n    return 1",
             probes=[("f",), ("g",)],
         ),
-        replace(LIMITS, cell_seconds=1, probe_seconds=1),
+        replace(LIMITS, cell_seconds=3, probe_seconds=3),
     )
     assert [cell.status for cell in outcome.cells] == ["timeout", "killed", "ok"]
     assert outcome.cells[0].error["type"] == outcome.cells[1].error["type"] == "timeout"
-    assert outcome.probes[0] == {"timeout": 1} and outcome.probes[1]["value"] == 1
+    assert outcome.probes[0] == {"timeout": 3} and outcome.probes[1]["value"] == 1
     outcome = runner.run(
-        job("import time\ntime.sleep(60)", "1", probes=[("f",)]), replace(LIMITS, total_seconds=1)
+        job("import time\ntime.sleep(1e6)", "1", probes=[("f",)]), replace(LIMITS, total_seconds=1)
     )
     assert [cell.status for cell in outcome.cells] == ["killed", "skipped"]
     assert outcome.ended["reason"] == "timeout" and outcome.probes == ({"missing": "timeout"},)
-    assert outcome.seconds < 10
+    assert outcome.seconds < 60
+
+
+def test_a_function_that_is_late_takes_no_time_from_others(runner):
+    """It is asked again when all others were asked, and not without end."""
+    source = (
+        "asked = []\n"
+        "def f(x):\n    asked.append('f')\n    while True:\n        pass\n"
+        "def g(x):\n    asked.append('g')\n    return x\n"
+        "def h(x):\n    while x == 2:\n        pass\n    return ''.join(asked)"
+    )
+    probes = [(name, number) for name in "fgh" for number in range(1, 6)]
+    outcome = runner.run(job(source, probes=probes), replace(LIMITS, probe_seconds=2))
+    late, on_time, once = (outcome.probes[n : n + 5] for n in (0, 5, 10))
+    assert [probe.get("value") for probe in on_time] == [1, 2, 3, 4, 5]
+    assert list(late[:3]) == [{"timeout": 2}] * 3 and once[1] == {"timeout": 2}
+    # f is late first, and all that was never late is asked before f again.
+    assert once[0]["value"] == "fggggg"
+    assert [probe.get("value") is None for probe in once] == [False, True, False, False, False]
+    assert all("took too long" in probe["missing"] for probe in late[3:])
 
 
 def test_cpu_time(runner):
     source = "import os\nfor _ in range(2):\n    if os.fork() == 0:\n        while True: pass\n"
-    outcome = runner.run(job(source + "os.wait()"), replace(LIMITS, cpu_seconds=1))
+    outcome = runner.run(job(source + "os.wait()"), replace(LIMITS, cpu_seconds=5))
     assert outcome.cells[0].error["type"] == "cpu"
 
 
@@ -476,13 +492,13 @@ def test_killed_grader_leaves_nothing_running(mode):
         return ["sleep", number] in lines
 
     try:
-        assert wait_for(sleeping, 60) and grader.poll() is None
+        assert wait_for(sleeping, 120) and grader.poll() is None
         inside = psutil.Process(grader.pid).children(recursive=True)
     finally:
         grader.kill()
         grader.wait()
-    assert wait_for(lambda: not sleeping(), 10)
-    assert wait_for(lambda: not any(process.is_running() for process in inside), 10)
+    assert wait_for(lambda: not sleeping(), 60)
+    assert wait_for(lambda: not any(process.is_running() for process in inside), 60)
 
 
 def wait_for(condition, seconds):
@@ -634,7 +650,7 @@ def test_message_that_never_ends(runner):
 def test_silence(runner):
     """A kernel that answers nothing any more is ended when the cell's time is over."""
     source = "import zmq\nget_ipython().kernel.session.send = lambda *_, **__: None"
-    limits = replace(LIMITS, cell_seconds=1)
+    limits = replace(LIMITS, cell_seconds=3)
     outcome = runner.run(job(source, "def f():\n    return 1", probes=[("f",)]), limits)
     assert outcome.cells[0].status == "killed" and outcome.cells[0].error["type"] == "timeout"
     assert outcome.probes[0]["value"] == 1
@@ -650,10 +666,10 @@ def test_kernel_that_hangs_up(runner, streams):
         "    stream.close(linger=0)\n"
         "while True:\n    pass"
     )
-    limits = replace(LIMITS, cell_seconds=1, attempts=2)
+    limits = replace(LIMITS, cell_seconds=3, attempts=2)
     outcome = runner.run(job(source, "def f():\n    return 1", probes=[("f",)]), limits)
     assert outcome.cells[0].status == "killed"
-    assert outcome.probes[0]["value"] == 1 and outcome.seconds < 15
+    assert outcome.probes[0]["value"] == 1 and outcome.seconds < 60
 
 
 def test_broken_modules(runner):

@@ -22,6 +22,9 @@ WAYS = ["root", "sub-path", "folder"]
 PAGES = sorted(path.name for path in HTML.glob("*.html")) or ["intro.html"]
 DESKTOP = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 800}
+# Milliseconds that a loaded machine may take to draw; nobody waits where nothing is slow.
+PATIENCE = 60_000
+expect.set_options(timeout=PATIENCE)
 
 
 def has_explorer(name):
@@ -34,7 +37,7 @@ def opened(browser, address, page_name, viewport=DESKTOP, color_scheme="light"):
     """Open a page and wait until it is drawn; fail if it complained or asked another host."""
     context = browser.new_context(viewport=viewport, color_scheme=color_scheme)
     page = context.new_page()
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(PATIENCE)
     complaints = []
 
     def on_request(request):

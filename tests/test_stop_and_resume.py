@@ -62,7 +62,8 @@ def undisturbed(tmp_path_factory):
     status, printed = school.run("grade", "small", "--jobs", "2")
     assert status == 0, printed
     assert school.marks() == EXPECTED
-    return school, time.monotonic() - start
+    # On a machine that is busy just then, too, most runs are to be killed in the midst of the work.
+    return school, min(time.monotonic() - start, 40)
 
 
 def results_of(school):
@@ -92,11 +93,12 @@ def kill_group(process):
     process.wait()
     process.stdout.close()
     # The sandboxes are no part of the group; they go with the workers that started them.
-    _, alive = psutil.wait_procs(family[1:], timeout=10)
+    _, alive = psutil.wait_procs(family[1:], timeout=60)
     assert alive == []
     return at_work
 
 
+@pytest.mark.timeout(2400)
 def test_killed_twenty_times(undisturbed, tmp_path):
     graded, seconds = undisturbed
     school = graded.copy(tmp_path / "course")

@@ -149,6 +149,18 @@ for folder in (".", "/tmp", "/dev/shm", os.path.expanduser("~")):
         "display({'image/png': 'A' * 5_000_000}, raw=True)",
     ),
     attack(
+        "very_many_pictures_that_are_small_as_files", FULL, "",
+        last="""\
+import base64, io
+from IPython.display import display
+from PIL import Image
+file = io.BytesIO()
+Image.new("1", (3900, 3900)).save(file, "PNG", optimize=True)
+data = {"image/png": base64.b64encode(file.getvalue()).decode()}
+for _ in range(70):
+    display(data, raw=True)""",
+    ),
+    attack(
         "output_from_the_function", FULL, "",
         double=_FUNCTION + "print('x' * 1_000_000)\n    return 2 * values",
     ),

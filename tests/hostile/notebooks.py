@@ -176,6 +176,13 @@ def module_that_is_needed(student):
     (student.folder / "my_answers.py").write_text("double = mean = None\n")
 
 
+def lines_that_a_pattern_stumbles_over(student):
+    """Very many empty lines, and files whose import is looked for among them."""
+    student.cell("last").source = "\n" * 150_000 + "import " * 50_000
+    for number in range(100):
+        (student.folder / f"mine{number}.py").write_text("")
+
+
 def many_files(student):
     for number in range(2_100):
         (student.folder / f"{number}.txt").write_text("")
@@ -290,6 +297,8 @@ ATTACKS = [
            change=modules_beside),
     attack("module_that_is_needed", REVIEW, "my_answers", change=module_that_is_needed,
            imports="import numpy as np\nfrom my_answers import double"),
+    attack("lines_that_a_pattern_stumbles_over", FULL, "Modules beside the notebook",
+           change=lines_that_a_pattern_stumbles_over),
     attack("many_files", REVIEW, "more than 2000 files", change=many_files),
     attack("deep_folders", REVIEW, "nested more than", change=deep_folders),
     attack("names_with_control_characters", FULL, "left out",

@@ -176,6 +176,39 @@ with socket.socket(socket.AF_UNIX) as talk:
     tried(talk.connect, "\\0@mark@")""",
     ),
     attack(
+        "calls_by_other_kinds_of_sockets", asserts=True,
+        last="""\
+import socket
+# Bluetooth, vsock to the host of a virtual machine, the kernel's own ciphers, ...
+for family in {*range(1, 50)} - {socket.AF_UNIX, socket.AF_INET, socket.AF_INET6, 16}:
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_SEQPACKET):
+        try:
+            socket.socket(family, kind)
+        except OSError:
+            continue
+        raise SystemError(f"a socket of family {family}")""",
+    ),
+    attack(
+        "makes_process_one_its_tool", asserts=True,
+        last="""\
+import ctypes, os, signal
+# Process 1 belongs to the same user. Whatever it may do that a cell may not, a cell may do that
+# writes its own code over that of a function which process 1 is about to return to.
+status = open("/proc/1/status").read()
+assert "Seccomp:\\t2" in status, "process 1 may make any system call"
+place = ctypes.cast(ctypes.CDLL(None).wait4, ctypes.c_void_p).value
+try:
+    with open("/proc/1/mem", "r+b", buffering=0) as memory:
+        memory.seek(place)
+        memory.write(b"\\xcc" * 16)
+except OSError:
+    pass
+try:
+    os.kill(1, signal.SIGCHLD)
+except OSError:
+    pass""",
+    ),
+    attack(
         "goes_on_in_the_background",
         last="""\
 import os, time

@@ -81,7 +81,7 @@ class Family(threading.Thread):
     def left(self):
         """Those that are still there, a moment after the command has ended."""
         self._done.set()
-        return psutil.wait_procs(self.seen, timeout=3)[1]
+        return psutil.wait_procs(self.seen, timeout=15)[1]
 
 
 def files_of(folder, leave_out=()):

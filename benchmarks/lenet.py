@@ -58,19 +58,21 @@ def _convolve_shift(x, w, bias, out):
                 out[o, y, z] = total
 
 
+@njit(nogil=True)
+def _largest(x, c, y, z, pooled):
+    """Return the largest value of a window of 2 x 2, or the one value without pooling."""
+    if not pooled:
+        return x[c, y, z]
+    upper = max(x[c, 2 * y, 2 * z], x[c, 2 * y, 2 * z + 1])
+    return max(upper, max(x[c, 2 * y + 1, 2 * z], x[c, 2 * y + 1, 2 * z + 1]))
+
+
 @_scalar
 def _activate_float(x, pooled, out):
     for c in range(out.shape[0]):
         for y in range(out.shape[1]):
             for z in range(out.shape[2]):
-                if pooled:
-                    value = max(
-                        max(x[c, 2 * y, 2 * z], x[c, 2 * y, 2 * z + 1]),
-                        max(x[c, 2 * y + 1, 2 * z], x[c, 2 * y + 1, 2 * z + 1]),
-                    )
-                else:
-                    value = x[c, y, z]
-                out[c, y, z] = max(value, np.float32(0))
+                out[c, y, z] = max(_largest(x, c, y, z, pooled), np.float32(0))
 
 
 @_scalar
@@ -78,28 +80,18 @@ def _activate_shift(x, pooled, by, out):
     for c in range(out.shape[0]):
         for y in range(out.shape[1]):
             for z in range(out.shape[2]):
-                if pooled:
-                    value = max(
-                        max(x[c, 2 * y, 2 * z], x[c, 2 * y, 2 * z + 1]),
-                        max(x[c, 2 * y + 1, 2 * z], x[c, 2 * y + 1, 2 * z + 1]),
-                    )
-                else:
-                    value = x[c, y, z]
+                value = _largest(x, c, y, z, pooled)
                 out[c, y, z] = min(max(value >> by, np.int32(0)), np.int32(255))
 
 
 @njit(nogil=True)
 def _activate_batch(x, pooled, by, out):
     for n in range(len(x)):
+        image = x[n]
         for c in range(out.shape[1]):
             for y in range(out.shape[2]):
                 for z in range(out.shape[3]):
-                    if pooled:
-                        upper = max(x[n, c, 2 * y, 2 * z], x[n, c, 2 * y, 2 * z + 1])
-                        lower = max(x[n, c, 2 * y + 1, 2 * z], x[n, c, 2 * y + 1, 2 * z + 1])
-                        value = max(upper, lower)
-                    else:
-                        value = x[n, c, y, z]
+                    value = _largest(image, c, y, z, pooled)
                     out[n, c, y, z] = min(max(value >> by, 0), 255)
 
 

@@ -48,9 +48,13 @@ def opened(browser, address, page_name, viewport=DESKTOP, color_scheme="light"):
         if response.status >= 400:
             complaints.append(f"{response.status} for {response.url[:200]}")
 
+    def on_failure(request):
+        if request.failure != "net::ERR_ABORTED":  # given up for another page, nothing missing
+            complaints.append(f"failed: {request.failure} for {request.url[:200]}")
+
     page.on("request", on_request)
     page.on("response", on_response)
-    page.on("requestfailed", lambda request: complaints.append(f"failed: {request.url[:200]}"))
+    page.on("requestfailed", on_failure)
     page.on("pageerror", lambda error: complaints.append(f"script error: {error}"))
     page.on(
         "console",

@@ -278,7 +278,7 @@ def distance_from_claims(answer, inputs, lists):
 
 
 def train_binary_network(generator):
-    # Honest networks read 94 % on average and 90 % at least, those with random hidden weights 84 %
+    # Honest networks read 94 % on average and 90 % at least, those with random hidden weights 86 %
     # at most. With more units random weights would do.
     digits = data.load("digits")
     pixels = digits.test_images.reshape(-1, 64)

@@ -7,7 +7,7 @@ configuration folder, for instructors and students alike.
 
 from pathlib import Path
 
-from quantgrader.nbgrader_cases import preprocessors
+from quantgrader.release.steps import preprocessors
 
 c = get_config()  # noqa: F821 (traitlets provides it)
 

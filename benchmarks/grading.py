@@ -25,7 +25,7 @@ from pathlib import Path
 import nbformat
 import psutil
 
-from quantgrader import sandbox
+from quantgrader.sandbox import walls
 from tests.variants import harness
 from tools.course import ROOT, Course, environment, fill_in, read_notebook
 
@@ -148,8 +148,8 @@ def main():
     parser.add_argument("--submissions", type=int, default=20, help="how many are graded")
     parser.add_argument("--output", type=Path, default=RESULT, help="where the result goes")
     options = parser.parse_args()
-    if not sandbox.check().usable:
-        raise SystemExit(str(sandbox.check()))
+    if not walls.check().usable:
+        raise SystemExit(str(walls.check()))
     cores = sorted(os.sched_getaffinity(0))[:2]
     os.sched_setaffinity(0, cores)  # the commands inherit it
 

@@ -21,8 +21,8 @@ import numpy as np
 import torch
 from sklearn.cluster import KMeans
 
-from quantlib import knq
-from quantlib.kmeans_1d import kmeans_1d
+from quantlib.nonuniform import knq
+from quantlib.nonuniform.kmeans import kmeans_1d
 
 RESULTS = Path(__file__).parent / "results" / "nonuniform.json"
 

@@ -1,4 +1,4 @@
 """Grading that can be trusted: each submission in a sandbox, its values compared outside.
 
-Submodules load on first use: ``from quantgrader import sandbox, runner``.
+See `cli` for the command, and each folder for what is in it.
 """

@@ -18,8 +18,8 @@ import zlib
 from contextvars import ContextVar
 from pathlib import Path
 
-from quantgrader import collector, compare
-from quantgrader.cases import (
+from quantgrader.cases import compare
+from quantgrader.cases.case import (
     Build,
     Case,
     dtype,
@@ -34,6 +34,7 @@ from quantgrader.cases import (
     unchanged,
     within,
 )
+from quantgrader.sandbox import collector
 
 __all__ = [
     "Build",
@@ -91,7 +92,7 @@ def check_hidden(function):
     They lie beside it in ``hidden.py``, which students don't have.
     """
     __tracebackhide__ = True
-    from quantgrader import authoring
+    from quantgrader.release import authoring
 
     for case in authoring.hidden_cases(Path("hidden.py").resolve(), function.__name__):
         _stop_unless(case, _answer(function, case, stop=True), function)

@@ -106,9 +106,9 @@ def _positive(text):
 
 def main(arguments=None):
     """Run the command and return its exit status."""
-    from quantgrader.course import CourseError
-    from quantgrader.journal import Busy
-    from quantgrader.sandbox import SandboxUnavailable
+    from quantgrader.course.folders import CourseError
+    from quantgrader.course.journal import Busy
+    from quantgrader.sandbox.walls import SandboxUnavailable
 
     options = parser().parse_args(arguments)
     run = {
@@ -139,7 +139,7 @@ def main(arguments=None):
 def _grade(options):
     from tqdm import tqdm
 
-    from quantgrader.course import open_course
+    from quantgrader.course.folders import open_course
     from quantgrader.grade import grade
 
     course = open_course(options.course, options.db)
@@ -167,7 +167,7 @@ def _grade(options):
 
 def _summary(run):
     """Say how it went; every submission that has no mark, with its reason."""
-    from quantgrader.submission import printable
+    from quantgrader.course.submission import printable
 
     count = {"graded": 0, "review": 0, "failed": 0}
     for result in run.results.values():
@@ -195,7 +195,7 @@ def _count(number, name):
 
 
 def _write(path, text):
-    from quantgrader.course import CourseError
+    from quantgrader.course.folders import CourseError
 
     try:
         path.write_text(text, encoding="utf-8")
@@ -204,9 +204,9 @@ def _write(path, text):
 
 
 def _report(options):
-    from quantgrader import report
-    from quantgrader.course import open_course
-    from quantgrader.gradebook import open_gradebook
+    from quantgrader.course.folders import open_course
+    from quantgrader.course.gradebook import open_gradebook
+    from quantgrader.pages import report
 
     course = open_course(options.course, options.db)
     with open_gradebook(course) as book:
@@ -220,10 +220,10 @@ def _report(options):
 
 
 def _feedback(options):
-    from quantgrader.course import open_course
-    from quantgrader.feedback import write_feedback
-    from quantgrader.gradebook import open_gradebook
-    from quantgrader.submission import printable
+    from quantgrader.course.folders import open_course
+    from quantgrader.course.gradebook import open_gradebook
+    from quantgrader.course.submission import printable
+    from quantgrader.pages.feedback import write_feedback
 
     course, without = open_course(options.course, options.db), {}
     with open_gradebook(course) as book:
@@ -235,9 +235,9 @@ def _feedback(options):
 
 
 def _check(options):
-    from quantgrader import sandbox
+    from quantgrader.sandbox import walls
 
-    report = sandbox.check()
+    report = walls.check()
     print(report)
     return OK if report.usable else FAILED
 

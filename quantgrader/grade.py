@@ -13,17 +13,19 @@ from concurrent.futures import FIRST_COMPLETED, wait
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 
-from quantgrader import gradebook, questions, sandbox
-from quantgrader.autograded import remove_autograded, write_autograded
-from quantgrader.course import CourseError
-from quantgrader.journal import VERSION, Journal, Result
-from quantgrader.limits import Limits
+from quantgrader.cases import questions
+from quantgrader.course import gradebook
+from quantgrader.course.folders import CourseError
+from quantgrader.course.journal import VERSION, Journal, Result
+from quantgrader.course.preflight import answered, preflight
+from quantgrader.course.reference import grade_id
+from quantgrader.course.submission import printable, read_submission
 from quantgrader.marking import ended_text, make_job, mark_tasks
-from quantgrader.preflight import answered, preflight
-from quantgrader.reference import grade_id
-from quantgrader.runner import Outcome, imports_of
-from quantgrader.submission import printable, read_submission
-from quantgrader.work import settings
+from quantgrader.pages.autograded import remove_autograded, write_autograded
+from quantgrader.sandbox import walls
+from quantgrader.sandbox.limits import Limits
+from quantgrader.sandbox.runner import Outcome, imports_of
+from quantgrader.sandbox.serve import settings
 from quantgrader.workers import LocalWorkers, WorkerDied, cluster_workers
 
 _AHEAD = 2
@@ -197,9 +199,9 @@ def grade(
         if student not in everybody:
             raise CourseError(f"{printable(student)} has handed in nothing for {assignment}.")
     if sandboxed and scheduler is None:
-        report = sandbox.check()
+        report = walls.check()
         if not report.usable:
-            raise sandbox.SandboxUnavailable(str(report))
+            raise walls.SandboxUnavailable(str(report))
     limits = limits_for(course, reference)
     sandbox_settings = settings(
         limits=limits, preload=imports_of(reference.code), hidden=course.secrets(),
@@ -255,7 +257,7 @@ def _run_all(run, workers, sandbox_settings, students, force, progress):
             notebook, result = pending.pop(future)
             try:
                 run.mark(notebook, result, _outcome(future.result()))
-            except sandbox.SandboxUnavailable:
+            except walls.SandboxUnavailable:
                 raise
             except Exception as error:
                 run.fail(result.student, _unexpected(error))
@@ -266,7 +268,7 @@ def _outcome(answer):
     """The `Outcome` in a worker's answer."""
     found = json.loads(answer)
     if "unavailable" in found:
-        raise sandbox.SandboxUnavailable(found["unavailable"])
+        raise walls.SandboxUnavailable(found["unavailable"])
     if "broken" in found:
         raise WorkerDied(found["broken"])
     return Outcome.from_dict(found["outcome"])

@@ -7,9 +7,9 @@ it was asked a hidden one.
 
 from dataclasses import dataclass
 
-from quantgrader.compare import earned
-from quantgrader.runner import Cell, Job, Probe
-from quantgrader.submission import printable
+from quantgrader.cases.compare import earned
+from quantgrader.course.submission import printable
+from quantgrader.sandbox.runner import Cell, Job, Probe
 
 _ENDED = {
     "timeout": "the time for the whole submission was over",

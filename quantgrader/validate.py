@@ -9,8 +9,8 @@ from pathlib import Path
 
 import nbformat
 
-from quantgrader.outputs import plain_text
-from quantgrader.reference import grade_id
+from quantgrader.course.reference import grade_id
+from quantgrader.pages.outputs import plain_text
 
 
 @dataclass(frozen=True)

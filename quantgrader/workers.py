@@ -11,7 +11,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-from quantgrader.course import CourseError
+from quantgrader.course.folders import CourseError
 
 # A worker keeps the limits of a job itself. One that is silent for so much longer is stuck.
 _GRACE_SECONDS = 180
@@ -26,7 +26,7 @@ class _Process:
 
     def __init__(self, log):
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "quantgrader.work"],
+            [sys.executable, "-P", "-m", "quantgrader.sandbox.serve"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
@@ -108,7 +108,7 @@ class _ClusterWorkers:
     """The workers of a Dask cluster."""
 
     def __init__(self, client):
-        from quantgrader.work import run
+        from quantgrader.sandbox.serve import run
 
         self._run = run
         self._executor = client.get_executor(pure=False, retries=1)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from quantlib._validation import check_finite, check_integer
-from quantlib.data import Dataset
+from quantlib.data.sets import Dataset
 from quantlib.models import check_model
 
 
@@ -99,7 +99,7 @@ def evaluate(model, dataset, batch_size=256):
     ----------
     model, batch_size
         As :func:`logits` takes them.
-    dataset : quantlib.data.Dataset
+    dataset : quantlib.data.sets.Dataset
 
     Raises
     ------

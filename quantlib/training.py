@@ -116,7 +116,7 @@ def fit(
     ----------
     model : torch.nn.Module
         Takes images (N x C x H x W) and returns logits (N x classes).
-    dataset : quantlib.data.Dataset
+    dataset : quantlib.data.sets.Dataset
     epochs : int
         How often each training image is seen.
     learning_rate : float
@@ -141,7 +141,7 @@ def fit(
         and ends as if it had never been stopped.
     after_step : callable, optional
         Called with the model after each step, to change its weights in place: a network with
-        binary layers gives :func:`quantlib.binary_layers.clip_latent_`.
+        binary layers gives :func:`quantlib.binary.layers.clip_latent_`.
 
     Returns
     -------

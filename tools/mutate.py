@@ -1,9 +1,9 @@
 """How many small mistakes the checks of the exercises notice: python -m tools.mutate.
 
-Every model answer is changed mechanically, one change at a time (`quantgrader.mutation`), and the
+Every model answer is changed mechanically, one change at a time (`tools.mutation`), and the
 changed answers are graded. The counts are written to `book/_data/mutation.json`, which the book
-shows. `tests/mutation_survivors.json` says of each change that matters and keeps its points why
-it may.
+shows. `tests/exercises/mutation_survivors.json` says of each change that matters and keeps its
+points why it may.
 """
 
 import contextlib
@@ -11,12 +11,13 @@ import io
 import json
 import warnings
 
-from quantgrader import authoring, mutation
 from quantgrader.checks import recording
+from quantgrader.release import authoring
+from tools import mutation
 from tools.course import ROOT, assignment_names, read_notebook
 
 RESULTS = ROOT / "book" / "_data" / "mutation.json"
-REASONS = ROOT / "tests" / "mutation_survivors.json"
+REASONS = ROOT / "tests" / "exercises" / "mutation_survivors.json"
 OTHER_SEEDS = ("first", "second")
 
 

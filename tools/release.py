@@ -13,7 +13,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from quantgrader.authoring import DEFAULT_SEED, course_seed
+from quantgrader.release.authoring import DEFAULT_SEED, course_seed
 from tools.course import ROOT, Course, assignment_names, run_nbgrader
 
 

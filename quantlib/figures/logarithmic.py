@@ -158,7 +158,7 @@ def plot_confusions(confusions, groups, class_names):
     confusions : dict of str to array, shape (K, K)
         Counts by name of the panel; row i, column j is class i taken for class j.
     groups : array of integers, shape (K,)
-        Group of each class, as :func:`quantlib.logarithmic.group_classes` gives.
+        Group of each class, as :func:`quantlib.logarithmic.powers.group_classes` gives.
     class_names : sequence of str
         Names of the classes.
 

@@ -30,7 +30,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from quantgrader import authoring, collector, compare
+from quantgrader.cases import compare
+from quantgrader.release import authoring
+from quantgrader.sandbox import collector
 from tools.course import ROOT, assignment_names, read_notebook
 
 BANK = Path(__file__).resolve().parent

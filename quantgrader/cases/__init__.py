@@ -1,0 +1,36 @@
+"""What a graded function is asked, what must come back, and whether it did.
+
+case        cases and their requirements, written as data
+plain       plain values as JSON
+compare     a result against its requirements
+forbidden   operators and names that a function must do without
+questions   an assignment's hidden cases
+"""
+
+import lazy_loader as lazy
+
+__getattr__, __dir__, __all__ = lazy.attach(
+    __name__,
+    submod_attrs={
+        "case": [
+            "Case",
+            "Cases",
+            "Requirement",
+            "course_generator",
+            "dtype",
+            "equals",
+            "forbids",
+            "integers",
+            "keys",
+            "no_warning",
+            "number",
+            "parts",
+            "read",
+            "recomputed",
+            "shape",
+            "unchanged",
+            "within",
+        ],
+        "plain": ["BadData", "Build", "decode", "encode"],
+    },
+)

@@ -1,0 +1,262 @@
+"""Cases: what a graded function is asked, and what must come back.
+
+A `Case` is a call with plain arguments and a list of requirements on the result, each with a
+message in the student's terms. Cases are data: they are made once, from the course's seed, when
+an assignment is generated, and written as JSON. No code of a test runs beside a student's: what
+is called outside, of `recomputed`, is the instructor's, and gets plain data.
+"""
+
+import hashlib
+import inspect
+import json
+import textwrap
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from quantgrader.cases.plain import BadData, Build, decode, encode
+
+__all__ = [
+    "BadData",
+    "Build",
+    "Case",
+    "Cases",
+    "Requirement",
+    "course_generator",
+    "decode",
+    "dtype",
+    "encode",
+    "equals",
+    "forbids",
+    "integers",
+    "keys",
+    "no_warning",
+    "number",
+    "parts",
+    "read",
+    "recomputed",
+    "shape",
+    "unchanged",
+    "within",
+]
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """One thing that is asked of a result. Made by the functions below.
+
+    ``part`` is the index (or key) of the part of the result that is looked at, None the whole.
+    ``options`` are what the kind of requirement needs; `compare` says what it does.
+    """
+
+    kind: str
+    message: str
+    part: int | str | None = None
+    options: dict = field(default_factory=dict)
+
+    def __post_init__(self):
+        if not isinstance(self.message, str) or not self.message:
+            raise TypeError(f"message must be a text, got {self.message!r}")
+
+    def as_dict(self):
+        """JSON-able data."""
+        options = {name: encode(value) for name, value in self.options.items()}
+        return {"kind": self.kind, "message": self.message, "part": self.part, "options": options}
+
+    @classmethod
+    def from_dict(cls, data):
+        """The requirement that `as_dict` wrote."""
+        options = {name: decode(value) for name, value in data["options"].items()}
+        return cls(data["kind"], data["message"], data["part"], options)
+
+
+def equals(expected, message, mistakes=None, *, part=None, view=None, rtol=1e-6, atol=1e-12):
+    """The numbers are ``expected``, within the tolerances.
+
+    ``mistakes`` maps a message to the wrong result that a known mistake gives. With a ``view``
+    results are compared by what they stand for: "groups" (labels; which label does not matter) or
+    "shifted" (a pair (m, k) stands for m * 2**k, compared exactly).
+    """
+    options = {"expected": expected, "mistakes": dict(mistakes or {}), "view": view}
+    return Requirement("equals", message, part, {**options, "rtol": rtol, "atol": atol})
+
+
+def parts(count, message):
+    """The result is a tuple of ``count`` parts."""
+    return Requirement("parts", message, None, {"count": count})
+
+
+def integers(message, *, part=None):
+    """The result is made of integers, by its type."""
+    return Requirement("integers", message, part)
+
+
+def dtype(name, message, *, part=None):
+    """The result is an array of the dtype ``name``."""
+    return Requirement("dtype", message, part, {"name": name})
+
+
+def number(message, *, part=None):
+    """The result is a single number."""
+    return Requirement("number", message, part)
+
+
+def shape(sizes, message, *, part=None):
+    """The result has the shape ``sizes``."""
+    return Requirement("shape", message, part, {"sizes": list(sizes)})
+
+
+def keys(names, message, *, part=None):
+    """The result is a dict with exactly these keys."""
+    return Requirement("keys", message, part, {"names": list(names)})
+
+
+def within(low, high, message, *, part=None):
+    """All numbers (of a dict: its values) lie from ``low`` to ``high``."""
+    return Requirement("within", message, part, {"low": low, "high": high})
+
+
+def recomputed(function, low, high, message, *, given=()):
+    """What ``function(result, *given)`` gives lies from ``low`` to ``high``.
+
+    For a result that claims something of itself: a network and its accuracy, say. ``function`` is
+    the instructor's. It may use its arguments and ``np``, nothing else: its text is kept with the
+    case, and runs where results are compared. If it raises, the result has another form than
+    it must have.
+    """
+    used = inspect.getclosurevars(function)
+    others = sorted({*used.nonlocals, *used.globals} - {"np"})
+    if others:
+        raise ValueError(f"function may use its arguments and np only, got one that uses {others}")
+    source = textwrap.dedent(inspect.getsource(function))
+    options = {"source": source, "name": function.__name__, "given": tuple(given)}
+    return Requirement("recomputed", message, None, {**options, "low": low, "high": high})
+
+
+def unchanged(message):
+    """The arguments are afterwards what they were before."""
+    return Requirement("unchanged", message)
+
+
+def no_warning(text, message):
+    """The call gave no warning that contains ``text``."""
+    return Requirement("no_warning", message, None, {"text": text})
+
+
+def forbids(function, operators, names, message):
+    """The text of ``function`` has none of these binary operators and none of these names.
+
+    ``operators`` and ``names`` are words in one text, with blanks between them.
+    """
+    options = {"function": function, "operators": operators.split(), "names": names.split()}
+    return Requirement("forbids", message, None, options)
+
+
+class Case:
+    """One call of a graded function, and the requirements on its result.
+
+    Parameters
+    ----------
+    arguments : tuple or None
+        Positional arguments: plain values, arrays, `Build`. None: nothing is called, only the
+        function's text is looked at; that gives no points, but failing it costs all of them.
+    *requirements : Requirement
+        In the order in which they are looked at: the first that fails gives the message.
+    weight : float
+        The case's share of the points, against the weights of the other cases.
+    visible : bool
+        Whether students see the case in their notebook.
+    """
+
+    def __init__(self, arguments, *requirements, weight=1, visible=False):
+        if not requirements or not all(isinstance(r, Requirement) for r in requirements):
+            raise TypeError("a case needs requirements: equals(...), integers(...), ...")
+        if not weight > 0:
+            raise ValueError(f"weight must be positive, got {weight!r}")
+        only_text = all(r.kind == "forbids" for r in requirements)
+        if (arguments is None) != only_text:
+            raise ValueError("a case without arguments has forbids(...) only, others have none")
+        # What is kept is what the file holds, so that nobody can change it afterwards.
+        self.probe = None if arguments is None else [encode(value) for value in arguments]
+        self.requirements = tuple(Requirement.from_dict(r.as_dict()) for r in requirements)
+        self.weight = weight
+        self.visible = visible
+
+    @property
+    def arguments(self):
+        """The arguments as values; `Build` stays as it is."""
+        return None if self.probe is None else tuple(decode(v, builds=True) for v in self.probe)
+
+    @property
+    def messages(self):
+        """Every message that the case may give by itself."""
+        mistakes = (message for r in self.requirements for message in r.options.get("mistakes", ()))
+        return [r.message for r in self.requirements] + list(mistakes)
+
+    def as_dict(self):
+        """JSON-able data."""
+        return {
+            "arguments": self.probe,
+            "requirements": [r.as_dict() for r in self.requirements],
+            "weight": self.weight,
+            "visible": self.visible,
+        }
+
+    @classmethod
+    def from_dict(cls, data):
+        """The case that `as_dict` wrote."""
+        case = cls.__new__(cls)
+        case.probe = data["arguments"]
+        case.requirements = tuple(map(Requirement.from_dict, data["requirements"]))
+        case.weight, case.visible = data["weight"], data["visible"]
+        return case
+
+
+@dataclass(frozen=True)
+class Cases:
+    """All cases of an assignment, by function, and the course seed that they come from."""
+
+    assignment: str
+    seed: str
+    functions: dict
+
+    def as_dict(self):
+        """JSON-able data."""
+        functions = {name: [c.as_dict() for c in mine] for name, mine in self.functions.items()}
+        head = {"format": FORMAT, "assignment": self.assignment, "seed": self.seed}
+        return {**head, "functions": functions}
+
+    @classmethod
+    def from_dict(cls, data):
+        """The cases that `as_dict` wrote."""
+        if data.get("format") != FORMAT:
+            raise ValueError(f"cases of format {data.get('format')!r}; this is format {FORMAT}")
+        functions = {n: tuple(map(Case.from_dict, c)) for n, c in data["functions"].items()}
+        return cls(data["assignment"], data["seed"], functions)
+
+    def write(self, path):
+        """Write the file that the grader reads."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new = path.with_suffix(".new")
+        new.write_text(json.dumps(self.as_dict()) + "\n", encoding="utf-8")
+        new.chmod(0o600)
+        new.replace(path)
+
+
+def read(path):
+    """The cases in the file at ``path``."""
+    return Cases.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
+
+
+def course_generator(seed, assignment, function):
+    """The random numbers of one function's cases: the same for the same course seed.
+
+    >>> course_generator("a", "01_uniform", "f").integers(100, size=3).tolist()
+    [97, 62, 34]
+    """
+    text = "\n".join(map(str, (seed, assignment, function)))
+    return np.random.default_rng(list(hashlib.sha256(text.encode()).digest()))

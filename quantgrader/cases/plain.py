@@ -1,0 +1,221 @@
+"""Plain data as JSON: numbers, text, lists, arrays. Nothing pickled, nothing that runs.
+
+What leaves the sandbox is read here and nowhere else. `decode` trusts nothing: it limits depth,
+sizes and the number of values, and makes arrays of plain numbers only.
+"""
+
+import base64
+import binascii
+import functools
+import math
+import re
+
+import numpy as np
+
+MAX_DEPTH = 64
+MAX_VALUES = 2_000_000
+MAX_BYTES = 64 * 2**20
+MAX_INT_BITS = 4096
+_DTYPE = re.compile(r"[<>|](b1|[iu][1248]|f[248]|c8|c16)")
+
+
+class BadData(ValueError):
+    """Data that do not stand for a plain value."""
+
+
+class Build:
+    """What a function of the environment gives, made where the graded function runs.
+
+    >>> Build("quantlib.data.sets.load", "digits", attributes=["test_images"])
+    Build('quantlib.data.sets.load', 'digits', attributes=['test_images'])
+    """
+
+    def __init__(self, name, *arguments, attributes=(), call=True, **keywords):
+        self.name, self.arguments, self.keywords = name, arguments, keywords
+        self.attributes, self.call = list(attributes), call
+
+    def __repr__(self):
+        parts = [repr(self.name), *map(repr, self.arguments)]
+        parts += [f"{key}={value!r}" for key, value in self.keywords.items()]
+        parts += [f"attributes={self.attributes}"] if self.attributes else []
+        parts += [] if self.call else ["call=False"]
+        return f"Build({', '.join(parts)})"
+
+    def __eq__(self, other):
+        return isinstance(other, Build) and encode(self) == encode(other)
+
+    __hash__ = None
+
+
+def encode(value):
+    """Plain data, arrays, tensors and `Build` as JSON-able data.
+
+    Raises `BadData` for anything else.
+    """
+    if value is None or isinstance(value, bool | str):
+        return value
+    if isinstance(value, np.generic):
+        return {**_encode_array(np.asarray(value)), "scalar": True}
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else {"float": str(float(value))}
+    if isinstance(value, complex):
+        return {"complex": [encode(value.real), encode(value.imag)]}
+    if isinstance(value, np.ndarray):
+        return _encode_array(value)
+    if isinstance(value, list):
+        return [encode(element) for element in value]
+    if isinstance(value, tuple):
+        return {"tuple": [encode(element) for element in value]}
+    if isinstance(value, dict):
+        return {"dict": [[encode(key), encode(element)] for key, element in value.items()]}
+    if isinstance(value, Build):
+        return _encode_build(value)
+    if hasattr(value, "detach") and hasattr(value, "numpy"):
+        return _encode_array(value.detach().cpu().numpy())
+    raise BadData(f"{type(value).__name__} is no plain data")
+
+
+def _encode_array(array):
+    if array.dtype.kind not in "biufc" or array.dtype.itemsize > 16 or array.dtype.char in "gG":
+        raise BadData(f"an array of dtype {array.dtype} is no plain data")
+    array = array.astype(array.dtype.newbyteorder("<"), copy=False)
+    text = base64.b64encode(array.tobytes()).decode()
+    return {"array": text, "dtype": array.dtype.str, "shape": list(array.shape)}
+
+
+def _encode_build(build):
+    data = {
+        "build": build.name,
+        "arguments": [encode(value) for value in build.arguments],
+        "keywords": {key: encode(value) for key, value in build.keywords.items()},
+        "attributes": build.attributes,
+    }
+    return data if build.call else {**data, "call": False}
+
+
+def decode(data, builds=False):
+    """The value that ``data``, parsed JSON, stands for.
+
+    Raises `BadData` for anything that is not made as `encode` makes it. `Build` is taken only
+    with ``builds``: a result never holds one.
+    """
+    try:
+        return _Decoder(builds).decode(data, 0)
+    except RecursionError:
+        raise BadData("nested too deeply") from None
+
+
+class _Decoder:
+    """Counts values and bytes while it decodes."""
+
+    def __init__(self, builds):
+        self.builds = builds
+        self.values = 0
+        self.bytes = 0
+
+    def decode(self, data, depth):
+        self.values += 1
+        if self.values > MAX_VALUES:
+            raise BadData(f"more than {MAX_VALUES} values")
+        if depth > MAX_DEPTH:
+            raise BadData(f"nested more than {MAX_DEPTH} deep")
+        if data is None or type(data) is bool:
+            return data
+        if type(data) is int:
+            if data.bit_length() > MAX_INT_BITS:
+                raise BadData(f"an int of more than {MAX_INT_BITS} bits")
+            return data
+        if type(data) is float:
+            return data
+        if type(data) is str:
+            self._count_bytes(len(data))
+            return data
+        inner = functools.partial(self.decode, depth=depth + 1)
+        if type(data) is list:
+            return [inner(element) for element in data]
+        if type(data) is not dict:
+            raise BadData(f"{type(data).__name__} is no plain data")
+        if data.keys() >= {"array"}:
+            return self._array(data)
+        if data.keys() == {"float"}:
+            return self._float(data["float"])
+        if data.keys() == {"complex"}:
+            return complex(*map(self._real, self._list(data["complex"], 2)))
+        if data.keys() == {"tuple"}:
+            return tuple(inner(element) for element in self._list(data["tuple"]))
+        if data.keys() == {"dict"}:
+            return self._dict(data["dict"], inner)
+        if "build" in data and self.builds:
+            return self._build(data, inner)
+        raise BadData("an object of unknown form")
+
+    def _count_bytes(self, n):
+        self.bytes += n
+        if self.bytes > MAX_BYTES:
+            raise BadData(f"more than {MAX_BYTES} bytes")
+
+    def _list(self, data, length=None):
+        if type(data) is not list or length not in (None, len(data)):
+            raise BadData("not a list of the right length")
+        return data
+
+    def _float(self, text):
+        if text not in ("nan", "inf", "-inf"):
+            raise BadData("a float of unknown form")
+        return float(text)
+
+    def _real(self, data):
+        if type(data) is dict and data.keys() == {"float"}:
+            return self._float(data["float"])
+        if type(data) not in (int, float):
+            raise BadData("a complex number of unknown form")
+        return float(data)
+
+    def _dict(self, data, inner):
+        result = {}
+        for pair in self._list(data):
+            key, value = map(inner, self._list(pair, 2))
+            key = key.item() if isinstance(key, np.generic) else key
+            if not _is_key(key):
+                raise BadData("a key that is neither a number nor a text")
+            result[key] = value
+        return result
+
+    def _array(self, data):
+        text, dtype, shape = (data.get(key) for key in ("array", "dtype", "shape"))
+        if type(text) is not str or type(dtype) is not str or not _DTYPE.fullmatch(dtype):
+            raise BadData("an array of unknown form")
+        sizes = self._list(shape)
+        if len(sizes) > 32 or not all(type(n) is int and 0 <= n < 2**40 for n in sizes):
+            raise BadData("an array of unknown shape")
+        self._count_bytes(len(text))
+        try:
+            data_bytes = base64.b64decode(text, validate=True)
+        except (binascii.Error, ValueError):
+            raise BadData("an array whose bytes are not base64") from None
+        if len(data_bytes) != math.prod(sizes) * np.dtype(dtype).itemsize:
+            raise BadData("an array whose bytes do not fit its shape")
+        try:
+            array = np.frombuffer(data_bytes, dtype=dtype).reshape(sizes)
+        except ValueError:
+            raise BadData("an array of unknown shape") from None
+        if dtype == "|b1":  # a byte that is neither 0 nor 1 would be no Boolean
+            array = np.frombuffer(data_bytes, dtype=np.uint8).reshape(sizes) != 0
+        return array[()] if data.get("scalar") is True and not sizes else array.copy()
+
+    def _build(self, data, inner):
+        return Build(
+            data["build"],
+            *[inner(value) for value in data.get("arguments", [])],
+            attributes=data.get("attributes", []),
+            call=data.get("call", True),
+            **{key: inner(value) for key, value in data.get("keywords", {}).items()},
+        )
+
+
+def _is_key(key):
+    if isinstance(key, tuple):
+        return all(map(_is_key, key))
+    return key is None or isinstance(key, bool | int | float | str)

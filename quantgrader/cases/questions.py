@@ -1,0 +1,53 @@
+"""The questions of an assignment: each task's cases, from the file that the release made."""
+
+from dataclasses import dataclass
+
+from quantgrader.course.folders import CourseError
+
+_AGAIN = "Run `make release` to make it."
+
+
+@dataclass(frozen=True)
+class Question:
+    """A case, and the test cell and the function that it belongs to."""
+
+    grade_id: str
+    function: str
+    case: object
+
+    @property
+    def is_asked(self):
+        """Whether the function is called for it; otherwise only the answer's text is looked at."""
+        return self.case.probe is not None
+
+
+def load(path, reference):
+    """Return the `Question`s in the file at ``path``, task by task.
+
+    Raises `CourseError` where the file is not there, or a task that is graded by its function has
+    no case in it: nobody gets a mark for what was not asked.
+    """
+    from quantgrader import cases
+
+    if not path.is_file():
+        raise CourseError(f"The file of hidden cases {path} is not there. {_AGAIN}")
+    try:
+        found = cases.read(path).functions
+    except (ValueError, KeyError, TypeError) as error:
+        raise CourseError(f"{path} can't be read ({error}). {_AGAIN}") from None
+    tasks = [task for task in reference.tasks if task.function is not None]
+    without = [task.grade_id for task in tasks if not found.get(task.function)]
+    if without:
+        raise CourseError(f"{path} has no cases for {', '.join(without)}. {_AGAIN}")
+    return [
+        Question(task.grade_id, task.function, case)
+        for task in tasks
+        for case in found[task.function]
+    ]
+
+
+def check(case, result, sources):
+    """Compare what a function gave with what it must give."""
+    from quantgrader.cases import compare
+
+    return compare.check(case, result, sources)

@@ -1,0 +1,10 @@
+"""The course on disk: folders, the released notebook, what came in, what was found.
+
+folders     where everything is, by nbgrader's configuration
+reference   the released notebook
+submission  a student's folder, read with care
+matching    the released cells in a submitted notebook
+preflight   what can be repaired before any code runs, and what can't
+journal     finished results, so that a stopped run can go on
+gradebook   marks into nbgrader's gradebook
+"""

@@ -1,0 +1,164 @@
+"""Find the released cells in a submitted notebook, and put back what is gone."""
+
+import nbformat
+
+from quantgrader.course.reference import defined_name, defined_names, grade_id
+from quantgrader.course.submission import listed
+
+_GONE = "This cell was deleted; it was put back for grading."
+
+
+def _same(text):
+    """A text without differences of white space."""
+    return " ".join(text.split())
+
+
+class Matcher:
+    """Which cell of a notebook is which released one: ``found`` maps grade_ids to cells."""
+
+    def __init__(self, notebook, reference, notes):
+        self.notebook, self.reference, self.notes = notebook, reference, notes
+        self.found = {}
+
+    def drop_unknown(self):
+        """Take ids away that the assignment doesn't have."""
+        unknown = []
+        for cell in self.notebook.cells:
+            name = grade_id(cell)
+            if name is not None and name not in self.reference.cells:
+                del cell.metadata["nbgrader"]
+                unknown.append(name)
+        self._note("Ids that this assignment doesn't have were taken away", unknown)
+
+    def drop_copies(self):
+        """Leave each id to one cell: the one that counts for the answer."""
+        cells, several = {}, []
+        for cell in self.notebook.cells:
+            if grade_id(cell):
+                cells.setdefault(grade_id(cell), []).append(cell)
+        for name, copies in cells.items():
+            kept = self._which(name, copies) if len(copies) > 1 else copies[0]
+            self.found[name] = kept
+            for cell in copies:
+                if cell is not kept:
+                    del cell.metadata["nbgrader"]
+            if len(copies) > 1:
+                several.append(name)
+        text = "Split or copied cells stay as they are, and one of each has the id"
+        self._note(text, several)
+
+    def _which(self, name, copies):
+        """Of cells with the same id, the one that keeps it."""
+        released = self.reference.cells[name]
+        if not released.metadata.nbgrader.solution:
+            return next((c for c in copies if _same(c.source) == _same(released.source)), copies[0])
+        function = defined_name(released.source)
+        if function is not None:
+            defining = [c for c in copies if function in defined_names(c.source)]
+            return (defining or copies)[-1]
+        changed = [c for c in copies if _same(c.source) not in ("", _same(released.source))]
+        return (changed or copies)[0]
+
+    def find_stripped(self):
+        """Find cells that lost their settings, by id, by text, by function, or by place."""
+        have = {grade_id(cell) for cell in self.notebook.cells}
+        missing = [name for name in self.reference.cells if name not in have]
+        lost = []
+        for name in missing:
+            cell = self._look_for(name, self.reference.cells[name])
+            if cell is not None:
+                cell.metadata["nbgrader"] = {"grade_id": name}
+                lost.append(name)
+        self._note("Cells had lost their settings, which were put back", lost)
+
+    def _look_for(self, name, released):
+        free = [cell for cell in self.notebook.cells if not grade_id(cell)]
+        by_id = [cell for cell in free if cell["id"] == released["id"]]
+        if by_id:
+            return by_id[0]
+        by_text = [cell for cell in free if _same(cell.source) == _same(released.source)]
+        if by_text:
+            return by_text[0]
+        if not released.metadata.nbgrader.solution:
+            return None
+        function = defined_name(released.source)
+        if released.cell_type == "code" and function is not None:
+            defining = [
+                cell
+                for cell in free
+                if cell.cell_type == "code" and function in defined_names(cell.source)
+            ]
+            return defining[-1] if defining else None
+        return self._after_the_question(name, free)
+
+    def _after_the_question(self, name, free):
+        """The cell that follows the text which the released answer follows."""
+        cells = self.reference.notebook.cells
+        place = next(i for i, cell in enumerate(cells) if grade_id(cell) == name)
+        if place == 0:
+            return None
+        question = _same(cells[place - 1].source)
+        for before, cell in zip(self.notebook.cells, self.notebook.cells[1:], strict=False):
+            if _same(before.source) == question and any(cell is other for other in free):
+                return cell
+        return None
+
+    def restore(self):
+        """Give the cells that were found the released type, settings, and locked texts."""
+        types, locked = [], []
+        for name, cell in self.found.items():
+            released = self.reference.cells[name]
+            if cell.cell_type != released.cell_type:
+                types.append(name)
+                _change_type(cell, released.cell_type)
+            cell.metadata = nbformat.from_dict(dict(released.metadata))
+            if is_locked(released) and cell.source != released.source:
+                if _same(cell.source) != _same(released.source):
+                    locked.append(name)
+                cell.source = released.source
+        self._note("Cells have the type again that they were given out with", types)
+        self._note("Changed cells of checks and helpers were put back", locked)
+
+    def insert_missing(self):
+        """Put back released cells that are gone, each after the one before it.
+
+        An answer that is gone comes back as an empty cell: its function may be defined elsewhere.
+        """
+        before, answers, others = None, [], []
+        for name, released in self.reference.cells.items():
+            if name not in self.found:
+                text = released.source
+                if released.metadata.nbgrader.solution:
+                    text = f"# {_GONE}" if released.cell_type == "code" else f"*{_GONE}*"
+                    answers.append(name)
+                else:
+                    others.append(name)
+                cell = getattr(nbformat.v4, f"new_{released.cell_type}_cell")(
+                    text, id=released["id"]
+                )
+                cell.metadata = nbformat.from_dict(dict(released.metadata))
+                place = 0
+                if before is not None:
+                    cells = self.notebook.cells
+                    place = next(i for i, c in enumerate(cells) if c is before) + 1
+                self.notebook.cells.insert(place, cell)
+                self.found[name] = cell
+            before = self.found[name]
+        self._note("Deleted cells of checks and helpers were put back", others)
+        self._note("Cells of answers were deleted; empty ones stand for them", answers)
+
+    def _note(self, text, names):
+        if names:
+            self.notes.append(f"{text}: {listed(list(dict.fromkeys(names)))}.")
+
+
+def is_locked(cell):
+    """Whether a released cell is not for students to change."""
+    settings = cell.metadata.nbgrader
+    return not settings.solution and (settings.grade or settings.locked)
+
+
+def _change_type(cell, kind):
+    new = getattr(nbformat.v4, f"new_{kind}_cell")(cell.source, id=cell["id"])
+    cell.clear()
+    cell.update(new)

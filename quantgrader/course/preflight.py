@@ -1,0 +1,224 @@
+"""Look at a submission before any of its code runs: repair what can be, tell what can't.
+
+A repair never touches a student's answer. It puts back what belongs to the assignment: the test
+cells and helpers, the ids and settings of cells, the format. Everything that was repaired is
+said. What can't be repaired *needs review*, with the reason.
+"""
+
+import json
+import re
+import sys
+import sysconfig
+from dataclasses import dataclass
+from importlib.machinery import PathFinder
+from pathlib import PurePosixPath
+
+import nbformat
+
+from quantgrader.course.matching import Matcher
+from quantgrader.course.submission import printable
+from quantgrader.sandbox.runner import imports_of
+
+_TYPES = ("code", "markdown", "raw")
+_MAX_CELLS = 2_000
+
+
+class NeedsReview(Exception):
+    """A person has to look at the submission; the message is the reason."""
+
+
+@dataclass(frozen=True)
+class Preflight:
+    """A notebook that can be graded, or the reason why not; and what was found and repaired."""
+
+    notebook: object = None
+    reason: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+def preflight(submission, reference):
+    """Check a `Submission` against the released `Reference` and return a `Preflight`."""
+    notes = list(submission.notes)
+    if submission.notebook is None:
+        return Preflight(None, submission.problem, tuple(notes))
+    try:
+        notebook = _read(submission.notebook, notes)
+        _match(notebook, reference, notes)
+        _needed_files(notebook, submission, reference)
+    except NeedsReview as reason:
+        return Preflight(None, str(reason), tuple(notes))
+    return Preflight(notebook, None, tuple(notes))
+
+
+def _read(data, notes):
+    """Parse a notebook and bring it into the current format, without outputs."""
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise NeedsReview(f"The notebook is not UTF-8 text (byte {error.start}).") from None
+    if not text.strip():
+        raise NeedsReview("The notebook is empty.")
+    try:
+        raw = json.loads(text)
+    except RecursionError:
+        raise NeedsReview("The notebook is nested too deeply to be read.") from None
+    except ValueError as error:
+        where = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
+        more = " It holds marks of a merge conflict." if "\n<<<<<<< " in text else ""
+        raise NeedsReview(f"The notebook is not valid JSON{where}.{more}") from None
+    if not isinstance(raw, dict):
+        raise NeedsReview("The notebook is not a notebook: it holds no cells.")
+    cells = _raw_cells(raw, notes)
+    if len(cells) > _MAX_CELLS:
+        raise NeedsReview(f"The notebook has {len(cells)} cells, more than {_MAX_CELLS}.")
+    new = [_clean_cell(cell, number) for number, cell in enumerate(cells, 1)]
+    _unique_ids(new)
+    notebook = nbformat.v4.new_notebook(cells=new)
+    try:
+        nbformat.validate(notebook)
+    except (nbformat.ValidationError, RecursionError) as error:
+        reason = printable(getattr(error, "message", error), 150)
+        raise NeedsReview(f"The notebook doesn't follow its format: {reason}") from None
+    return notebook
+
+
+def _raw_cells(raw, notes):
+    """The list of cells of a parsed notebook, of format 3 or 4."""
+    version = raw.get("nbformat")
+    if version is None and ("cells" in raw or "worksheets" in raw):
+        version = 4 if "cells" in raw else 3
+        notes.append("The number of the notebook's format was missing.")
+    if isinstance(version, bool) or not isinstance(version, int):
+        raise NeedsReview(f"The notebook's format {printable(version, 40)} is not known.")
+    if version in (2, 3):
+        notes.append(f"The notebook was in the old format {version}; it was converted.")
+        sheets = raw.get("worksheets")
+        sheets = sheets if isinstance(sheets, list) else []
+        lists = [sheet.get("cells") for sheet in sheets if isinstance(sheet, dict)]
+        cells = [cell for cells in lists if isinstance(cells, list) for cell in cells]
+        return [_from_old_format(cell) if isinstance(cell, dict) else cell for cell in cells]
+    if version != 4:
+        raise NeedsReview(f"The notebook's format {version} is not known.")
+    cells = raw.get("cells")
+    if not isinstance(cells, list):
+        raise NeedsReview("The notebook is not a notebook: it holds no cells.")
+    return cells
+
+
+def _from_old_format(cell):
+    """A cell of format 2 or 3 with the names of format 4."""
+    if cell.get("cell_type") == "code":
+        return {**cell, "source": cell.get("input", "")}
+    if cell.get("cell_type") == "heading":
+        level = cell.get("level")
+        level = level if isinstance(level, int) and 1 <= level <= 6 else 1
+        return {
+            **cell,
+            "cell_type": "markdown",
+            "source": "#" * level + " " + _text(cell.get("source")),
+        }
+    return {**cell, "cell_type": "markdown"} if cell.get("cell_type") == "html" else cell
+
+
+def _text(source):
+    """A text that may be a list of lines; None if it is neither."""
+    if isinstance(source, list) and all(isinstance(line, str) for line in source):
+        source = "".join(source)
+    if not isinstance(source, str):
+        return None
+    # Half a surrogate pair is valid in JSON, and nowhere else.
+    return source.encode("utf-8", "replace").decode()
+
+
+def _clean_cell(cell, number):
+    """A cell with its text, its id and its nbgrader settings, and nothing else of it."""
+    source = _text(cell.get("source")) if isinstance(cell, dict) else None
+    if source is None or cell.get("cell_type") not in _TYPES:
+        raise NeedsReview(f"Cell {number} of the notebook is damaged: it has no type or no text.")
+    metadata = cell.get("metadata")
+    settings = metadata.get("nbgrader") if isinstance(metadata, dict) else None
+    name = settings.get("grade_id") if isinstance(settings, dict) else None
+    new = getattr(nbformat.v4, f"new_{cell['cell_type']}_cell")(source)
+    if isinstance(cell.get("id"), str):
+        new["id"] = cell["id"]
+    if isinstance(name, str) and name:
+        new.metadata["nbgrader"] = {"grade_id": name}
+    return new
+
+
+def _unique_ids(cells):
+    """Give new ids to cells that have one that another has, or that is no id."""
+    seen = set()
+    for number, cell in enumerate(cells):
+        name = cell["id"]
+        good = 0 < len(name) <= 64 and all(c.isascii() and (c.isalnum() or c in "-_") for c in name)
+        if not good or name in seen:
+            name = f"cell-{number}"
+            while name in seen:
+                name += "-x"
+            cell["id"] = name
+        seen.add(name)
+
+
+def _match(notebook, reference, notes):
+    """Bring the cells that nbgrader knows to what was released, and find those that lost it."""
+    matcher = Matcher(notebook, reference, notes)
+    matcher.drop_unknown()
+    matcher.find_stripped()
+    matcher.drop_copies()
+    if not matcher.found:
+        raise NeedsReview(
+            "None of the assignment's cells is in it: it seems to be another notebook."
+        )
+    matcher.restore()
+    matcher.insert_missing()
+    _unique_ids(notebook.cells)
+    notebook.metadata = nbformat.from_dict(dict(reference.notebook.metadata))
+
+
+def _needed_files(notebook, submission, reference):
+    """Ask for a review where the notebook names a file that was left out."""
+    code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
+    imported = _imported(code)
+    for name in submission.left_out:
+        path = PurePosixPath(name)
+        if path.suffix == ".ipynb":
+            continue
+        if path.suffix == ".py":
+            module = path.parts[0].removesuffix(".py")
+            wanted = module in imported and not _installed(module, reference)
+        else:
+            wanted = len(path.name) > 3 and path.name in code
+        if wanted:
+            raise NeedsReview(
+                f"The notebook uses {printable(name, 80)}, which is not part of the assignment "
+                "and was left out."
+            )
+
+
+def _imported(code):
+    """The words in the lines of a text that import something.
+
+    Read once, line by line: a pattern over all of it could be made to take hours.
+    """
+    lines = (line.lstrip() for line in code.splitlines())
+    return {
+        word
+        for line in lines
+        if line.startswith(("from", "import"))
+        for word in re.findall(r"\w+", line)
+    }
+
+
+def _installed(module, reference):
+    """Whether the assignment's own environment has a module of this name: then that one is used."""
+    used = {name.partition(".")[0] for name in imports_of(reference.code)}
+    if module in sys.stdlib_module_names or module in used:
+        return True
+    packages = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
+    return module.isidentifier() and PathFinder.find_spec(module, packages) is not None
+
+
+def answered(cell, released):
+    """Whether a student wrote anything into a solution cell."""
+    return " ".join(cell.source.split()) != " ".join(released.source.split())

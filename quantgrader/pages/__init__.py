@@ -1,0 +1,1 @@
+"""What people read: report, feedback, the graded notebook; outputs makes what came harmless."""

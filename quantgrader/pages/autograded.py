@@ -1,0 +1,53 @@
+"""The graded notebook, as nbgrader's formgrader shows it."""
+
+import copy
+import shutil
+
+import nbformat
+
+from quantgrader.course.journal import write_atomically
+from quantgrader.course.reference import grade_id
+from quantgrader.pages.outputs import Room, clean_outputs, inert, message_output
+
+_READ_ONLY = 0o444
+
+
+def write_autograded(path, notebook, runs, marks, files, timestamp):
+    """Write a graded notebook to ``path``, with the files of the assignment beside it.
+
+    Outputs are those of the student's cells, made harmless; below a task's checks stands what
+    the comparison outside of the sandbox said.
+    """
+    notebook, room = copy.deepcopy(notebook), Room()
+    for count, run in enumerate(runs, 1):
+        cell = notebook.cells[int(run.grade_id)]
+        cell.execution_count = None if run.status == "skipped" else count
+        mark = marks.get(grade_id(cell))
+        outputs = clean_outputs(run.outputs, room) if mark is None else _verdict(mark)
+        cell.outputs = [nbformat.from_dict(output) for output in outputs]
+    for cell in notebook.cells:
+        if cell.cell_type != "code":
+            cell.source = inert(cell.source)
+    for name, data in files.items():
+        write_atomically(path.parent / name, data, _READ_ONLY)
+    if timestamp is not None:
+        write_atomically(path.parent / "timestamp.txt", timestamp.encode(), _READ_ONLY)
+    text = nbformat.writes(notebook)
+    write_atomically(path, (text + "\n").encode(), _READ_ONLY)
+
+
+def _verdict(mark):
+    """What stands below the checks of a task."""
+    if not mark["messages"]:
+        return []
+    points = f"{mark['score']:g} of {mark['points']:g} points"
+    return [message_output([f"{points}: {mark['passed']} of {mark['asked']} checks passed.",
+                            *mark["messages"]])]  # fmt: skip
+
+
+def remove_autograded(path):
+    """Take away the graded notebook of an earlier submission."""
+    path.unlink(missing_ok=True)
+    checkpoints = path.parent / ".ipynb_checkpoints"
+    if checkpoints.is_dir() and not checkpoints.is_symlink():
+        shutil.rmtree(checkpoints)

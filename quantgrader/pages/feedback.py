@@ -1,0 +1,148 @@
+"""Feedback pages: what a student got, and what is wrong, in the student's terms.
+
+A page is made of the result, the gradebook (marks and comments that a person gave) and the graded
+notebook. It holds the student's own text and outputs as plain text and redrawn pictures, and of
+the checks only their messages. No script, nothing from any other host.
+"""
+
+import secrets
+
+import nbformat
+
+from quantgrader.course.folders import CourseError
+from quantgrader.course.gradebook import is_recorded
+from quantgrader.course.journal import Journal, write_atomically
+from quantgrader.course.reference import grade_id
+from quantgrader.course.submission import printable, read_secret
+from quantgrader.pages.outputs import Room, as_written, clean_outputs, plain_text
+from quantgrader.pages.templates import render
+
+_MAX_ANSWER = 50_000
+
+
+def write_feedback(course, assignment, book, students=None, without=None):
+    """Write the pages of all graded submissions, or of some students', and return their paths.
+
+    They lie where ``nbgrader release_feedback`` takes them from. Whoever gets no page is put into
+    the dict ``without``, with the reason.
+    """
+    reference = course.reference(assignment)
+    journal = Journal(course.journal(assignment))
+    known = journal.students()
+    for student in students or ():
+        if student not in known:
+            raise CourseError(
+                f"{printable(student)} has no result for {assignment}: grade it first."
+            )
+    paths, without = [], {} if without is None else without
+    for student in students or known:
+        result = journal.read(student)
+        if result is None or result.status == "failed":
+            without[student] = "Not graded yet: run the grading again."
+            continue
+        if not is_recorded(book, assignment, reference, result):
+            without[student] = "Not in the gradebook: run the grading again."
+            continue
+        page = feedback_page(course, assignment, reference, result, book)
+        folder = course.folder("feedback", student, assignment)
+        path = folder / f"{reference.name}.html"
+        write_atomically(path, page.encode())
+        _write_for_the_exchange(course, assignment, result)
+        paths.append(path)
+    return paths
+
+
+def _write_for_the_exchange(course, assignment, result):
+    """What ``nbgrader release_feedback`` looks for beside each page: the time, and the key.
+
+    Whoever handed in without the exchange has no key and gets one that nobody knows. Without any
+    the command would stop, for all.
+    """
+    handed_in = course.folder("submitted", result.student, assignment)
+    key = read_secret(handed_in, result.student) or secrets.token_hex(32)
+    folder = course.folder("feedback", result.student, assignment)
+    write_atomically(folder / "submission_secret.txt", key.encode(), 0o600)
+    write_atomically(folder / "timestamp.txt", (result.timestamp or "").encode())
+
+
+def feedback_page(course, assignment, reference, result, book):
+    """Return the page of one result."""
+    folder = course.folder("autograded", result.student, assignment)
+    notebook = book.find_submission_notebook(reference.name, assignment, result.student)
+    grades = {grade.name: grade for grade in notebook.grades}
+    comments = {comment.name: comment.comment for comment in notebook.comments}
+    cells = _graded_cells(folder / f"{reference.name}.ipynb") if result.status == "graded" else {}
+    room = Room()
+    tasks = [
+        _task(task, result.marks[task.grade_id], grades[task.grade_id], comments, cells, room)
+        for task in reference.tasks
+    ]
+    given = [task for task in tasks if task["score"] is not None]
+    penalty = notebook.late_submission_penalty or 0.0
+    text = render(
+        "feedback.html",
+        name=reference.name,
+        student=printable(result.student, 100),
+        score=max(sum(task["score"] for task in given) - penalty, 0) if given else None,
+        maximum=sum(task.points for task in reference.tasks),
+        open=len(tasks) - len(given),
+        penalty=penalty,
+        reasons=[f"{'Needs review: ' * (result.status == 'review')}{r}" for r in result.reasons],
+        notes=result.notes,
+        tasks=tasks if result.status == "graded" or given else [],
+    )
+    book.db.remove()
+    return text
+
+
+def _graded_cells(path):
+    try:
+        notebook = nbformat.read(path, as_version=4)
+    except (OSError, ValueError):
+        return {}
+    return {grade_id(cell): cell for cell in notebook.cells if grade_id(cell)}
+
+
+def _task(task, mark, grade, comments, cells, room):
+    """What the page shows of a task."""
+    known = grade.auto_score is not None or grade.manual_score is not None
+    solution = cells.get(task.solution_id)
+    comment = comments.get(task.solution_id)
+    return {
+        "name": task.function or task.solution_id,
+        "anchor": f"task-{task.grade_id}",
+        "score": grade.score if known else None,
+        "points": task.points,
+        "passed": mark["passed"],
+        "asked": mark["asked"],
+        "messages": [printable(message, 500) for message in mark["messages"]],
+        "comment": plain_text(comment) if comment else None,
+        "answer": _answer(solution),
+        "outputs": _outputs(solution.get("outputs", []), room) if solution is not None else [],
+    }
+
+
+def _answer(solution):
+    if solution is None:
+        return None
+    text = solution.source if solution.cell_type == "code" else as_written(solution.source)
+    return plain_text(text, _MAX_ANSWER)
+
+
+def _outputs(outputs, room):
+    """What a student's own cell showed: texts and pictures."""
+    shown = []
+    for output in clean_outputs(outputs, room):
+        if output["output_type"] == "stream":
+            title = "Printed" if output["name"] == "stdout" else "Warnings and errors printed"
+            shown.append({"image": None, "title": title, "text": output["text"]})
+        elif output["output_type"] == "error":
+            text = f"{output['ename']}: {output['evalue']}"
+            shown.append({"image": None, "title": "Error in this cell", "text": text})
+        else:
+            data = output["data"]
+            if "image/png" in data:
+                shown.append({"image": data["image/png"], "title": "", "text": ""})
+            else:
+                shown.append({"image": None, "title": "Result", "text": data["text/plain"]})
+    return shown

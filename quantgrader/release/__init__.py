@@ -1,0 +1,1 @@
+"""What an author does: cases from a solution notebook (authoring), nbgrader's steps (steps)."""

@@ -1,0 +1,280 @@
+"""Talk with a kernel that may say anything, in any amount.
+
+Whoever runs code in the kernel holds its key and its sockets, and can send whatever he likes. So
+nothing here trusts a message: sizes are bounded before they are read, a message that can't be
+parsed is dropped, and what is kept is plain data (`quantgrader.sandbox.received`).
+"""
+
+import contextlib
+import json
+import logging
+import time
+
+import psutil
+import zmq
+from jupyter_client.blocking import BlockingKernelClient
+from jupyter_client.connect import channel_socket_types
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import KernelManager
+
+from quantgrader.sandbox import collector
+from quantgrader.sandbox.launcher import StartFailed
+from quantgrader.sandbox.provisioner import SandboxProvisioner, kernel_spec
+from quantgrader.sandbox.received import parse_result, plain
+from quantgrader.sandbox.watch import Watch
+
+_START_SECONDS = 60
+_GRACE_SECONDS = 2
+_log = logging.getLogger(__name__)
+_log.addHandler(logging.NullHandler())
+_log.propagate = False
+
+
+class Ended(Exception):
+    """The kernel has ended, or was ended: ``reason`` and ``detail``."""
+
+    def __init__(self, reason, detail=""):
+        super().__init__(reason, detail)
+        self.reason, self.detail = reason, detail
+
+
+class TotalTime(Exception):
+    """The time of the whole submission is over."""
+
+
+class _Bounded:
+    """Sockets that refuse long messages, and never connect a second time.
+
+    What lies at a socket's path then is the student's: it may be a link to a socket of the host.
+    """
+
+    message_bytes = 0
+
+    def _create_connected_socket(self, channel, identity=None):
+        socket = self.context.socket(channel_socket_types[channel])
+        socket.linger = 0
+        socket.maxmsgsize = self.message_bytes
+        socket.rcvhwm = 200
+        socket.reconnect_ivl = -1
+        socket.sndtimeo = 1000  # the other side may have hung up, or take nothing
+        if identity:
+            socket.identity = identity
+        socket.connect(self._make_url(channel))
+        return socket
+
+
+class BoundedClient(_Bounded, BlockingKernelClient):
+    """A client with such sockets."""
+
+
+class BoundedManager(_Bounded, KernelManager):
+    """A manager with such sockets. (It has one of its own, for interrupts.)"""
+
+
+class Conversation:
+    """One kernel from its start to its end: run cells, ask for results.
+
+    Every method raises `Ended` when the kernel ended, and `TotalTime` at the deadline.
+    """
+
+    def __init__(self, launcher, limits, files, deadline):
+        self._limits, self._deadline = limits, deadline
+        self._received, self._patience = 0, _GRACE_SECONDS
+        self.cpu_seconds, self.peak_bytes = 0.0, 0
+        message_bytes = 2 * limits.result_bytes + (1 << 20)
+        manager = BoundedManager(log=_log)
+        manager.message_bytes = message_bytes
+        manager._kernel_spec = KernelSpec(**kernel_spec())
+        manager.provisioner = SandboxProvisioner(
+            kernel_id=manager.kernel_id or "", kernel_spec=manager.kernel_spec, parent=manager
+        )
+        manager.provisioner.launcher, manager.provisioner.files = launcher, files
+        manager.provisioner.limits = limits.as_dict()
+        self._manager = manager
+        try:
+            manager.start_kernel()
+            self._kernel = manager.provisioner.kernel
+            self._watch = Watch(self._kernel.root_pid, limits)
+            self._client = BoundedClient(
+                **manager.get_connection_info(session=True), context=manager.context
+            )
+            self._client.message_bytes = message_bytes
+            self._client.start_channels(stdin=False, hb=False, control=False)
+            self._shell = self._client.shell_channel.socket
+            self._iopub = self._client.iopub_channel.socket
+            self._poller = zmq.Poller()
+            self._poller.register(self._shell, zmq.POLLIN)
+            self._poller.register(self._iopub, zmq.POLLIN)
+            self._losses = [
+                socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+                for socket in (self._shell, self._iopub)
+            ]
+            for monitor in self._losses:
+                self._poller.register(monitor, zmq.POLLIN)
+            self._wait_until_ready()
+        except (StartFailed, psutil.Error, zmq.ZMQError) as error:
+            self.close()
+            raise Ended("sandbox", str(error)) from None
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self):
+        """End the kernel with everything it started."""
+        client = getattr(self, "_client", None)
+        if client is not None:
+            # Not stop_channels(): it would open the channels that aren't open, at their paths.
+            for part in (client.shell_channel, client.iopub_channel):
+                part.socket.disable_monitor()
+                part.stop()
+        kernel = self._manager.provisioner.kernel
+        if kernel is not None:
+            if hasattr(self, "_watch"):
+                self._watch.look()
+                self.peak_bytes, self.cpu_seconds = self._watch.peak_bytes, self._watch.cpu_seconds
+            kernel.end()
+        self._manager.cleanup_resources()
+
+    def run_cell(self, source, outputs):
+        """Run a cell; (status, error)."""
+        seconds = self._limits.cell_seconds
+        request = self._request(source)
+        content, late = self._reply(request, seconds, outputs)
+        # What this cell holds is not to be put down to the next one.
+        if (excess := self._watch.excess(at_once=True)) is not None:
+            raise Ended(*excess)
+        if late:
+            return "timeout", {"type": "timeout", "message": f"stopped after {seconds:g} s"}
+        if content.get("status") == "ok":
+            return "ok", None
+        error = {"type": content.get("ename", "error"), "message": content.get("evalue", "")}
+        return "error", {key: str(text)[:2000] for key, text in error.items()}
+
+    def ask(self, function, arguments):
+        """Ask for ``function(*arguments)``; the result in one of the shapes of an outcome."""
+        seconds, limit = self._limits.probe_seconds, self._limits.result_bytes
+        call = f"ask({function!r}, {json.dumps(arguments)!r}, {limit})"
+        self._received = 0  # a result has its own limit
+        expression = f"__import__('quantgrader.sandbox.collector', fromlist=['ask']).{call}"
+        request = self._request("", silent=True, user_expressions={"result": expression})
+        content, late = self._reply(request, seconds, None)
+        if late:
+            return {"timeout": seconds}
+        try:
+            shown = content["user_expressions"]["result"]
+            if shown["status"] != "ok":
+                names = {"type": shown.get("ename"), "message": shown.get("evalue")}
+                return {"refused": f"the call failed: {names}"[:2000]}
+            text = shown["data"][collector.MIME]
+        except (KeyError, TypeError, AttributeError):
+            text = None
+        return parse_result(text, limit)
+
+    def _request(self, source, **options):
+        try:
+            return self._client.execute(source, allow_stdin=False, stop_on_error=False, **options)
+        except zmq.ZMQError:
+            raise Ended("died", "it takes no more requests") from None
+
+    def _interrupt(self):
+        with contextlib.suppress(zmq.ZMQError):
+            self._manager.interrupt_kernel()
+
+    def _wait_until_ready(self):
+        start = time.monotonic()
+        self._client.kernel_info()
+        asked, heard, replied = start, False, False
+        while not (heard and replied):
+            for source, _ in self._receive():
+                heard |= source is self._iopub
+                replied |= source is self._shell
+            now = time.monotonic()
+            if now - start > _START_SECONDS:
+                raise Ended("sandbox", "the kernel does not answer")
+            if replied and now - asked > 1:
+                self._client.kernel_info()
+                asked = now
+
+    def _reply(self, request, seconds, outputs):
+        """Content of the reply to a request, and whether it came only after an interrupt."""
+        start = time.monotonic()
+        content, idle, interrupted, replied = None, False, 0.0, 0.0
+        while True:
+            for source, message in self._receive():
+                parent, kind, body = message
+                if parent != request:
+                    continue
+                if source is self._shell and kind == "execute_reply":
+                    content, replied = body, time.monotonic()
+                elif source is self._iopub:
+                    if kind == "status":
+                        idle |= body.get("execution_state") == "idle"
+                    elif outputs is not None:
+                        outputs.add(kind, body)
+            now = time.monotonic()
+            # The last outputs come before the kernel says that it is idle, if it is honest.
+            if content is not None and (idle or now - replied > self._patience):
+                self._patience = _GRACE_SECONDS if idle else 0.2
+                return content, bool(interrupted)
+            if now > self._deadline:
+                raise TotalTime
+            if not interrupted and now - start > seconds:
+                self._interrupt()
+                interrupted = now
+            elif interrupted and now - interrupted > _GRACE_SECONDS:
+                raise Ended("timeout", f"not finished after {seconds:g} s, and not to interrupt")
+
+    def _receive(self):
+        """New messages as (socket, (parent's id, type, content)); looks after the limits."""
+        ready = dict(self._poller.poll(50))
+        messages = []
+        for source in (self._iopub, self._shell):
+            if source not in ready:
+                continue
+            for _ in range(100):
+                try:
+                    frames = source.recv_multipart(zmq.NOBLOCK)
+                except zmq.ZMQError:
+                    break
+                self._received += sum(map(len, frames))
+                if self._received > self._limits.received_bytes:
+                    detail = f"more than {self._limits.received_bytes // 1000000} MB of output"
+                    raise Ended("output", detail)
+                message = self._parse(frames)
+                if message is not None:
+                    messages.append((source, message))
+        if not messages:
+            # A socket that gets too long a message hangs up; the end of the kernel does it too.
+            lost = any(monitor in ready for monitor in self._losses)
+            deadline = time.monotonic() + (_GRACE_SECONDS if lost else 0)
+            while (code := self._kernel.poll()) is None and time.monotonic() < deadline:
+                time.sleep(0.02)
+            if code is not None:
+                raise Ended(*_how(code))
+            if lost:
+                raise Ended("output", "a message that is too long")
+        excess = self._watch.excess()
+        if excess is not None:
+            raise Ended(*excess)
+        return messages
+
+    def _parse(self, frames):
+        """(parent's id, type, content) of a message, or None if it is none."""
+        session = self._client.session
+        try:
+            _, parts = session.feed_identities(frames)
+            message = session.deserialize(parts)
+            parent, kind = message["parent_header"].get("msg_id"), message["header"]["msg_type"]
+            content = plain(message["content"])
+        except Exception:  # RecursionError and all that a forged message can bring about
+            return None
+        return (parent, kind, content) if isinstance(content, dict) else None
+
+
+def _how(code):
+    """(reason, detail) of an exit code."""
+    if code == 128 + 24:
+        return "cpu", "its CPU time was used up"
+    if code > 128:
+        return "died", f"ended by signal {code - 128}"
+    return "died", f"ended by itself with exit status {code}"

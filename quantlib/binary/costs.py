@@ -1,0 +1,197 @@
+"""What binary networks cost: operations, and bits of parameters."""
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from quantlib._validation import check_choice, check_integer
+from quantlib.binary.layers import METHODS, binary_layers
+from quantlib.models import check_model, weight_layers
+
+__all__ = ["Operations", "binary_ops", "parameter_bits", "xnor_speedup"]
+
+_NORMALIZATIONS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+
+
+@dataclass(frozen=True)
+class Operations:
+    """Operations of a layer, by kind.
+
+    Attributes
+    ----------
+    multiplications, additions : int
+        Of real numbers.
+    words : int
+        Pairs of words that an XOR and a popcount take in; the addition of the counts is part of
+        it.
+    """
+
+    multiplications: int
+    additions: int
+    words: int
+
+
+def binary_ops(c, n_w, n_i, *, method="xnor", n_filters=1, word_bits=64):
+    r"""Count the operations of a convolution.
+
+    With :math:`P = c\,N_W N_I` products a filter, f filters and words of w bits:
+
+    =================  =====================  ===============  =====================
+    method             multiplications        additions        words
+    =================  =====================  ===============  =====================
+    ``float``          f P                    f P              0
+    ``binaryconnect``  0                      f P              0
+    ``bwn``            f N_I (alpha)          f P              0
+    ``bnn``            0                      0                f N_I ceil(c N_W / w)
+    ``xnor``           f N_I (alpha K)        0                f N_I ceil(c N_W / w)
+    =================  =====================  ===============  =====================
+
+    The map K is not counted, as in the paper: all filters share it.
+
+    Parameters
+    ----------
+    c : int
+        Channels of the input.
+    n_w : int
+        Weights of a filter in one channel, :math:`N_W`: 9 for 3 x 3.
+    n_i : int
+        Pixels, :math:`N_I`: how often the filter is applied.
+    method : str
+        ``"float"``, ``"binaryconnect"``, ``"bwn"``, ``"bnn"`` or ``"xnor"``.
+    n_filters : int
+        f.
+    word_bits : int
+        w.
+
+    Returns
+    -------
+    Operations
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not usable.
+
+    Notes
+    -----
+    Source: Bei Yu, Mo04, the table of operations: R * R takes + and ×, R * B takes + only, so
+    about half (the "2x"), B * B takes XNOR and bit count.
+
+    Examples
+    --------
+    >>> binary_ops(256, 9, 14 * 14, method="float")
+    Operations(multiplications=451584, additions=451584, words=0)
+    >>> binary_ops(256, 9, 14 * 14, method="xnor")
+    Operations(multiplications=196, additions=0, words=7056)
+    """
+    c, n_w, n_i = _check_counts(c, n_w, n_i)
+    check_choice(method, "method", ("float", *METHODS))
+    n_filters = check_integer(n_filters, "n_filters", 1, 2**31)
+    word_bits = check_integer(word_bits, "word_bits", 1, 2**16)
+    products, results = n_filters * c * n_w * n_i, n_filters * n_i
+    words = results * -(-c * n_w // word_bits)
+    return {
+        "float": Operations(products, products, 0),
+        "binaryconnect": Operations(0, products, 0),
+        "bwn": Operations(results, products, 0),
+        "bnn": Operations(0, 0, words),
+        "xnor": Operations(results, 0, words),
+    }[method]
+
+
+def xnor_speedup(c, n_w, n_i, word_bits=64):
+    r"""Return how many times fewer operations XNOR-Net's convolution takes than the real one.
+
+    .. math::
+        S = \frac{c\,N_W N_I}{\tfrac{1}{64} c\,N_W N_I + N_I}
+          = \frac{64\,c\,N_W N_I}{c\,N_W N_I + 64\,N_I}
+
+    A product and its addition count as one operation, and so does a word of XNOR and popcount.
+    :math:`N_I` cancels.
+
+    Parameters
+    ----------
+    c, n_w, n_i, word_bits
+        As for :func:`binary_ops`; 64 above is ``word_bits``.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not usable.
+
+    Notes
+    -----
+    Source: Rastegari et al. (2016), section 3.2; Bei Yu, Mo04, gives it as "~58x", the figure of
+    a measurement.
+
+    Examples
+    --------
+    >>> print(f"{xnor_speedup(c=256, n_w=3 * 3, n_i=14 * 14):.2f}")
+    62.27
+    """
+    c, n_w, n_i = _check_counts(c, n_w, n_i)
+    word_bits = check_integer(word_bits, "word_bits", 1, 2**16)
+    return word_bits * c * n_w * n_i / (c * n_w * n_i + word_bits * n_i)
+
+
+def parameter_bits(model, include="weights"):
+    r"""Return how many bits the parameters of a network take.
+
+    One for each weight of a binary layer, the bits of the dtype for each weight of another
+    convolution or linear layer. ``"all"`` adds what deployment needs beside the weights: alpha
+    (one number a filter, for methods that have it), biases, and the four numbers a channel of
+    batch normalization.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+    include : str
+        ``"weights"`` or ``"all"``.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    TypeError
+        If ``model`` is not a ``torch.nn.Module``.
+    ValueError
+        If ``include`` is neither.
+
+    Notes
+    -----
+    Source: Bei Yu, Mo04, "BNN vs CNN Parameter Efficiency", counts weights; its "13.4 Mbits" are
+    14,022,016 bits in units of 2^20.
+
+    Examples
+    --------
+    >>> from quantlib.binary.layers import BinaryLinear
+    >>> model = nn.Sequential(BinaryLinear(64, 10, method="bwn"), nn.Linear(10, 2))
+    >>> parameter_bits(model), parameter_bits(model, "all")
+    (1280, 1664)
+    """
+    check_model(model)
+    check_choice(include, "include", ("weights", "all"))
+    binary, bits = binary_layers(model), 0
+    for name, layer in weight_layers(model).items():
+        real = 8 * layer.weight.element_size()
+        bits += layer.weight.numel() * (1 if name in binary else real)
+        if include == "all":
+            scales = name in binary and layer.scale == "channel"
+            bits += real * len(layer.weight) * (scales + (layer.bias is not None))
+    if include == "all":
+        for module in model.modules():
+            if isinstance(module, _NORMALIZATIONS):
+                numbers = [module.weight, module.bias, module.running_mean, module.running_var]
+                bits += sum(8 * x.element_size() * x.numel() for x in numbers if x is not None)
+    return bits
+
+
+def _check_counts(c, n_w, n_i):
+    values = {"c": c, "n_w": n_w, "n_i": n_i}
+    return tuple(check_integer(value, name, 1, 2**31) for name, value in values.items())

@@ -1,0 +1,275 @@
+"""The scales of signs: alpha for each filter of the weights, the map K for the activations.
+
+Both make signs times a number come as near as possible to what the signs were taken of.
+"""
+
+import numpy as np
+import torch
+from array_api_compat import is_torch_array
+from torch.nn import functional
+
+from quantlib import kernels
+from quantlib._validation import as_float_array, check_choice, check_finite, check_integer
+from quantlib.binary.ste import (
+    bare_signs,
+    check_clip_value,
+    check_tensor,
+    passed_gradient,
+    sign_ste,
+)
+
+__all__ = [
+    "GRADIENTS",
+    "SCALES",
+    "activation_scales",
+    "binarize_weights",
+    "filter_scales",
+    "signs_and_scales",
+]
+
+#: Whether binary weights are ±1, or ±alpha with one alpha a filter.
+SCALES = ("none", "channel")
+
+#: What the gradient takes alpha * sign(W) for.
+GRADIENTS = ("straight", "paper", "exact")
+
+
+def filter_scales(w):
+    r"""Return the best scale of each filter: its mean magnitude.
+
+    .. math:: \alpha_o = \frac{1}{n} \lVert W_o \rVert_1
+        = \arg\min_\alpha \lVert W_o - \alpha\, \mathrm{sign}(W_o) \rVert^2
+
+    Parameters
+    ----------
+    w : torch.Tensor or array
+        Weights, output filter first: O x C x h x w or O x K, a floating-point tensor or what
+        NumPy makes an array of. n is the number of weights of a filter.
+
+    Returns
+    -------
+    torch.Tensor or numpy.ndarray
+        O scales, of the kind of ``w``. For tensors they are differentiable.
+
+    Raises
+    ------
+    TypeError
+        If ``w`` does not hold real numbers.
+    ValueError
+        If ``w`` has fewer than 2 axes or is empty.
+
+    Notes
+    -----
+    Source: Bei Yu, Mo04, "Optimal Scaling Factor".
+
+    Examples
+    --------
+    >>> filter_scales(torch.tensor([[1.0, -3.0], [0.5, 0.0]])).tolist()
+    [2.0, 0.25]
+    """
+    if isinstance(w, torch.Tensor):
+        _check_weights(w)
+        return w.abs().flatten(1).mean(1)
+    w = as_float_array(w, "w")
+    if w.ndim < 2:
+        raise ValueError(f"w must have 2 axes or more, output filter first, got {tuple(w.shape)}")
+    return abs(w).reshape(len(w), -1).mean(1)
+
+
+def binarize_weights(w, scale="none", gradient="straight", clip_value=1.0):
+    r"""Return weights of two values: sign(W), or alpha * sign(W) with one alpha a filter.
+
+    With :math:`g_i = \partial C / \partial \tilde W_i`, n weights in a filter and
+    :math:`1_i = 1_{|W_i| \le c}`, the gradient for the weight :math:`W_i` is
+
+    .. math::
+        \text{straight: } & g_i\, 1_i \\
+        \text{paper: } & g_i \left(\tfrac{1}{n} + \alpha\, 1_i\right) \\
+        \text{exact: } & \alpha\, g_i\, 1_i
+            + \tfrac{1}{n}\, \mathrm{sign}(W_i) \sum_j g_j\, \mathrm{sign}(W_j)
+
+    *Straight* treats the whole step as if it were clip(W). *Exact* is the chain rule, with
+    alpha depending on every weight of the filter and only the sign's own derivative estimated.
+    *Paper* is what XNOR-Net prints: of the exact sum it keeps the term j = i, where
+    :math:`\mathrm{sign}(W_i)^2 = 1`, and drops the others. Alpha is some hundredths in a usual
+    layer, so *paper* and *exact* hand on a gradient that is as much smaller than *straight*; an
+    optimizer that divides by the gradient's size, such as Adam, makes up for most of it.
+
+    Parameters
+    ----------
+    w : torch.Tensor or array
+        As for :func:`filter_scales`.
+    scale : str
+        ``"none"`` for ±1 (BNN, BinaryConnect), ``"channel"`` for ±alpha (BWN, XNOR-Net).
+    gradient : str
+        ``"straight"``, ``"paper"`` or ``"exact"``. With scale ``"none"`` all three are the same.
+    clip_value : float or None
+        c, as in :func:`~quantlib.binary.ste.sign_ste`.
+
+    Returns
+    -------
+    torch.Tensor or numpy.ndarray
+        Of the kind, shape and dtype of ``w``.
+
+    Raises
+    ------
+    TypeError
+        If ``w`` does not hold real numbers.
+    ValueError
+        If ``w`` has fewer than 2 axes or is empty, or another argument is none of the choices.
+
+    Notes
+    -----
+    At 0 the magnitude in alpha has no derivative; 0 is taken there. So a filter that is exactly 0
+    everywhere, which has alpha 0, gets no gradient by any of the three.
+
+    Sources: Bei Yu, Mo04, "Optimal Scaling Factor" and "Training Binary Weight Networks", step 8,
+    which says only "backward pass with alpha, W^B"; Rastegari et al. (2016), section 3.1, has the
+    formula *paper*.
+
+    Examples
+    --------
+    >>> w = torch.tensor([[1.0, -3.0]], requires_grad=True)
+    >>> binarize_weights(w, scale="channel").tolist()
+    [[2.0, -2.0]]
+    >>> for gradient in ("straight", "paper", "exact"):
+    ...     w.grad = None
+    ...     (binarize_weights(w, "channel", gradient) * torch.tensor([[1.0, 0.5]])).sum().backward()
+    ...     print(gradient, w.grad.tolist())
+    straight [[1.0, 0.0]]
+    paper [[2.5, 0.25]]
+    exact [[2.25, -0.25]]
+    """
+    if not isinstance(w, torch.Tensor):
+        w = np.asarray(as_float_array(w, "w"))
+        return binarize_weights(torch.from_numpy(w), scale, gradient, clip_value).numpy()
+    signs, alpha = signs_and_scales(w, scale, gradient, clip_value)
+    return signs if alpha is None else signs * alpha.reshape(-1, *[1] * (w.ndim - 1))
+
+
+def signs_and_scales(w, scale="none", gradient="straight", clip_value=1.0):
+    """Return the two factors of :func:`binarize_weights` apart: the signs, and alpha or None.
+
+    A layer that multiplies with the signs and scales the result keeps whole numbers between.
+    The gradients of the factors are such that those of their product are the ones asked for.
+
+    Parameters and errors are those of :func:`binarize_weights`; ``w`` must be a tensor.
+
+    Examples
+    --------
+    >>> signs, alpha = signs_and_scales(torch.tensor([[1.0, -3.0]]), "channel")
+    >>> signs.tolist(), alpha.tolist()
+    ([[1.0, -1.0]], [2.0])
+    """
+    _check_weights(w)
+    check_choice(scale, "scale", SCALES)
+    check_choice(gradient, "gradient", GRADIENTS)
+    clip_value = check_clip_value(clip_value)
+    if scale == "none":
+        return sign_ste(w, clip_value), None
+    alpha = filter_scales(w)
+    if gradient == "exact":
+        return sign_ste(w, clip_value), alpha
+    alpha = alpha.detach()
+    return _FactorSTE.apply(w, alpha, gradient, clip_value), alpha
+
+
+def activation_scales(x, kernel_size, stride=1, padding=0):
+    r"""Return XNOR-Net's map K: the mean magnitude of what each window of an image covers.
+
+    .. math:: A_{ij} = \frac{1}{C} \sum_c |x_{cij}|, \qquad K = A * k, \quad k_{ij} = \frac{1}{wh}
+
+    For one window X, K is :math:`\beta = \lVert X \rVert_1 / n`, the scale that makes
+    :math:`\beta\, \mathrm{sign}(X)` nearest to X. Windows overlap: the mean over channels is taken
+    once for each pixel and not once for each window.
+
+    Parameters
+    ----------
+    x : torch.Tensor or numpy.ndarray
+        Images, N x C x H x W.
+    kernel_size : int or tuple of int
+        h and w of the filter.
+    stride, padding : int
+        Those of the convolution. Outside the image A is 0.
+
+    Returns
+    -------
+    torch.Tensor or numpy.ndarray
+        N x 1 x H' x W', of the kind of ``x``; float32 for NumPy. For tensors it is
+        differentiable.
+
+    Raises
+    ------
+    TypeError
+        If ``x`` does not hold real numbers, in floating point where it is a tensor.
+    ValueError
+        If ``x`` is not N x C x H x W or is smaller than a window, or an argument is not usable.
+
+    Notes
+    -----
+    Source: Bei Yu, Mo04, "XNOR-Networks", (2) Binarizing Input.
+
+    Examples
+    --------
+    >>> x = torch.tensor([[[[1.0, -3.0]], [[5.0, 7.0]]]])  # two channels of 1 x 2
+    >>> activation_scales(x, (1, 2)).tolist()
+    [[[[4.0]]]]
+    """
+    kernel_size = check_pair(kernel_size, "kernel_size")
+    if not is_torch_array(x):
+        return kernels.xnor_input_scale(np.asarray(x), kernel_size, stride, padding)[:, None]
+    stride = check_integer(stride, "stride", 1, 2**15)
+    padding = check_integer(padding, "padding", 0, 2**15)
+    check_tensor(x, "x")
+    if x.ndim != 4 or not x.numel():
+        raise ValueError(f"x must be N x C x H x W, not empty, got shape {tuple(x.shape)}")
+    check_window(x, kernel_size, padding)
+    mean = functional.pad(x.abs().mean(1, keepdim=True), [padding] * 4)
+    return functional.avg_pool2d(mean, kernel_size, stride)
+
+
+def _check_weights(w):
+    check_tensor(w, "w")
+    if w.ndim < 2:
+        raise ValueError(f"w must have 2 axes or more, output filter first, got {tuple(w.shape)}")
+    if not w.numel():
+        check_finite(w, "w")
+
+
+def check_pair(size, name):
+    """Return one size or two as two of them; raise unless they are whole numbers from 1 on."""
+    sizes = size if isinstance(size, tuple | list) else (size, size)
+    if len(sizes) != 2:
+        raise ValueError(f"{name} must be one whole number or two, got {size!r}")
+    return tuple(check_integer(s, name, 1, 2**15) for s in sizes)
+
+
+def check_window(x, kernel_size, padding):
+    """Raise ValueError if the images ``x``, with their padding, are smaller than a filter."""
+    if any(s + 2 * padding < k for s, k in zip(x.shape[2:], kernel_size, strict=True)):
+        raise ValueError(
+            f"x must not be smaller than the filter {kernel_size}, "
+            f"got shape {tuple(x.shape)} with padding {padding}"
+        )
+
+
+class _FactorSTE(torch.autograd.Function):
+    """The signs of weights that are then scaled by alpha.
+
+    What comes back is alpha * g; alpha is divided out again.
+    """
+
+    @staticmethod
+    def forward(ctx, w, alpha, gradient, clip_value):
+        ctx.save_for_backward(w, alpha)
+        ctx.gradient, ctx.clip_value = gradient, clip_value
+        return bare_signs(w)
+
+    @staticmethod
+    def backward(ctx, grad):
+        w, alpha = ctx.saved_tensors
+        share = torch.where(alpha > 0, 1 / alpha, 0).reshape(-1, *[1] * (w.ndim - 1))
+        passed = passed_gradient(grad, w, ctx.clip_value)
+        if ctx.gradient == "straight":
+            return passed * share, None, None, None
+        return passed + grad * share / w[0].numel(), None, None, None

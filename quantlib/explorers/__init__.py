@@ -1,0 +1,12 @@
+"""Panels with sliders, one module per chapter; they work without a kernel."""
+
+import lazy_loader as lazy
+
+__getattr__, __dir__, __all__ = lazy.attach(
+    __name__,
+    submod_attrs={
+        "base": ["explorer"],
+        "binary": ["ste_explorer", "xnor_explorer"],
+        "uniform": ["clipping_explorer", "quantizer_explorer"],
+    },
+)

@@ -1,0 +1,439 @@
+"""Powers of two: a sign and an exponent, so that a multiplication becomes a shift.
+
+A weight becomes ``sign * 2**exponent``.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from array_api_compat import array_namespace
+
+from quantlib._validation import (
+    as_array,
+    as_float_array,
+    check_bit_width,
+    check_choice,
+    check_integer,
+)
+
+__all__ = [
+    "LogQParams",
+    "choose_qparams",
+    "dequantize",
+    "fake_quantize",
+    "power_of_two",
+    "quantize",
+    "shift_multiply",
+]
+
+THRESHOLDS = ("geometric", "nearest")
+
+
+@dataclass(frozen=True)
+class LogQParams:
+    r"""The levels of a power-of-two quantizer: 0 and :math:`\pm 2^k` for a run of exponents k.
+
+    Attributes
+    ----------
+    min_exponent, max_exponent : int
+        Exponents of the smallest and the largest level. The largest is one that float64 holds,
+        -1074 to 1023.
+    bit_width : int
+        Bits a code, 2 to 8: one for the sign, the rest for the exponent field. A field of 0 means
+        zero, so at most ``2**(bit_width - 1) - 1`` exponents have a code.
+    threshold : {"geometric", "nearest"}
+        Where the boundary between two levels lies, see :func:`power_of_two`.
+
+    Raises
+    ------
+    ValueError
+        If the exponents are out of order or too many for ``bit_width``, or an argument is out of
+        its range.
+
+    Examples
+    --------
+    Three bits hold three exponents, with both signs, and zero:
+
+    >>> LogQParams(min_exponent=-2, max_exponent=0, bit_width=3).levels.tolist()
+    [-1.0, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0]
+    """
+
+    min_exponent: int
+    max_exponent: int
+    bit_width: int
+    threshold: str = "geometric"
+
+    def __post_init__(self):
+        check_bit_width(self.bit_width, 2, 8)
+        check_choice(self.threshold, "threshold", THRESHOLDS)
+        check_integer(self.min_exponent, "min_exponent", -1074 - 126, 1023)
+        check_integer(self.max_exponent, "max_exponent", -1074, 1023)
+        most = 2 ** (self.bit_width - 1) - 1
+        if not 1 <= self.n_exponents <= most:
+            raise ValueError(
+                f"min_exponent to max_exponent must be 1 to {most} exponents at {self.bit_width} "
+                f"bits, got {self.min_exponent} to {self.max_exponent}"
+            )
+
+    @property
+    def n_exponents(self):
+        """How many exponents have a code."""
+        return self.max_exponent - self.min_exponent + 1
+
+    @property
+    def levels(self):
+        """All levels in rising order, zero among them, as a NumPy array of float64."""
+        positive = np.ldexp(1.0, np.arange(self.min_exponent, self.max_exponent + 1))
+        return np.concatenate([-positive[::-1], [0.0], positive])
+
+
+def round_exponent(x, threshold):
+    """Return the exponent of the power of two that nonzero ``x`` is rounded to; 0 becomes -1."""
+    xp = array_namespace(x)
+    # |x| = m * 2**e with 1/2 <= m < 1 holds exactly, so no rounding error of log2 can decide.
+    mantissa, exponent = xp.frexp(xp.abs(x))
+    mantissa = xp.astype(mantissa, xp.float64)
+    # sqrt(1/2) is no floating-point number; the product is rounded, but never across 1/2.
+    goes_up = mantissa * mantissa >= 0.5 if threshold == "geometric" else mantissa >= 0.75
+    return xp.where(goes_up, exponent, exponent - 1)
+
+
+def largest_exponent(xp, dtype):
+    """Return the exponent of the largest power of two that ``dtype`` holds."""
+    return math.frexp(float(xp.finfo(dtype).max))[1] - 1
+
+
+def signed_power(x, exponent, is_zero):
+    """Return sign(x) * 2**exponent in the dtype of ``x``, and 0 where ``is_zero``."""
+    xp = array_namespace(x)
+    magnitude = xp.ldexp(xp.ones_like(x), exponent)
+    return xp.where(is_zero, xp.zeros_like(x), xp.where(x < 0, -magnitude, magnitude))
+
+
+def power_of_two(x, threshold="geometric"):
+    r"""Round every value to a power of two, keeping its sign.
+
+    .. math:: \hat x = \operatorname{sign}(x) \, 2^{\operatorname{round}(\log_2 |x|)}, \qquad
+              \hat 0 = 0
+
+    Parameters
+    ----------
+    x : array
+        NumPy array or torch tensor of any shape.
+    threshold : {"geometric", "nearest"}
+        "geometric" is the formula above: the boundary between :math:`2^k` and :math:`2^{k+1}` is
+        their geometric mean :math:`\sqrt2 \cdot 2^k`. No number can lie on it, since
+        :math:`\sqrt2` is irrational. "nearest" puts the boundary half-way, at
+        :math:`1.5 \cdot 2^k`; a number on it goes to the larger level.
+
+    Returns
+    -------
+    array
+        Same kind, shape and floating-point dtype as ``x``. There is no limit to the exponents but
+        the dtype's: what would become :math:`2^{128}` in float32 becomes :math:`2^{127}`.
+
+    Raises
+    ------
+    ValueError
+        If ``x`` is empty or holds NaN or infinity, or ``threshold`` is neither of the two.
+
+    Notes
+    -----
+    Source: Nayak et al. 2019, III.a (3). The text there says "closest power of 2", the formula
+    rounds the logarithm; the two differ for :math:`\sqrt2 \cdot 2^k < |x| < 1.5 \cdot 2^k`. Zero,
+    which has no logarithm, stays 0; the paper does not say so.
+
+    Examples
+    --------
+    The number 1.45 is nearer to 1, but its logarithm is nearer to that of 2:
+
+    >>> power_of_two(np.array([1.4, 1.45, -1.5, 0.0, -0.3])).tolist()
+    [1.0, 2.0, -2.0, 0.0, -0.25]
+    >>> power_of_two(np.array([1.4, 1.45, -1.5, 0.0, -0.3]), threshold="nearest").tolist()
+    [1.0, 1.0, -2.0, 0.0, -0.25]
+    """
+    check_choice(threshold, "threshold", THRESHOLDS)
+    x = as_float_array(x, "x")
+    xp = array_namespace(x)
+    exponent = xp.clip(round_exponent(x, threshold), None, largest_exponent(xp, x.dtype))
+    return signed_power(x, exponent, x == 0)
+
+
+def choose_qparams(x, bit_width, threshold="geometric"):
+    r"""Choose the exponents for a tensor: the largest level is that of ``max|x|``.
+
+    .. math:: k_{\max} = \operatorname{round}(\log_2 \max|x|), \qquad
+              k_{\min} = k_{\max} - (2^{b-1} - 2)
+
+    Parameters
+    ----------
+    x : array
+        NumPy array or torch tensor of any shape. One that is all zero gets ``max_exponent`` 0.
+    bit_width : int
+        Bits a value, 2 to 8.
+    threshold : {"geometric", "nearest"}
+        See :func:`power_of_two`.
+
+    Returns
+    -------
+    LogQParams
+
+    Raises
+    ------
+    ValueError
+        If ``x`` is empty or holds NaN or infinity, or an argument is out of its range.
+
+    Notes
+    -----
+    Nayak et al. 2019 leave the exponents unlimited and report "average bit-levels"; the codes
+    with a fixed number of bits are the course's.
+
+    Examples
+    --------
+    >>> choose_qparams(np.array([0.3, -1.1]), bit_width=4)
+    LogQParams(min_exponent=-6, max_exponent=0, bit_width=4, threshold='geometric')
+    """
+    bit_width = check_bit_width(bit_width, 2, 8)
+    check_choice(threshold, "threshold", THRESHOLDS)
+    x = as_float_array(x, "x")
+    xp = array_namespace(x)
+    largest = xp.max(xp.abs(x))
+    max_exponent = 0
+    if largest > 0:
+        max_exponent = int(round_exponent(largest, threshold))
+        max_exponent = min(max_exponent, largest_exponent(xp, x.dtype))
+    return LogQParams(max_exponent - (2 ** (bit_width - 1) - 2), max_exponent, bit_width, threshold)
+
+
+def _fields(x, qparams):
+    """Return the exponent fields of ``x``: 0 for zero, f for the f-th exponent."""
+    xp = array_namespace(x)
+    field = round_exponent(x, qparams.threshold) - (qparams.min_exponent - 1)
+    field = xp.clip(field, 1, qparams.n_exponents)
+    return xp.where(_is_zero(x, qparams), xp.zeros_like(field), field)
+
+
+def _is_zero(x, qparams):
+    """Return where ``x`` is nearer to 0 than to the smallest level."""
+    xp = array_namespace(x)
+    # |x| < 2**(min_exponent - 1), asked of the exponents: the bound itself may be too small for
+    # the dtype. frexp's exponent is one above that of the largest power of two within |x|.
+    return (x == 0) | (xp.frexp(xp.abs(x))[1] < qparams.min_exponent)
+
+
+def quantize(x, qparams):
+    r"""Return the code of every value: the sign on top, the exponent field below.
+
+    .. math:: \text{code} = g \cdot 2^{b-1} + f, \qquad
+              f = \begin{cases} 0 & |x| < 2^{k_{\min} - 1} \\
+              \operatorname{clamp}(\operatorname{round}(\log_2|x|), k_{\min}, k_{\max})
+              - k_{\min} + 1 & \text{otherwise} \end{cases}
+
+    with g = 1 for a negative value, and g = 0 where f = 0.
+
+    Parameters
+    ----------
+    x : array
+        NumPy array or torch tensor of any shape.
+    qparams : LogQParams
+        Levels and threshold.
+
+    Returns
+    -------
+    array of int32
+        From 0 to ``2**bit_width - 1``, of the shape of ``x``. ``2**(bit_width - 1)``, a negative
+        zero, never comes out. ``packed.pack(codes, bit_width)`` stores them.
+
+    Raises
+    ------
+    ValueError
+        If ``x`` is empty or holds NaN or infinity.
+
+    Notes
+    -----
+    Values above the largest level saturate. Between 0 and the smallest level the boundary is
+    half-way, for both thresholds (on it, the larger level is taken): the geometric mean of 0 and
+    any level is 0, so a geometric rule would push every small weight up to the smallest level, and
+    2 bits would have no zero at all.
+
+    Examples
+    --------
+    >>> qparams = LogQParams(min_exponent=-2, max_exponent=0, bit_width=3)
+    >>> quantize(np.array([0.0, 0.1, 0.25, 0.5, 9.0, -1.0]), qparams).tolist()
+    [0, 0, 1, 2, 3, 7]
+    """
+    x = as_float_array(x, "x")
+    xp = array_namespace(x)
+    field = _fields(x, qparams)
+    negative = xp.astype((x < 0) & (field > 0), xp.int32)
+    return xp.astype(negative * 2 ** (qparams.bit_width - 1) + field, xp.int32)
+
+
+def _split_codes(codes, qparams):
+    """Return the codes' signs (+1 or -1) and exponent fields as int32, checked to be in range."""
+    codes = as_array(codes, "codes")
+    xp = array_namespace(codes)
+    if not xp.isdtype(codes.dtype, "integral"):
+        raise TypeError(f"codes must be integers, got dtype {codes.dtype}")
+    half = 2 ** (qparams.bit_width - 1)
+    codes = xp.astype(codes, xp.int64)
+    field = codes % half
+    bad = (codes < 0) | (codes >= 2 * half) | (field > qparams.n_exponents)
+    if bool(xp.any(bad)):
+        raise ValueError(
+            f"codes must have {qparams.bit_width} bits and a field of at most "
+            f"{qparams.n_exponents}, got {int(codes[bad][0])}"
+        )
+    sign = 1 - 2 * (codes // half)
+    return xp.astype(sign, xp.int32), xp.astype(field, xp.int32)
+
+
+def dequantize(codes, qparams):
+    r"""Return the level of every code, :math:`(-1)^g \, 2^{k_{\min} + f - 1}`, or 0 where f = 0.
+
+    Parameters
+    ----------
+    codes : array of integers
+        As :func:`quantize` gives them, NumPy or torch.
+    qparams : LogQParams
+        The levels.
+
+    Returns
+    -------
+    array of float32
+        Of the kind and shape of ``codes``. Levels below the smallest float32 become 0.
+
+    Raises
+    ------
+    TypeError
+        If ``codes`` are not integers.
+    ValueError
+        If a code is not one of ``qparams``, or the largest level is too large for float32.
+
+    Examples
+    --------
+    >>> qparams = LogQParams(min_exponent=-2, max_exponent=0, bit_width=3)
+    >>> dequantize(np.array([0, 1, 2, 3, 7]), qparams).tolist()
+    [0.0, 0.25, 0.5, 1.0, -1.0]
+    """
+    sign, field = _split_codes(codes, qparams)
+    xp = array_namespace(sign)
+    _check_fits(qparams, xp, xp.float32)
+    exponent = field + (qparams.min_exponent - 1)
+    return signed_power(xp.astype(sign, xp.float32), exponent, field == 0)
+
+
+def fake_quantize(x, qparams):
+    """Round every value to its level and stay in floating point: ``dequantize(quantize(x))``.
+
+    Parameters
+    ----------
+    x : array
+        NumPy array or torch tensor of any shape.
+    qparams : LogQParams
+        Levels and threshold.
+
+    Returns
+    -------
+    array
+        Same kind, shape and floating-point dtype as ``x``. It takes no less room than ``x``: for
+        that, pack the codes.
+
+    Raises
+    ------
+    ValueError
+        If ``x`` is empty or holds NaN or infinity, or the largest level is too large for its
+        dtype.
+
+    Examples
+    --------
+    >>> x = np.array([0.3, -1.1, 0.02])
+    >>> fake_quantize(x, choose_qparams(x, bit_width=3)).tolist()
+    [0.25, -1.0, 0.0]
+    """
+    x = as_float_array(x, "x")
+    xp = array_namespace(x)
+    _check_fits(qparams, xp, x.dtype)
+    field = _fields(x, qparams)
+    return signed_power(x, field + (qparams.min_exponent - 1), field == 0)
+
+
+def _check_fits(qparams, xp, dtype):
+    """Raise ValueError if ``dtype`` cannot hold the largest level."""
+    most = largest_exponent(xp, dtype)
+    if qparams.max_exponent > most:
+        raise ValueError(
+            f"qparams.max_exponent must be at most {most} for {dtype}, got {qparams.max_exponent}"
+        )
+
+
+def shift_multiply(a, codes, qparams):
+    r"""Multiply integers by powers of two with shifts and no multiplication.
+
+    .. math:: y = \lfloor a \cdot (-1)^g 2^k \rfloor, \qquad k = k_{\min} + f - 1
+
+    A negative weight negates ``a`` first. Then ``k >= 0`` shifts left by ``k``, which is exact;
+    ``k < 0`` shifts right by ``-k``, which drops the bits that fall out, so it rounds toward minus
+    infinity, as the arithmetic shift of a processor does. A weight of zero gives 0.
+
+    Parameters
+    ----------
+    a : array of integers
+        NumPy array or torch tensor, such as 8-bit activations. To keep the bits that right shifts
+        would drop, give ``a`` in a finer unit: shift it left by ``-min_exponent`` beforehand.
+    codes : array of integers
+        Weights, as :func:`quantize` gives them, of the kind of ``a`` and of a shape that broadcasts
+        with it.
+    qparams : LogQParams
+        The levels.
+
+    Returns
+    -------
+    array of int64
+        The products, of the broadcast shape.
+
+    Raises
+    ------
+    TypeError
+        If ``a`` or ``codes`` are not integers (unsigned 64-bit ones are not taken).
+    ValueError
+        If a code is not one of ``qparams``, the shapes do not broadcast, or a product does not fit
+        into 64 bits.
+
+    Notes
+    -----
+    Source: Nayak et al. 2019, IV.d, names bit-shifting in place of multiplication; how it rounds is
+    the course's statement.
+
+    Examples
+    --------
+    Thirteen times 4, 1, 1/2 and -1/2:
+
+    >>> qparams = LogQParams(min_exponent=-1, max_exponent=2, bit_width=4)
+    >>> codes = quantize(np.array([4.0, 1.0, 0.5, -0.5]), qparams)
+    >>> shift_multiply(np.array([13, 13, 13, 13]), codes, qparams).tolist()
+    [52, 13, 6, -7]
+    """
+    a = as_array(a, "a")
+    sign, field = _split_codes(codes, qparams)
+    xp = array_namespace(a, sign)
+    if not xp.isdtype(a.dtype, "integral") or a.dtype == xp.uint64:
+        raise TypeError(f"a must be integers that fit into int64, got dtype {a.dtype}")
+    try:
+        np.broadcast_shapes(tuple(a.shape), tuple(field.shape))
+    except ValueError:
+        raise ValueError(
+            f"a and codes must have shapes that broadcast, got {tuple(a.shape)} "
+            f"and {tuple(field.shape)}"
+        ) from None
+    exponent = xp.where(field == 0, xp.zeros_like(field), field + (qparams.min_exponent - 1))
+    left = xp.astype(xp.clip(exponent, 0, 63), xp.int64)
+    right = xp.astype(xp.clip(-exponent, 0, 63), xp.int64)
+    a = xp.astype(a, xp.int64)
+    a = xp.where(field == 0, xp.zeros_like(a), a)
+    room = xp.bitwise_right_shift(xp.full_like(left, 2**63 - 1), left)
+    if bool(xp.any((a > room) | (a < -room))):
+        raise ValueError("a times the weights must fit into 64 bits, got a product that does not")
+    signed = xp.where(sign < 0, -a, a)
+    return xp.bitwise_right_shift(xp.bitwise_left_shift(signed, left), right)

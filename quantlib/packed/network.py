@@ -1,0 +1,200 @@
+"""A whole network with packed weights: NumPy and the kernels, no torch, one file."""
+
+import json
+from dataclasses import fields, is_dataclass
+
+import numpy as np
+
+from quantlib._validation import check_finite, check_integer
+from quantlib.kernels import PackedBits
+from quantlib.kernels.packing import row_words
+from quantlib.packed.steps import STEPS, Step
+
+__all__ = ["PackedNetwork"]
+
+_KEY, _VERSION = "quantlib.packed.network", 2
+
+
+class PackedNetwork:
+    """A network that computes with packed signs.
+
+    Make one with :func:`~quantlib.binary.deploy.to_packed`.
+
+    Parameters
+    ----------
+    steps : sequence of quantlib.packed.steps.Step
+        What is done one after the other.
+    image_shape : tuple of int or None
+        C, H and W of the images, where they are fixed. None stands for any.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from quantlib import binary, data, training
+    >>> digits = data.load()
+    >>> model = binary.BinaryLeNet5(1, 8)
+    >>> _ = training.fit(model, digits, epochs=2, learning_rate=0.01, progress=False)
+    >>> network = binary.to_packed(model)
+    >>> network(digits.test_images).shape
+    (500, 10)
+    >>> same = network.predict(digits.test_images) == training.predict(model, digits.test_images)
+    >>> bool(same.all())
+    True
+    """
+
+    def __init__(self, steps, image_shape=(None, None, None)):
+        self.steps, self.image_shape = tuple(steps), tuple(image_shape)
+
+    def __call__(self, images, *, batch_size=256, num_threads=None):
+        """Return the logits of ``images``.
+
+        Parameters
+        ----------
+        images : numpy.ndarray
+            N x C x H x W, real.
+        batch_size : int
+            Images to compute at a time.
+        num_threads : int, optional
+            Threads of the kernels; all that numba has if not given.
+
+        Returns
+        -------
+        numpy.ndarray of float32
+            N x classes; N x C x H x W if the last step gives images.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If ``images`` are not floating-point, are empty or not finite in float32, or have
+            another shape than the network takes.
+        """
+        images = np.asarray(images)
+        if images.dtype.kind != "f":
+            raise TypeError(f"images must be floating-point, got dtype {images.dtype}")
+        wanted = ["N", *("CHW"[i] if s is None else str(s) for i, s in enumerate(self.image_shape))]
+        if images.ndim != 4 or any(
+            s not in (None, size)
+            for s, size in zip(self.image_shape, images.shape[1:], strict=True)
+        ):
+            raise ValueError(f"images must be {' x '.join(wanted)}, got shape {images.shape}")
+        with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused
+            images = images.astype(np.float32, copy=False)
+        if not (images.size and np.isfinite(images).all()):  # the quicker question first
+            check_finite(images, "images")
+        batch_size = check_integer(batch_size, "batch_size", 1, 2**31)
+        results = []
+        for start in range(0, len(images), batch_size):
+            x = images[start : start + batch_size].transpose(0, 2, 3, 1)
+            x = np.ascontiguousarray(x)
+            for step in self.steps:
+                x = step(x, num_threads)
+            x = x if x.ndim == 2 else x.transpose(0, 3, 1, 2)
+            results.append(x.astype(np.float32, copy=False))
+        return results[0] if len(results) == 1 else np.concatenate(results)
+
+    def predict(self, images, *, batch_size=256, num_threads=None):
+        """Return the class with the largest logit for each image (int64, N).
+
+        Parameters and errors are those of a call.
+        """
+        return self(images, batch_size=batch_size, num_threads=num_threads).argmax(axis=1)
+
+    @property
+    def nbytes(self):
+        """Bytes that the weights, scales and thresholds take in memory."""
+        return sum(array.nbytes for array in _arrays(self.steps))
+
+    def __repr__(self):
+        names = " - ".join(type(step).__name__ for step in self.steps)
+        return f"<PackedNetwork of {self.nbytes:,} bytes: {names}>"
+
+    def save(self, path):
+        """Write the network to one safetensors file at ``path``.
+
+        Signs are stored as the rows of :class:`quantlib.kernels.packing.PackedBits`, 64 to a word.
+        """
+        from safetensors.numpy import save_file
+
+        tensors = {}
+        steps = [_describe(step, tensors) for step in self.steps]
+        header = {"version": _VERSION, "image_shape": self.image_shape, "steps": steps}
+        save_file(tensors, path, metadata={_KEY: json.dumps(header)})
+
+    @classmethod
+    def load(cls, path):
+        """Read a network that :meth:`save` wrote.
+
+        Raises
+        ------
+        ValueError
+            If the file at ``path`` is not such a file.
+        """
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(path, framework="numpy") as file:
+                header = json.loads((file.metadata() or {})[_KEY])
+                if header["version"] != _VERSION:
+                    raise ValueError(f"version {header['version']} is unknown")
+                steps = [_restore(step, file.get_tensor) for step in header["steps"]]
+            return cls(steps, tuple(header["image_shape"]))
+        except (SafetensorError, AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"path must be a file saved by PackedNetwork, got {path} ({error})"
+            ) from error
+
+
+def _arrays(value):
+    """Return all arrays and packed signs that a step, or steps, hold."""
+    if isinstance(value, np.ndarray | PackedBits):
+        return [value]
+    if isinstance(value, tuple):
+        return [array for item in value for array in _arrays(item)]
+    if isinstance(value, Step):
+        return [array for f in fields(value) for array in _arrays(getattr(value, f.name))]
+    return []
+
+
+def _describe(value, tensors):
+    """Return ``value`` in words that JSON has; put arrays into ``tensors``."""
+    key = str(len(tensors))
+    if isinstance(value, np.ndarray):
+        tensors[key] = np.ascontiguousarray(value)
+        return {"tensor": key}
+    if isinstance(value, PackedBits):
+        tensors[key] = np.ascontiguousarray(row_words(value))
+        about = {"shape": value.shape, "axis": value.axis, "panels": value.panels}
+        return {"signs": key, **about}
+    if is_dataclass(value):
+        parts = {f.name: _describe(getattr(value, f.name), tensors) for f in fields(value)}
+        return {"step": type(value).__name__, **parts}
+    if isinstance(value, tuple | list):
+        return [_describe(item, tensors) for item in value]
+    return value
+
+
+def _restore(value, tensor):
+    """Undo :func:`_describe`."""
+    if isinstance(value, list):
+        return tuple(_restore(item, tensor) for item in value)
+    if not isinstance(value, dict):
+        return value
+    if "tensor" in value:
+        return tensor(value["tensor"])
+    if "signs" in value:
+        return _restore_signs(
+            tensor(value["signs"]), **{k: value[k] for k in value if k != "signs"}
+        )
+    parts = {name: _restore(part, tensor) for name, part in value.items() if name != "step"}
+    return STEPS[value["step"]](**parts)
+
+
+def _restore_signs(words, shape, axis, panels):
+    rest = [*shape[:axis], *shape[axis + 1 :]]
+    needed = (*rest, -(-shape[axis] // 64))
+    if words.dtype != np.uint64 or words.shape != needed:
+        raise ValueError(
+            f"signs of shape {shape} need {needed} words, got {words.dtype} of {words.shape}"
+        )
+    packed = PackedBits(words, tuple(shape), axis)
+    return packed.as_panels() if panels else packed

@@ -1,0 +1,565 @@
+"""Uniform quantization: a real number as an integer code, a scale and a zero point.
+
+.. math:: \\hat x = s\\,(x_q - z), \\qquad
+          x_q = \\mathrm{clamp}(\\mathrm{round}(x / s) + z,\\ q_{\\min},\\ q_{\\max})
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from array_api_compat import array_namespace, device
+
+from quantlib._validation import (
+    as_array,
+    as_float_array,
+    check_axis,
+    check_bit_width,
+    check_choice,
+    detached,
+)
+
+__all__ = [
+    "QParams",
+    "choose_qparams",
+    "dequantize",
+    "fake_quantize",
+    "nayak_asymmetric",
+    "nayak_symmetric",
+    "qparams_from_range",
+    "quant_range",
+    "quantize",
+]
+
+
+def quant_range(bit_width, signed=True, narrow_range=False):
+    r"""Smallest and largest code of a bit width.
+
+    Signed codes go from :math:`-2^{b-1}` to :math:`2^{b-1}-1`, unsigned ones from 0 to
+    :math:`2^b-1`. A narrow range leaves out the smallest code, so that signed codes are symmetric.
+
+    Parameters
+    ----------
+    bit_width : int
+        Bits a code, 1 to 16.
+    signed, narrow_range : bool
+        As above. A narrow range needs 2 bits or more.
+
+    Returns
+    -------
+    quant_min, quant_max : int
+
+    Raises
+    ------
+    ValueError
+        If ``bit_width`` is out of range.
+
+    Examples
+    --------
+    >>> quant_range(8), quant_range(8, signed=False), quant_range(8, narrow_range=True)
+    ((-128, 127), (0, 255), (-127, 127))
+    """
+    bit_width = check_bit_width(bit_width, 2 if narrow_range else 1, 16)
+    quant_min = -(2 ** (bit_width - 1)) if signed else 0
+    return quant_min + bool(narrow_range), quant_min + 2**bit_width - 1
+
+
+@dataclass(frozen=True, eq=False)
+class QParams:
+    """What is needed to go from real numbers to integer codes and back.
+
+    Attributes
+    ----------
+    scale : float or 1-D numpy.ndarray
+        Width of a step, in the unit of the data. One number for the whole tensor
+        (``axis=None``), or one for each index along ``axis``.
+    zero_point : int or 1-D numpy.ndarray
+        The code that stands for 0.
+    bit_width : int
+        Bits a code, 1 to 16.
+    signed : bool
+        Whether codes are signed.
+    narrow_range : bool
+        Whether the smallest code is left out.
+    axis : int or None
+        The axis along which scales differ; None is per tensor.
+
+    Raises
+    ------
+    ValueError
+        If a scale is not positive and finite, a zero point is out of the codes' range, or the
+        shapes don't fit ``axis``.
+
+    Notes
+    -----
+    Source: Chenna, equations (1) and (2). Their range contains 0, so that 0 is exact.
+
+    Examples
+    --------
+    >>> QParams(scale=0.5, zero_point=0, bit_width=4).quant_max
+    7
+    """
+
+    scale: float | np.ndarray
+    zero_point: int | np.ndarray
+    bit_width: int
+    signed: bool = True
+    narrow_range: bool = False
+    axis: int | None = None
+
+    def __post_init__(self):
+        scale, zero_point = np.asarray(self.scale), np.asarray(self.zero_point)
+        wanted = 0 if self.axis is None else 1
+        if scale.ndim != wanted or zero_point.shape != scale.shape:
+            raise ValueError(
+                f"scale and zero_point must have the same shape, with {wanted} axes for "
+                f"axis={self.axis}, got shapes {scale.shape} and {zero_point.shape}"
+            )
+        if not (np.isfinite(scale).all() and (scale > 0).all()):
+            raise ValueError(f"scale must be positive and finite, got {self.scale}")
+        if zero_point.dtype.kind not in "iu":
+            raise TypeError(f"zero_point must be a whole number, got {self.zero_point!r}")
+        if (zero_point < self.quant_min).any() or (zero_point > self.quant_max).any():
+            raise ValueError(
+                f"zero_point must be from {self.quant_min} to {self.quant_max}, "
+                f"got {self.zero_point}"
+            )
+
+    @property
+    def quant_min(self):
+        """Smallest code."""
+        return quant_range(self.bit_width, self.signed, self.narrow_range)[0]
+
+    @property
+    def quant_max(self):
+        """Largest code."""
+        return quant_range(self.bit_width, self.signed, self.narrow_range)[1]
+
+
+def qparams_from_range(
+    low,
+    high,
+    bit_width=8,
+    *,
+    symmetric=True,
+    signed=True,
+    narrow_range=None,
+    axis=None,
+    dtype="float32",
+):
+    r"""Scale and zero point that map the real range ``low`` to ``high`` onto the codes.
+
+    Asymmetric, the two ends of the range go to the two ends of the codes:
+
+    .. math:: s = \frac{x_{\max} - x_{\min}}{q_{\max} - q_{\min}}, \qquad
+              z = \mathrm{round}(q_{\min} - x_{\min} / s)
+
+    Symmetric, :math:`z = 0` and :math:`s = \max(|x_{\min}|, |x_{\max}|) / q_{\max}`; symmetric
+    unsigned codes, for data that is never negative, begin at :math:`z = q_{\min}`. The range is
+    first widened to contain 0: only then is 0 one of the codes and exact.
+
+    Parameters
+    ----------
+    low, high : float or 1-D array
+        The range; arrays with one entry for each index along ``axis``.
+    bit_width : int
+        1 to 16; symmetric signed codes need 2 or more.
+    symmetric : bool
+        Whether the zero point is fixed, as above.
+    signed : bool
+        Whether codes are signed.
+    narrow_range : bool or None
+        Whether to leave out the smallest code; None means yes for symmetric signed codes.
+    axis : int or None
+        Handed on to :class:`QParams`.
+    dtype : str
+        Precision to which the scale is rounded, ``"float32"`` or ``"float64"``.
+
+    Returns
+    -------
+    QParams
+        A range of width 0 gets scale 1; a scale too small for ``dtype`` the smallest normal one.
+
+    Raises
+    ------
+    ValueError
+        If ``low`` is above ``high``, a bound is not finite, the scale would be too large for
+        ``dtype``, unsigned symmetric codes are asked for a range with negative numbers, or
+        ``dtype`` is neither of the two.
+
+    Notes
+    -----
+    Source: Chenna, equations (3) and (4). He writes :math:`z = \mathrm{round}(q_{\max} -
+    x_{\max}/s)`, which is the same number before rounding. For symmetric codes without narrow
+    range torch.ao divides by :math:`(q_{\max} - q_{\min})/2`, 127.5 at 8 bits, and clips the
+    largest value; here the largest value always has a code.
+
+    Examples
+    --------
+    >>> qparams_from_range(-1.0, 3.0, bit_width=2, symmetric=False, signed=False).zero_point
+    1
+    """
+    check_choice(dtype, "dtype", ("float32", "float64"))
+    narrow_range = bool(symmetric and signed) if narrow_range is None else bool(narrow_range)
+    check_bit_width(bit_width, 2 if symmetric and signed else 1, 16)
+    quant_min, quant_max = quant_range(bit_width, signed, narrow_range)
+    low, high = np.asarray(low, np.float64), np.asarray(high, np.float64)
+    if not (np.isfinite(low).all() and np.isfinite(high).all() and (low <= high).all()):
+        raise ValueError(f"low and high must be finite, low not above high, got {low} and {high}")
+    low, high = np.minimum(low, 0.0), np.maximum(high, 0.0)
+    if not symmetric:
+        # Two divisions, since high - low can overflow.
+        with np.errstate(over="ignore"):
+            scale = high / (quant_max - quant_min) - low / (quant_max - quant_min)
+    elif signed:
+        scale = np.maximum(-low, high) / quant_max
+    elif (low < 0).any():
+        raise ValueError(
+            "low must not be negative where symmetric=True and signed=False, "
+            f"got {low.min()}; unsigned symmetric codes have no negative numbers"
+        )
+    else:
+        scale = high / (quant_max - quant_min)
+    scale = np.where(scale == 0.0, 1.0, scale)
+    with np.errstate(over="ignore"):
+        scale = np.maximum(scale, np.finfo(dtype).tiny).astype(dtype).astype(np.float64)
+    if np.isinf(scale).any():
+        raise ValueError(
+            f"low and high must lie close enough for a scale in {dtype}, "
+            f"got {low.min()} and {high.max()} at {bit_width} bits"
+        )
+    if symmetric:
+        zero_point = np.full(scale.shape, max(0, quant_min), np.int64)
+    else:
+        zero_point = np.clip(np.rint(quant_min - low / scale), quant_min, quant_max)
+        zero_point = zero_point.astype(np.int64)
+    if axis is None and scale.ndim == 0:
+        scale, zero_point = float(scale), int(zero_point)
+    return QParams(scale, zero_point, bit_width, bool(signed), narrow_range, axis)
+
+
+def choose_qparams(x, bit_width=8, *, symmetric=True, signed=True, narrow_range=None, axis=None):
+    r"""Scale and zero point for a tensor, from its smallest and largest value.
+
+    :func:`qparams_from_range` with :math:`x_{\min} = \min x` and :math:`x_{\max} = \max x`, of the
+    whole tensor or of each index along ``axis``.
+
+    Parameters
+    ----------
+    x : array
+        NumPy array or torch tensor of any shape.
+    bit_width, symmetric, signed, narrow_range
+        As for :func:`qparams_from_range`.
+    axis : int or None
+        None: one scale for the tensor. Otherwise one for each index along this axis
+        (0 for the output channels of a convolution's weights).
+
+    Returns
+    -------
+    QParams
+
+    Raises
+    ------
+    ValueError
+        If ``x`` is empty, has NaN or infinity, has no such axis, or is negative where unsigned
+        symmetric codes are asked for; if its range is too wide for a scale of its own precision,
+        as :math:`\pm 3 \cdot 10^{38}` in float32 at 1 bit; or if ``bit_width`` is out of range.
+
+    Notes
+    -----
+    Source: Chenna, equations (3) and (4) and section 3.1; Nayak, III.a (2) for the symmetric
+    scale.
+
+    Examples
+    --------
+    >>> choose_qparams(np.array([-1.0, 0.0, 0.5]), bit_width=2).scale
+    1.0
+    """
+    x = detached(as_float_array(x, "x"))
+    xp = array_namespace(x)
+    if axis is None:
+        low, high = float(xp.min(x)), float(xp.max(x))
+    else:
+        axis = check_axis(axis, x.ndim)
+        others = tuple(i for i in range(x.ndim) if i != axis)
+        low, high = ([float(v) for v in f(x, axis=others)] for f in (xp.min, xp.max))
+    return qparams_from_range(
+        low,
+        high,
+        bit_width,
+        symmetric=symmetric,
+        signed=signed,
+        narrow_range=narrow_range,
+        axis=axis,
+        dtype="float64" if x.dtype == xp.float64 else "float32",
+    )
+
+
+def quantize(x, qparams):
+    r"""Integer codes of real numbers.
+
+    .. math:: x_q = \mathrm{clamp}(\mathrm{round}(x / s) + z,\ q_{\min},\ q_{\max})
+
+    Ties round to the even integer, and the zero point is added after rounding.
+
+    Parameters
+    ----------
+    x : array
+        NumPy array or torch tensor of any shape.
+    qparams : QParams
+        As :func:`choose_qparams` gives.
+
+    Returns
+    -------
+    array of int32
+        Of the kind and shape of ``x``. :func:`quantlib.packed.tensor.pack` stores them in
+        ``bit_width`` bits each.
+
+    Raises
+    ------
+    ValueError
+        If ``x`` is empty, has NaN or infinity, or does not fit the per-channel ``qparams``.
+
+    Notes
+    -----
+    Source: Chenna, equation (1); the clamp is not printed there, but a code must exist.
+    The quotient is ``x`` times the reciprocal of the scale in float32 (float64 for float64
+    data), as in ``torch.fake_quantize_per_tensor_affine``, with which codes agree to the bit. A
+    quotient within a few parts in 2**24 of a tie can so fall on the tie's other side.
+    ``torch.quantize_per_tensor`` adds the zero point before rounding: with an odd zero point,
+    ties go the other way.
+
+    Examples
+    --------
+    >>> quantize(np.array([-1.0, 0.25, 0.75, 9.0]), QParams(0.5, 0, bit_width=4)).tolist()
+    [-2, 0, 2, 7]
+    """
+    x = as_float_array(x, "x")
+    xp = array_namespace(x)
+    working = xp.float64 if x.dtype == xp.float64 else xp.float32
+    scale, zero_point = np.asarray(qparams.scale), np.asarray(qparams.zero_point)
+    precision = np.float64 if x.dtype == xp.float64 else np.float32
+    with np.errstate(over="ignore", divide="ignore"):
+        reciprocal = (1 / scale.astype(precision)).astype(precision)
+    if not np.isfinite(reciprocal).all():
+        raise ValueError(f"qparams.scale is too small for {precision.__name__}: {scale.min()}")
+    with np.errstate(over="ignore"):  # a huge x is clamped below, infinite or not
+        ratio = xp.astype(x, working) * _along(reciprocal, x, qparams.axis, working)
+    codes = xp.round(ratio) + _along(zero_point, x, qparams.axis, working)
+    return xp.astype(xp.clip(codes, qparams.quant_min, qparams.quant_max), xp.int32)
+
+
+def dequantize(codes, qparams):
+    r"""Real numbers that integer codes stand for.
+
+    .. math:: \hat x = s\,(x_q - z)
+
+    Parameters
+    ----------
+    codes : array of integers
+        NumPy array or torch tensor, as :func:`quantize` gives.
+    qparams : QParams
+        The ones they were quantized with.
+
+    Returns
+    -------
+    array of float32
+        Of the kind and shape of ``codes``.
+
+    Raises
+    ------
+    TypeError
+        If ``codes`` are not integers.
+    ValueError
+        If a code is outside the range of ``qparams``, the shape does not fit, or a scale is too
+        large for float32.
+
+    Notes
+    -----
+    Source: Chenna, equation (2).
+
+    Examples
+    --------
+    >>> dequantize(np.array([-2, 0, 7]), QParams(0.5, 0, bit_width=4)).tolist()
+    [-1.0, 0.0, 3.5]
+    """
+    codes = as_array(codes, "codes")
+    xp = array_namespace(codes)
+    if not xp.isdtype(codes.dtype, "integral"):
+        raise TypeError(f"codes must be integers, got dtype {codes.dtype}")
+    low, high = qparams.quant_min, qparams.quant_max
+    if 0 not in codes.shape and not low <= int(xp.min(codes)) <= int(xp.max(codes)) <= high:
+        raise ValueError(
+            f"codes must be from {low} to {high}, got {int(xp.min(codes))} to {int(xp.max(codes))}"
+        )
+    return _to_real(codes, qparams, xp.float32)
+
+
+def fake_quantize(x, qparams):
+    r"""Round real numbers to the values that codes can stand for; the result is still float.
+
+    .. math:: \hat x = s\,(\mathrm{clamp}(\mathrm{round}(x / s) + z,\ q_{\min},\ q_{\max}) - z)
+
+    Parameters
+    ----------
+    x : array
+        NumPy array or torch tensor of any shape.
+    qparams : QParams
+        As :func:`choose_qparams` gives.
+
+    Returns
+    -------
+    array
+        Of the kind, shape and floating-point type of ``x``. Its gradient with respect to ``x`` is
+        that of rounding: zero.
+
+    Raises
+    ------
+    ValueError
+        As for :func:`quantize`, and if a scale is too large for the precision of ``x``.
+
+    Notes
+    -----
+    Source: Chenna, section 8. It saves no memory: it shows what a quantized tensor would compute.
+    Agrees to the bit with ``torch.fake_quantize_per_tensor_affine`` and ``…_per_channel_affine``.
+
+    Examples
+    --------
+    >>> fake_quantize(np.array([-1.0, 0.3, 9.0]), QParams(0.5, 0, bit_width=4)).tolist()
+    [-1.0, 0.5, 3.5]
+    """
+    x = as_float_array(x, "x")
+    xp = array_namespace(x)
+    working = xp.float64 if x.dtype == xp.float64 else xp.float32
+    return xp.astype(_to_real(quantize(x, qparams), qparams, working), x.dtype)
+
+
+def _to_real(codes, qparams, dtype):
+    """Return ``scale * (codes - zero_point)`` in ``dtype``."""
+    xp = array_namespace(codes)
+    zero_point = _along(np.asarray(qparams.zero_point), codes, qparams.axis, xp.int32)
+    scale = np.asarray(qparams.scale)
+    largest = float(xp.finfo(dtype).max)
+    if (scale > largest).any():  # as infinity it would make NaN of the code of 0
+        raise ValueError(f"qparams.scale must be at most {largest} here, got {scale.max()}")
+    scale = _along(scale, codes, qparams.axis, dtype)
+    with np.errstate(over="ignore"):  # the outermost levels can lie beyond the largest float
+        return scale * xp.astype(xp.astype(codes, xp.int32) - zero_point, dtype)
+
+
+def _along(values, x, axis, dtype):
+    """Return per-tensor or per-channel ``values`` as an array that broadcasts against ``x``."""
+    xp = array_namespace(x)
+    if axis is not None:
+        axis = check_axis(axis, x.ndim)
+        if x.shape[axis] != len(values):
+            raise ValueError(
+                f"x must have {len(values)} entries along axis {axis}, one for each scale, "
+                f"got shape {tuple(x.shape)}"
+            )
+        values = values.reshape([-1 if i == axis else 1 for i in range(x.ndim)])
+    return xp.asarray(values, dtype=dtype, device=device(x))
+
+
+def nayak_asymmetric(x, bit_width):
+    r"""Asymmetric codes exactly as Nayak, III.a (1) prints them.
+
+    .. math:: x_q = \mathrm{round}\left((x - \min x)\,\frac{2^n - 1}{\max x - \min x}\right)
+
+    Parameters
+    ----------
+    x : array
+        NumPy array or torch tensor with at least two different values.
+    bit_width : int
+        n, 1 to 16.
+
+    Returns
+    -------
+    codes : array of int32
+        0 to ``2**bit_width - 1``; decode with ``scale * codes + minimum``.
+    scale, minimum : float
+        :math:`(\max x - \min x) / (2^n - 1)` and :math:`\min x`.
+
+    Raises
+    ------
+    ValueError
+        If ``x`` is constant: the printed formula then divides by zero. Also if its range leaves
+        float64, above :math:`1.8 \cdot 10^{308}` or next to the smallest numbers.
+
+    Notes
+    -----
+    The offset is the float ``minimum``, not an integer zero point. So 0 is in general not among
+    the values: zero padding, ReLU's zeros and pruned weights come back as something else.
+    :func:`quantize` is the scheme in which 0 is exact.
+
+    Examples
+    --------
+    >>> codes, scale, minimum = nayak_asymmetric(np.array([-1.0, 0.0, 2.0]), 2)
+    >>> codes.tolist(), (scale * codes + minimum).tolist()
+    ([0, 1, 3], [-1.0, 0.0, 2.0])
+    >>> codes, scale, minimum = nayak_asymmetric(np.array([-1.0, 0.0, 1.0]), 2)
+    >>> print(round(scale * float(codes[1]) + minimum, 3))
+    0.333
+    """
+    bit_width = check_bit_width(bit_width, 1, 16)
+    x = detached(as_float_array(x, "x"))
+    xp = array_namespace(x)
+    low, high = float(xp.min(x)), float(xp.max(x))
+    if low == high:
+        raise ValueError(f"x must have two different values, got only {low}")
+    factor, scale = _factor_and_scale(2**bit_width - 1, high - low)
+    codes = xp.round((xp.astype(x, xp.float64) - low) * factor)
+    return xp.astype(codes, xp.int32), scale, low
+
+
+def nayak_symmetric(x, bit_width):
+    r"""Symmetric codes exactly as Nayak, III.a (2) prints them.
+
+    .. math:: x_q = \mathrm{round}\left(x\,\frac{2^{n-1} - 1}{\max |x|}\right)
+
+    Parameters
+    ----------
+    x : array
+        NumPy array or torch tensor with at least one value that is not 0.
+    bit_width : int
+        n, 2 to 16.
+
+    Returns
+    -------
+    codes : array of int32
+        :math:`-(2^{n-1}-1)` to :math:`2^{n-1}-1`; decode with ``scale * codes``.
+    scale : float
+        :math:`\max |x| / (2^{n-1} - 1)`.
+
+    Raises
+    ------
+    ValueError
+        If ``x`` is all zero: the printed formula then divides by zero. Also if its largest
+        magnitude is next to the smallest numbers of float64.
+
+    Notes
+    -----
+    The same codes as :func:`quantize` gives with ``symmetric=True`` and the narrow range.
+
+    Examples
+    --------
+    >>> codes, scale = nayak_symmetric(np.array([-1.0, 0.2, 0.5]), 3)
+    >>> codes.tolist(), round(scale, 4)
+    ([-3, 1, 2], 0.3333)
+    """
+    bit_width = check_bit_width(bit_width, 2, 16)
+    x = detached(as_float_array(x, "x"))
+    xp = array_namespace(x)
+    largest = float(xp.max(xp.abs(x)))
+    if largest == 0.0:
+        raise ValueError("x must have a value that is not 0, got all zero")
+    factor, scale = _factor_and_scale(2 ** (bit_width - 1) - 1, largest)
+    codes = xp.round(xp.astype(x, xp.float64) * factor)
+    return xp.astype(codes, xp.int32), scale
+
+
+def _factor_and_scale(n_steps, width):
+    """Return ``n_steps / width`` and ``width / n_steps``, refused where one is 0 or infinite."""
+    factor, scale = n_steps / width, width / n_steps
+    if not (0 < factor < np.inf and 0 < scale < np.inf):
+        raise ValueError(f"x must have a range that float64 can divide by, got {width}")
+    return factor, scale

@@ -1,0 +1,110 @@
+"""The checks notice small mistakes: mutants of the model answers lose points.
+
+`tools/mutate.py` makes the numbers that the book shows; here they are made anew.
+"""
+
+import json
+
+import pytest
+import torch
+
+from tools import mutation
+from quantgrader.cases.case import Case, equals
+from tools import mutate
+from tools.course import ROOT, assignment_names
+
+NAMES = assignment_names(ROOT / "solutions")
+# A function that trains a network: on another processor a mutant near the line may fall on its
+# other side.
+TRAINS = ("train_binary_network",)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Two test processes on two cores: threads of torch would only wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("name", NAMES)
+def test_mutants_that_matter_lose_points(name):
+    found = mutate.as_data({name: mutate.examine(name)})[name]
+    shown = json.loads(mutate.RESULTS.read_text(encoding="utf-8"))
+    assert sorted(shown) == NAMES
+    for function, row in found.items():
+        assert row["mutants"] >= row["matter"] > 0, function
+        if function in TRAINS:
+            assert row["mutants"] == shown[name][function]["mutants"]
+            assert row["killed"] >= 0.95 * row["matter"]
+            continue
+        # Those that live are known, and it is known why they may.
+        assert all(row["survivors"].values()), (function, row["survivors"])
+        assert row == shown[name][function], "run `python -m tools.mutate`"
+    matter = sum(row["matter"] for row in found.values())
+    killed = sum(row["killed"] for row in found.values())
+    assert killed >= 0.95 * matter
+    assert found.keys() == shown[name].keys()
+
+
+def test_every_reason_is_of_a_survivor():
+    shown = json.loads(mutate.RESULTS.read_text(encoding="utf-8"))
+    reasons = json.loads(mutate.REASONS.read_text(encoding="utf-8"))
+    for name, functions in reasons.items():
+        for function, changes in functions.items():
+            assert changes.keys() == shown[name][function]["survivors"].keys()
+
+
+# The machine itself ----------------------------------------------------------------------------
+
+SOURCE = '''
+def clamp(x, low=0, high=10):
+    """Text stays."""
+    if x < low and x != high:
+        x = low
+    return min(abs(x), high)
+'''
+
+
+def test_mutants_are_different_functions_with_one_change():
+    changes = {m.change for m in mutation.mutants(SOURCE)}
+    assert {
+        "x < low: < becomes <=",
+        "x < low: < becomes >",
+        "x != high: != becomes ==",
+        "x < low and x != high: and, or exchanged",
+        "min: becomes max",
+        "min(abs(x), high): abs(...) left out",
+        "min(abs(x), high): arguments exchanged",
+        "if x < low and x != high: always True",
+        "if x < low and x != high: always False",
+        "if x < low and x != high: line left out: x = low",
+    } <= changes
+    sources = [m.source for m in mutation.mutants(SOURCE)]
+    assert len(set(sources)) == len(sources) > 14
+    for source in sources:
+        compile(source, "<mutant>", "exec")
+        assert "Text stays." in source
+
+
+def test_survivors_are_those_that_no_case_notices():
+    cases = [Case((x,), equals(y, "Wrong.")) for x, y in ((-3, 0), (4, 4))]
+    few = mutation.examine(SOURCE, "clamp", {}, cases)
+    assert "arguments: 10 becomes 11" not in few.survivors  # no input that was tried shows it
+    more = [Case((x,), equals(y, "Wrong.")) for x, y in ((20, 10), (0, 0), (11, 10))]
+    assert any(
+        "10 becomes 11" in s for s in mutation.examine(SOURCE, "clamp", {}, cases, more).survivors
+    )
+    all_of_them = mutation.examine(SOURCE, "clamp", {}, cases + more)
+    assert not any("10 becomes" in s for s in all_of_them.survivors)
+    assert all_of_them.killed > few.killed
+
+
+def test_a_mutant_that_does_not_end_is_killed():
+    source = "def count(n):\n    while n > 0:\n        n = n - 1\n    return n\n"
+    cases = [Case((3,), equals(0, "Wrong."))]
+    result = mutation.examine(source, "count", {}, cases, seconds=0.2)
+    assert result.killed >= 3
+    assert not any("line left out: n" in s for s in result.survivors)

@@ -1,0 +1,155 @@
+"""What the kernels ask of the machine: threads, compilation, other processors, no compiler."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numba
+import numpy as np
+import pytest
+from numba import get_thread_id, njit, prange
+
+from quantlib import kernels
+from quantlib.kernels import _threads
+from tests.kernels.checks import CHECKS
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def in_a_new_process(code, **environment):
+    """Run Python ``code`` and return what it printed, read as JSON."""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+FIRST_USE = """
+import json
+from tests.kernels import checks as kernel_checks
+print(json.dumps({str(n): kernel_checks.first_use_seconds(n) for n in %s}))
+"""
+
+
+def test_importing_is_quick_and_compiles_nothing():
+    code = """
+import json, sys, time
+start = time.process_time()
+import quantlib
+took, loaded = time.process_time() - start, "numba" in sys.modules
+from quantlib import kernels
+kernels.xnor_gemm, kernels.bitplane_gemm, kernels.shift_gemm, kernels.pack_signs
+from numba.core.dispatcher import Dispatcher
+compiled = [
+    f"{name}.{key}"
+    for name, module in list(sys.modules.items()) if name.startswith("quantlib.kernels")
+    for key, value in vars(module).items()
+    if isinstance(value, Dispatcher) and value.signatures
+]
+print(json.dumps([took, loaded, compiled, "torch" in sys.modules]))
+"""
+    took, loaded, compiled, torch = in_a_new_process(code)
+    assert took < 0.3
+    assert not loaded and not compiled and not torch
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_without_compilation(name, uncompiled):
+    assert uncompiled[name] > 0
+
+
+@pytest.fixture(scope="module")
+def uncompiled():
+    return in_a_new_process(FIRST_USE % "[1]", NUMBA_DISABLE_JIT="1")["1"]
+
+
+COMPILED = """
+import json
+from numba.core import event
+from tests.kernels import checks
+with event.install_recorder("numba:compile") as compiled:
+    checks.first_use_seconds(2)
+print(json.dumps(len(compiled.buffer)))
+"""
+
+
+def test_what_one_process_compiled_the_next_one_does_not(tmp_path):
+    environment = {"NUMBA_CACHE_DIR": str(tmp_path)}
+    assert in_a_new_process(COMPILED, **environment) > 0
+    assert in_a_new_process(COMPILED, **environment) == 0
+
+
+def test_correct_on_a_processor_without_vector_popcount(tmp_path):
+    environment = {
+        "NUMBA_CACHE_DIR": str(tmp_path),
+        "NUMBA_CPU_NAME": "generic",
+        "NUMBA_CPU_FEATURES": "",
+    }
+    assert set(in_a_new_process(FIRST_USE % "[1]", **environment)["1"]) == set(CHECKS)
+
+
+@njit(parallel=True)
+def _ids(n_tasks, found):
+    for task in prange(n_tasks):
+        found[task] = get_thread_id()
+        total = 0.0
+        for i in range(20_000):
+            total += np.sqrt(i)
+        found[task] += 0 * total
+
+
+def serial(n_tasks, found):
+    found[:] = -1
+
+
+@pytest.mark.skipif(numba.config.NUMBA_NUM_THREADS < 2, reason="one processor only")
+def test_the_number_of_threads_is_obeyed_and_left_as_it_was():
+    before = numba.get_num_threads()
+    found = np.zeros(64)
+    for threads in (1, 2):
+        _threads.run(serial, _ids, threads, len(found), found)
+        assert len(set(found)) <= threads
+        assert (found == -1).all() == (threads == 1)
+    assert numba.get_num_threads() == before
+    with pytest.raises(ZeroDivisionError):
+        _threads.run(serial, lambda n: 1 // 0, 2, 9)
+    assert numba.get_num_threads() == before
+
+
+def test_all_threads_are_used_if_no_number_is_given():
+    assert _threads.thread_count(None) == numba.get_num_threads()
+
+
+def test_torch_keeps_its_number_of_threads():
+    """numba's threads, when they start, would give torch as many as themselves."""
+    code = """
+import json, numpy as np, torch
+torch.set_num_threads(1)
+from quantlib import kernels
+x = kernels.pack_signs(np.ones((512, 512), np.float32))
+first = torch.get_num_threads()
+kernels.xnor_gemm(x, x)
+kernels.xnor_gemm(x, x, num_threads=%d)
+print(json.dumps([first, torch.get_num_threads()]))
+"""
+    assert in_a_new_process(code % numba.config.NUMBA_NUM_THREADS) == [1, 1]
+
+
+def test_one_thread_uses_one_processor():
+    rng = np.random.default_rng(0)
+    a = kernels.pack_signs(rng.standard_normal((512, 2048)))
+    b = a.as_panels()
+    kernels.xnor_gemm(a, b, num_threads=1)
+    start, processor = time.thread_time(), time.process_time()
+    for _ in range(20):
+        kernels.xnor_gemm(a, b, num_threads=1)
+    assert time.process_time() - processor < 1.2 * (time.thread_time() - start) + 0.02

@@ -182,7 +182,7 @@ def parameter_bits(model, include="weights"):
         real = 8 * layer.weight.element_size()
         bits += layer.weight.numel() * (1 if name in binary else real)
         if include == "all":
-            scales = name in binary and layer.scale == "channel"
+            scales = name in binary and layer.weight_quant.scale == "channel"
             bits += real * len(layer.weight) * (scales + (layer.bias is not None))
     if include == "all":
         for module in model.modules():

@@ -1,4 +1,4 @@
-"""Layers with binary weights, and with binary activations if their method has them.
+"""Layers by the papers' names: BinaryConnect, BWN, BNN and XNOR-Net.
 
 =================  ==============  =======================  ============================
 method             weights         activations              scale of the result
@@ -8,81 +8,53 @@ method             weights         activations              scale of the result
 ``bnn``            sign(W)         sign(X)                  none
 ``xnor``           sign(W)         sign(X)                  alpha of the filter, K of X
 =================  ==============  =======================  ============================
-
-The weights that training changes stay real: they are latent. Only their signs are used.
 """
 
 import torch
-from torch import nn
-from torch.nn import functional
 
 from quantlib._validation import check_choice, check_integer
-from quantlib.binary.scales import (
-    GRADIENTS,
-    activation_scales,
-    check_pair,
-    check_window,
-    signs_and_scales,
+from quantlib.binary.quantizers import (
+    SignActivations,
+    SignWeights,
+    XnorActivations,
+    check_stochastic,
 )
-from quantlib.binary.ste import check_clip_value, check_tensor, sign_ste, sign_stochastic_ste
-from quantlib.models import check_model
+from quantlib.binary.scales import check_pair
+from quantlib.layers import QuantConv2d, QuantLinear, quantized
 
-__all__ = ["METHODS", "BinaryConv2d", "BinaryLinear", "binary_layers", "clip_latent_"]
+__all__ = ["METHODS", "BinaryConv2d", "BinaryLinear", "binary_layers", "clip_latent_", "quantizers"]
 
-#: How a layer is made binary.
-METHODS = ("binaryconnect", "bwn", "bnn", "xnor")
-
-
-class _BinaryLayer:
-    """What the two layers share."""
-
-    def _set_method(self, method, stochastic, gradient, clip_value):
-        check_choice(method, "method", METHODS)
-        check_choice(gradient, "gradient", GRADIENTS)
-        if not isinstance(stochastic, bool):
-            raise TypeError(f"stochastic must be True or False, got {stochastic!r}")
-        self.method, self.stochastic, self.gradient = method, stochastic, gradient
-        self.clip_value = check_clip_value(clip_value)
-
-    @property
-    def binary_activations(self):
-        """Whether the layer takes the signs of its input."""
-        return self.method in ("bnn", "xnor")
-
-    @property
-    def scale(self):
-        """``"channel"`` if the layer has an alpha for each filter, else ``"none"``."""
-        return "channel" if self.method in ("bwn", "xnor") else "none"
-
-    def extra_repr(self):
-        """Return the layer's sizes and its method."""
-        return f"{super().extra_repr()}, method={self.method!r}"
-
-    def _weights(self):
-        """Return the signs of the weights, and alpha or None."""
-        signs, alpha = signs_and_scales(self.weight, self.scale, self.gradient, self.clip_value)
-        if self.stochastic and self.training and not self.binary_activations:
-            drawn = sign_stochastic_ste(self.weight.detach())
-            signs = signs + (drawn - signs).detach()  # their values, with the gradient of signs
-        return signs, alpha
-
-    def _activations(self, x):
-        if not self.binary_activations:
-            return x
-        if self.stochastic and self.training:
-            return sign_stochastic_ste(x, self.clip_value)
-        return sign_ste(x, self.clip_value)
-
-    def _scaled(self, sums, alpha, magnitudes):
-        """Return ``sums`` times alpha and the magnitude of what they cover, plus the bias."""
-        shape = (-1, *[1] * (sums.ndim - 2))
-        if alpha is not None:
-            scale = alpha.reshape(shape)
-            sums = sums * (scale if magnitudes is None else scale * magnitudes)
-        return sums if self.bias is None else sums + self.bias.reshape(shape)
+#: Of each method the scale of the weights, and what quantizes the activations.
+METHODS = {
+    "binaryconnect": ("none", None),
+    "bwn": ("channel", None),
+    "bnn": ("none", SignActivations),
+    "xnor": ("channel", XnorActivations),
+}
 
 
-class BinaryLinear(_BinaryLayer, nn.Linear):
+def quantizers(method, *, stochastic=False, gradient="straight", clip_value=1.0):
+    """Return the two quantizers of a method, by the names that a layer takes them under.
+
+    ``stochastic`` draws the signs of the activations where they are binary (as in BNN), else
+    those of the weights (as in BinaryConnect).
+
+    Examples
+    --------
+    >>> quantizers("bwn")
+    {'weight_quant': SignWeights(scale='channel'), 'act_quant': None}
+    """
+    check_choice(method, "method", tuple(METHODS))
+    check_stochastic(stochastic)
+    scale, activations = METHODS[method]
+    weights = SignWeights(scale, gradient, clip_value, stochastic and activations is None)
+    if activations is not None:
+        beta = {"gradient": gradient} if activations is XnorActivations else {}
+        activations = activations(clip_value, stochastic, **beta)
+    return {"weight_quant": weights, "act_quant": activations}
+
+
+class BinaryLinear(QuantLinear):
     r"""A linear layer with binary weights.
 
     .. math::
@@ -95,32 +67,14 @@ class BinaryLinear(_BinaryLayer, nn.Linear):
 
     Parameters
     ----------
-    in_features, out_features : int
     method : str
         ``"bnn"``, ``"binaryconnect"``, ``"bwn"`` or ``"xnor"``.
-    stochastic : bool
-        Whether signs are drawn while the layer trains, by
-        :func:`~quantlib.binary.ste.sign_stochastic_ste`: those of the activations where they are
-        binary (as in BNN), else those of the weights (as in BinaryConnect). In evaluation they
-        never are. The draws come from torch's generator, as those of dropout do.
-    gradient : str
-        Through alpha * sign(W), see :func:`~quantlib.binary.scales.binarize_weights`. ``"exact"``
-        also passes the gradient through beta, which is a constant for the others.
-    clip_value : float or None
-        Of the straight-through estimators, see :func:`~quantlib.binary.ste.sign_ste`.
+    stochastic, gradient, clip_value
+        As for :func:`quantizers`, :func:`~quantlib.binary.scales.binarize_weights` and
+        :func:`~quantlib.binary.ste.sign_ste`. ``gradient="exact"`` also passes the gradient
+        through beta, which is a constant for the others.
     bias : bool
         Whether to add a real bias. Batch normalization after the layer makes it useless.
-
-    Attributes
-    ----------
-    weight : torch.nn.Parameter
-        The latent weights, ``out_features`` x ``in_features``, real.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is not usable; in a call, if the input is not a floating-point tensor, N x
-        ``in_features``.
 
     Notes
     -----
@@ -135,39 +89,14 @@ class BinaryLinear(_BinaryLayer, nn.Linear):
     [[1.0]]
     """
 
-    def __init__(
-        self,
-        in_features,
-        out_features,
-        *,
-        method="bnn",
-        stochastic=False,
-        gradient="straight",
-        clip_value=1.0,
-        bias=False,
-    ):
+    def __init__(self, in_features, out_features, *, method="bnn", bias=False, **options):
         in_features = check_integer(in_features, "in_features", 1, 2**24)
         out_features = check_integer(out_features, "out_features", 1, 2**24)
-        super().__init__(in_features, out_features, bias=bias)
-        self._set_method(method, stochastic, gradient, clip_value)
-
-    def forward(self, x):
-        """Return N x ``out_features`` for ``x``, N x ``in_features``."""
-        check_tensor(x, "x")
-        if x.ndim != 2 or x.shape[1] != self.in_features:
-            raise ValueError(
-                f"x must be N x {self.in_features}, as many as in_features, "
-                f"got shape {tuple(x.shape)}"
-            )
-        signs, alpha = self._weights()
-        magnitudes = None
-        if self.method == "xnor":
-            with torch.set_grad_enabled(torch.is_grad_enabled() and self.gradient == "exact"):
-                magnitudes = x.abs().mean(1, keepdim=True)
-        return self._scaled(functional.linear(self._activations(x), signs), alpha, magnitudes)
+        super().__init__(in_features, out_features, bias, **quantizers(method, **options))
+        self.method = method
 
 
-class BinaryConv2d(_BinaryLayer, nn.Conv2d):
+class BinaryConv2d(QuantConv2d):
     r"""A convolution with binary weights.
 
     .. math::
@@ -175,28 +104,15 @@ class BinaryConv2d(_BinaryLayer, nn.Conv2d):
 
     with the scale 1 for binaryconnect and bnn, :math:`\alpha_o` for bwn and
     :math:`\alpha_o K_{ij}` for xnor (:func:`~quantlib.binary.scales.activation_scales`). Outside
-    the image binary activations are +1, as a stored bit has no third state for zero; real ones,
-    and the magnitudes in K, are 0.
+    the image binary activations are +1, or 0 with ``padding_value=0``; real ones, and the
+    magnitudes in K, are 0.
 
     Parameters
     ----------
-    in_channels, out_channels : int
-    kernel_size : int or tuple of int
-    stride, padding : int
-        s and p above, the same for both directions.
+    stride, padding, dilation, groups, padding_value
+        As for :class:`~quantlib.layers.QuantConv2d`.
     method, stochastic, gradient, clip_value, bias
         As for :class:`BinaryLinear`, with K in place of beta.
-
-    Attributes
-    ----------
-    weight : torch.nn.Parameter
-        The latent weights, O x C x h x w, real.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is not usable; in a call, if the input is not a floating-point tensor, N x
-        ``in_channels`` x H x W, or is smaller than the filter.
 
     Notes
     -----
@@ -219,61 +135,38 @@ class BinaryConv2d(_BinaryLayer, nn.Conv2d):
         stride=1,
         padding=0,
         *,
+        dilation=1,
+        groups=1,
+        padding_value=None,
         method="bnn",
-        stochastic=False,
-        gradient="straight",
-        clip_value=1.0,
         bias=False,
+        **options,
     ):
         super().__init__(
             check_integer(in_channels, "in_channels", 1, 2**24),
             check_integer(out_channels, "out_channels", 1, 2**24),
             check_pair(kernel_size, "kernel_size"),
-            check_integer(stride, "stride", 1, 2**15),
-            check_integer(padding, "padding", 0, 2**15),
-            bias=bias,
+            check_pair(stride, "stride"),
+            padding if isinstance(padding, str) else check_pair(padding, "padding", 0),
+            check_pair(dilation, "dilation"),
+            groups,
+            bias,
+            padding_value=padding_value,
+            **quantizers(method, **options),
         )
-        self._set_method(method, stochastic, gradient, clip_value)
-
-    def forward(self, x):
-        """Return N x ``out_channels`` x H' x W' for ``x``, N x ``in_channels`` x H x W."""
-        check_tensor(x, "x")
-        padding = self.padding[0]
-        if x.ndim != 4 or x.shape[1] != self.in_channels:
-            raise ValueError(
-                f"x must be N x {self.in_channels} x H x W, as many channels as in_channels, "
-                f"got shape {tuple(x.shape)}"
-            )
-        check_window(x, self.kernel_size, padding)
-        signs, alpha = self._weights()
-        if not self.binary_activations:
-            sums = functional.conv2d(x, signs, stride=self.stride, padding=self.padding)
-            return self._scaled(sums, alpha, None)
-        bits = self._activations(x)
-        if padding:
-            bits = functional.pad(bits, [padding] * 4, value=1.0)
-        magnitudes = None
-        if self.method == "xnor":
-            with torch.set_grad_enabled(torch.is_grad_enabled() and self.gradient == "exact"):
-                magnitudes = activation_scales(x, self.kernel_size, self.stride[0], padding)
-        return self._scaled(functional.conv2d(bits, signs, stride=self.stride), alpha, magnitudes)
+        self.method = method
 
 
 def binary_layers(model):
-    """Return the binary layers of ``model`` by name, in the model's order.
-
-    Raises
-    ------
-    TypeError
-        If ``model`` is not a ``torch.nn.Module``.
+    """Return the layers of ``model`` with binary weights, by name, in the model's order.
 
     Examples
     --------
-    >>> list(binary_layers(nn.Sequential(nn.Linear(4, 2), BinaryLinear(2, 2))))
+    >>> list(binary_layers(torch.nn.Sequential(torch.nn.Linear(4, 2), BinaryLinear(2, 2))))
     ['1']
     """
-    check_model(model)
-    return {name: m for name, m in model.named_modules() if isinstance(m, _BinaryLayer)}
+    layers = quantized(model).items()
+    return {name: m for name, m in layers if isinstance(m.weight_quant, SignWeights)}
 
 
 @torch.no_grad()
@@ -284,22 +177,7 @@ def clip_latent_(model):
 
     To be done after each step of training. A weight far outside would need many steps to come
     back and change its sign, and the straight-through estimator stops its gradient there, so that
-    it never would.
-
-    Parameters
-    ----------
-    model : torch.nn.Module
-        Layers that are not binary stay as they are.
-
-    Returns
-    -------
-    torch.nn.Module
-        ``model``.
-
-    Raises
-    ------
-    TypeError
-        If ``model`` is not a ``torch.nn.Module``.
+    it never would. Other layers stay as they are. Returns ``model``.
 
     Notes
     -----
@@ -307,15 +185,9 @@ def clip_latent_(model):
 
     Examples
     --------
-    Training calls it after each step:
-
-    >>> from quantlib import data, training
-    >>> model = nn.Sequential(nn.Flatten(), BinaryLinear(64, 10, method="bwn"))
-    >>> _ = training.fit(
-    ...     model, data.load(), epochs=1, learning_rate=9.0, optimizer="sgd",
-    ...     after_step=clip_latent_, progress=False,
-    ... )
-    >>> bool((model[1].weight.abs() <= 1).all())
+    >>> layer = BinaryLinear(64, 10)
+    >>> _ = layer.weight.data.mul_(1000)
+    >>> bool((clip_latent_(layer).weight.abs() <= 1).all())
     True
     """
     for layer in binary_layers(model).values():

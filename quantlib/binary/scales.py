@@ -3,6 +3,8 @@
 Both make signs times a number come as near as possible to what the signs were taken of.
 """
 
+import math
+
 import numpy as np
 import torch
 from array_api_compat import is_torch_array
@@ -17,6 +19,7 @@ from quantlib.binary.ste import (
     passed_gradient,
     sign_ste,
 )
+from quantlib.layers import Window
 
 __all__ = [
     "GRADIENTS",
@@ -40,23 +43,8 @@ def filter_scales(w):
     .. math:: \alpha_o = \frac{1}{n} \lVert W_o \rVert_1
         = \arg\min_\alpha \lVert W_o - \alpha\, \mathrm{sign}(W_o) \rVert^2
 
-    Parameters
-    ----------
-    w : torch.Tensor or array
-        Weights, output filter first: O x C x h x w or O x K, a floating-point tensor or what
-        NumPy makes an array of. n is the number of weights of a filter.
-
-    Returns
-    -------
-    torch.Tensor or numpy.ndarray
-        O scales, of the kind of ``w``. For tensors they are differentiable.
-
-    Raises
-    ------
-    TypeError
-        If ``w`` does not hold real numbers.
-    ValueError
-        If ``w`` has fewer than 2 axes or is empty.
+    The weights have the output filter first, O x C x h x w or O x K, with n weights a filter. The
+    result are O scales, of the kind of ``w``; those of a tensor are differentiable.
 
     Notes
     -----
@@ -98,25 +86,13 @@ def binarize_weights(w, scale="none", gradient="straight", clip_value=1.0):
     Parameters
     ----------
     w : torch.Tensor or array
-        As for :func:`filter_scales`.
+        As for :func:`filter_scales`. The result is of its kind, shape and dtype.
     scale : str
         ``"none"`` for ±1 (BNN, BinaryConnect), ``"channel"`` for ±alpha (BWN, XNOR-Net).
     gradient : str
         ``"straight"``, ``"paper"`` or ``"exact"``. With scale ``"none"`` all three are the same.
     clip_value : float or None
         c, as in :func:`~quantlib.binary.ste.sign_ste`.
-
-    Returns
-    -------
-    torch.Tensor or numpy.ndarray
-        Of the kind, shape and dtype of ``w``.
-
-    Raises
-    ------
-    TypeError
-        If ``w`` does not hold real numbers.
-    ValueError
-        If ``w`` has fewer than 2 axes or is empty, or another argument is none of the choices.
 
     Notes
     -----
@@ -153,8 +129,6 @@ def signs_and_scales(w, scale="none", gradient="straight", clip_value=1.0):
     A layer that multiplies with the signs and scales the result keeps whole numbers between.
     The gradients of the factors are such that those of their product are the ones asked for.
 
-    Parameters and errors are those of :func:`binarize_weights`; ``w`` must be a tensor.
-
     Examples
     --------
     >>> signs, alpha = signs_and_scales(torch.tensor([[1.0, -3.0]]), "channel")
@@ -174,7 +148,7 @@ def signs_and_scales(w, scale="none", gradient="straight", clip_value=1.0):
     return _FactorSTE.apply(w, alpha, gradient, clip_value), alpha
 
 
-def activation_scales(x, kernel_size, stride=1, padding=0):
+def activation_scales(x, kernel_size, stride=1, padding=0, dilation=1):
     r"""Return XNOR-Net's map K: the mean magnitude of what each window of an image covers.
 
     .. math:: A_{ij} = \frac{1}{C} \sum_c |x_{cij}|, \qquad K = A * k, \quad k_{ij} = \frac{1}{wh}
@@ -186,24 +160,10 @@ def activation_scales(x, kernel_size, stride=1, padding=0):
     Parameters
     ----------
     x : torch.Tensor or numpy.ndarray
-        Images, N x C x H x W.
-    kernel_size : int or tuple of int
-        h and w of the filter.
-    stride, padding : int
+        Images, N x C x H x W. The result is N x 1 x H' x W', of their kind (float32 for NumPy),
+        and differentiable for tensors.
+    kernel_size, stride, padding, dilation : int or tuple of int
         Those of the convolution. Outside the image A is 0.
-
-    Returns
-    -------
-    torch.Tensor or numpy.ndarray
-        N x 1 x H' x W', of the kind of ``x``; float32 for NumPy. For tensors it is
-        differentiable.
-
-    Raises
-    ------
-    TypeError
-        If ``x`` does not hold real numbers, in floating point where it is a tensor.
-    ValueError
-        If ``x`` is not N x C x H x W or is smaller than a window, or an argument is not usable.
 
     Notes
     -----
@@ -217,15 +177,42 @@ def activation_scales(x, kernel_size, stride=1, padding=0):
     """
     kernel_size = check_pair(kernel_size, "kernel_size")
     if not is_torch_array(x):
-        return kernels.xnor_input_scale(np.asarray(x), kernel_size, stride, padding)[:, None]
-    stride = check_integer(stride, "stride", 1, 2**15)
-    padding = check_integer(padding, "padding", 0, 2**15)
+        x = np.asarray(x)
+        return kernels.xnor_input_scale(x, kernel_size, stride, padding)[:, None]
+    stride = check_pair(stride, "stride")
+    padding = check_pair(padding, "padding", 0)
+    dilation = check_pair(dilation, "dilation")
     check_tensor(x, "x")
-    if x.ndim != 4 or not x.numel():
+    if x.ndim != 4 or 0 in x.shape[1:]:
         raise ValueError(f"x must be N x C x H x W, not empty, got shape {tuple(x.shape)}")
-    check_window(x, kernel_size, padding)
-    mean = functional.pad(x.abs().mean(1, keepdim=True), [padding] * 4)
-    return functional.avg_pool2d(mean, kernel_size, stride)
+    if any(
+        size + 2 * p < d * (k - 1) + 1
+        for size, p, d, k in zip(x.shape[2:], padding, dilation, kernel_size, strict=True)
+    ):
+        raise ValueError(
+            f"x must not be smaller than the filter {kernel_size}, "
+            f"got shape {tuple(x.shape)} with padding {padding}"
+        )
+    edges = (padding[1], padding[1], padding[0], padding[0])
+    return window_means(x, Window(kernel_size, stride, edges, dilation, 1, 1))
+
+
+def window_means(x, window):
+    """Return the map K of a tensor for any window of a convolution; one for each of its groups."""
+    magnitudes = x.abs().unflatten(1, (window.groups, -1)).mean(2)
+    magnitudes = functional.pad(magnitudes, window.edges)
+    if window.dilation == (1, 1):
+        means = functional.avg_pool2d(magnitudes, window.kernel_size, window.stride)
+    else:
+        share = x.new_full(
+            (window.groups, 1, *window.kernel_size), 1 / math.prod(window.kernel_size)
+        )
+        means = functional.conv2d(
+            magnitudes, share, None, window.stride, 0, window.dilation, window.groups
+        )
+    if window.groups == 1:
+        return means
+    return means.repeat_interleave(window.out_channels // window.groups, 1)
 
 
 def _check_weights(w):
@@ -236,21 +223,12 @@ def _check_weights(w):
         check_finite(w, "w")
 
 
-def check_pair(size, name):
-    """Return one size or two as two of them; raise unless they are whole numbers from 1 on."""
+def check_pair(size, name, low=1):
+    """Return one size or two as two of them, checked to be whole numbers from ``low`` on."""
     sizes = size if isinstance(size, tuple | list) else (size, size)
     if len(sizes) != 2:
         raise ValueError(f"{name} must be one whole number or two, got {size!r}")
-    return tuple(check_integer(s, name, 1, 2**15) for s in sizes)
-
-
-def check_window(x, kernel_size, padding):
-    """Raise ValueError if the images ``x``, with their padding, are smaller than a filter."""
-    if any(s + 2 * padding < k for s, k in zip(x.shape[2:], kernel_size, strict=True)):
-        raise ValueError(
-            f"x must not be smaller than the filter {kernel_size}, "
-            f"got shape {tuple(x.shape)} with padding {padding}"
-        )
+    return tuple(check_integer(s, name, low, 2**15) for s in sizes)
 
 
 class _FactorSTE(torch.autograd.Function):

@@ -22,26 +22,10 @@ def sign(x):
 
     .. math:: \mathrm{sign}(x) = \begin{cases} +1 & x \ge 0 \\ -1 & x < 0 \end{cases}
 
-    One bit has no third value, so 0 (and -0.0) must fall on a side. ``numpy.sign`` and
-    ``torch.sign`` return 0 there.
-
-    Parameters
-    ----------
-    x : array
-        NumPy array, torch tensor or list of real numbers of any shape.
-
-    Returns
-    -------
-    array
-        Of the same kind, shape and floating-point dtype. Not differentiable: see
-        :func:`sign_ste`.
-
-    Raises
-    ------
-    TypeError
-        If ``x`` does not hold real numbers.
-    ValueError
-        If ``x`` is empty or holds NaN or infinity.
+    One bit has no third value, so 0 (and -0.0) must fall on a side.
+    ``numpy.sign`` and ``torch.sign`` return 0 there. The result is of the kind, shape and
+    floating-point dtype of ``x``, and has no gradient: see :func:`sign_ste`. A ValueError refuses
+    what is empty or not finite.
 
     Notes
     -----
@@ -70,8 +54,6 @@ def sign_ste(x, clip_value=1.0):
 
     Parameters
     ----------
-    x : torch.Tensor
-        Floating-point, any shape.
     clip_value : float or None
         c: the gradient is passed where ``|x| <= c``, the bound included. None passes it
         everywhere.
@@ -79,14 +61,7 @@ def sign_ste(x, clip_value=1.0):
     Returns
     -------
     torch.Tensor
-        +1 and -1, in the dtype of ``x``. NaN is not looked for.
-
-    Raises
-    ------
-    TypeError
-        If ``x`` is not a floating-point tensor or ``clip_value`` not a number.
-    ValueError
-        If ``clip_value`` is not positive.
+        +1 and -1, in the dtype of ``x``. A NaN stays NaN.
 
     Notes
     -----
@@ -114,24 +89,8 @@ def sign_stochastic_ste(x, clip_value=1.0, generator=None):
     so that the mean of the draws is clip(x, -1, 1), whose slope the gradient has at
     ``clip_value=1``.
 
-    Parameters
-    ----------
-    x : torch.Tensor
-        Floating-point, any shape.
-    clip_value : float or None
-        As in :func:`sign_ste`.
-    generator : torch.Generator, optional
-        Where the random numbers come from; torch's own for the device if not given.
-
-    Returns
-    -------
-    torch.Tensor
-        +1 and -1, in the dtype of ``x``.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As for :func:`sign_ste`.
+    Random numbers come from ``generator``, a ``torch.Generator``, or from torch's own for the
+    device. A NaN stays NaN.
 
     Notes
     -----
@@ -171,9 +130,11 @@ def check_tensor(x, name):
 
 
 def bare_signs(x):
-    """Return the signs of a tensor, unchecked."""
-    # Adding 0 turns -0.0 into 0.0. Several times as fast as torch.where.
-    return torch.copysign(x.new_ones(()), x + 0.0)
+    """Return the signs of a tensor, unchecked; NaN where it is NaN."""
+    # Adding 0 turns -0.0 into 0.0. Several times as fast as torch.where. What is clamped to 0 is
+    # 0, but for a NaN.
+    x = x + 0.0
+    return torch.copysign(x.new_ones(()), x) + x.clamp(0, 0)
 
 
 def passed_gradient(grad, x, clip_value):
@@ -185,9 +146,14 @@ def passed_gradient(grad, x, clip_value):
     return torch.ops.aten.hardtanh_backward(grad, x, -bound, bound)
 
 
-@cache
+@torch.compiler.assume_constant_result
 def _next_above(value, dtype):
     """Return the smallest number of ``dtype`` above ``value`` as that holds it."""
+    return _cached_next_above(value, dtype)
+
+
+@cache
+def _cached_next_above(value, dtype):
     value = torch.tensor(value, dtype=dtype)
     return torch.nextafter(value, torch.tensor(math.inf, dtype=dtype)).item()
 
@@ -211,7 +177,7 @@ class _SignStochasticSTE(torch.autograd.Function):
         ctx.clip_value = clip_value
         # Draws are below 1 and never below 0: no clip is needed for sure +1 and sure -1.
         draws = torch.rand(x.shape, generator=generator, dtype=x.dtype, device=x.device)
-        return (draws < (x + 1) / 2).to(x.dtype).mul_(2).sub_(1)
+        return (draws < (x + 1) / 2).to(x.dtype).mul_(2).sub_(1) + x.clamp(0, 0)
 
     @staticmethod
     def backward(ctx, grad):

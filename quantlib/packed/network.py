@@ -12,7 +12,8 @@ from quantlib.packed.steps import STEPS, Step
 
 __all__ = ["PackedNetwork"]
 
-_KEY, _VERSION = "quantlib.packed.network", 2
+#: The name in files, older than the module's.
+_KEY, _VERSION = "quantlib.packed_network", 2
 
 
 class PackedNetwork:

@@ -45,8 +45,10 @@ class RealLayer(Step):
     scale: np.ndarray | None
     bias: np.ndarray | None
     kernel_size: tuple[int, int]
-    stride: int
-    padding: int
+    stride: int | tuple[int, int]
+    padding: int | tuple[int, int]
+    dilation: int | tuple[int, int] = 1
+    groups: int = 1
 
     def __call__(self, x, threads):
         """Return N x H' x W' x O, or N x O, of real ``x``."""
@@ -57,7 +59,10 @@ class RealLayer(Step):
             y = x @ weight
         else:
             weight = weight.reshape(*self.kernel_size, -1, weight.shape[1])
-            y = kernels.real_conv2d(x, weight, self.stride, self.padding, num_threads=threads)
+            y = kernels.real_conv2d(
+                x, weight, self.stride, self.padding, dilation=self.dilation, groups=self.groups,
+                num_threads=threads,
+            )  # fmt: skip
         if self.scale is not None:
             y *= self.scale
         if self.bias is not None:
@@ -67,20 +72,27 @@ class RealLayer(Step):
 
 @dataclass(frozen=True, eq=False)
 class BinaryConv(Step):
-    """A convolution of signs with signs. Real if it has a ``scale``, one of each filter."""
+    """A convolution of signs with signs. Real if it has a ``scale``, one of each filter.
+
+    Outside of the image there is ``padding_value``, 1 or 0.
+    """
 
     weight: PackedBits
     scale: np.ndarray | None
     bias: np.ndarray | None
-    stride: int
-    padding: int
+    stride: int | tuple[int, int]
+    padding: int | tuple[int, int]
+    dilation: int | tuple[int, int] = 1
+    groups: int = 1
+    padding_value: int = 1
 
     def __call__(self, x, threads):
         """Return N x H' x W' x O of packed ``x``, or of packed signs and their map K."""
         x, magnitudes = x if isinstance(x, tuple) else (x, None)
         y = kernels.xnor_conv2d(
-            x, self.weight, self.stride, self.padding, alpha=self.scale,
-            input_scale=magnitudes, num_threads=threads,
+            x, self.weight, self.stride, self.padding, dilation=self.dilation, groups=self.groups,
+            padding_value=self.padding_value, alpha=self.scale, input_scale=magnitudes,
+            num_threads=threads,
         )  # fmt: skip
         if self.bias is not None:
             y += self.bias
@@ -124,8 +136,9 @@ class Sign(Step):
     """
 
     kernel_size: tuple[int, int] | None = None
-    stride: int = 1
-    padding: int = 0
+    stride: int | tuple[int, int] = 1
+    padding: int | tuple[int, int] = 0
+    dilation: int | tuple[int, int] = 1
 
     def __call__(self, x, threads):
         """Return packed signs, or a pair of packed signs and magnitudes."""
@@ -136,7 +149,7 @@ class Sign(Step):
         if x.ndim == 2:
             return packed, abs(x).mean(1)
         return packed, kernels.xnor_input_scale(
-            x, self.kernel_size, self.stride, self.padding, axis=3
+            x, self.kernel_size, self.stride, self.padding, dilation=self.dilation, axis=3
         )
 
 

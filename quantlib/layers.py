@@ -1,0 +1,371 @@
+"""Layers with quantized weights and activations, for every chapter.
+
+A method of quantization is a value: a :class:`Quantizer` for the weights, another one for the
+input. ``QuantConv2d`` and ``QuantLinear`` apply them, and :func:`convert` puts them into any
+network. The weights that training changes stay real: they are latent.
+"""
+
+import copy
+from typing import NamedTuple
+
+import torch
+from torch import nn
+from torch.nn import functional
+from torch.nn.utils import parametrize
+
+from quantlib._validation import check_choice
+from quantlib.models import check_model
+
+__all__ = ["QuantConv2d", "QuantLinear", "Quantizer", "Window", "convert", "convert_", "quantized"]
+
+
+class Window(NamedTuple):
+    """The window of a convolution, as a quantizer of its input is asked with it.
+
+    ``edges`` are the rows and columns added around an image, in the order of
+    ``torch.nn.functional.pad``: left, right, top, bottom.
+    """
+
+    kernel_size: tuple[int, int]
+    stride: tuple[int, int]
+    edges: tuple[int, int, int, int]
+    dilation: tuple[int, int]
+    groups: int
+    out_channels: int
+
+
+class Quantizer(nn.Module):
+    """A method of quantization: ``forward(x)`` gives the values that codes can stand for.
+
+    They have the gradient that the method defines, and are still floating-point. A NaN stays NaN.
+    A subclass defines ``forward``, or ``factors`` where values are a number times few levels.
+    """
+
+    #: What its values are outside of an image, where the input is padded.
+    padding_value = 0.0
+
+    def forward(self, x):
+        """Return the quantized values of ``x``: the product of its factors."""
+        values, scale = self.factors(x)
+        if scale is not None and scale.ndim == 1:
+            scale = scale.reshape(-1, *[1] * (x.ndim - 1))
+        return values if scale is None else values * scale
+
+    def factors(self, x, window=None):
+        """Return values and a scale, whose product quantizes ``x``; None stands for a scale of 1.
+
+        A layer multiplies with the values and scales the result, so that whole numbers stay whole
+        in between. The scale of weights is one number an output channel. That of activations
+        broadcasts against the layer's result; ``window`` is the convolution's that asks.
+        """
+        return self(x), None
+
+
+def check_quantizer(quantizer, name):
+    """Raise TypeError unless ``quantizer`` is a Quantizer or None."""
+    if quantizer is not None and not isinstance(quantizer, Quantizer):
+        raise TypeError(
+            f"{name} must be a quantlib.layers.Quantizer or None, got {type(quantizer).__name__}"
+        )
+
+
+def _factors(quantizer, x, *window):
+    return (x, None) if quantizer is None else quantizer.factors(x, *window)
+
+
+class _QuantLayer:
+    """What the two layers share."""
+
+    def _set_quantizers(self, weight_quant, act_quant):
+        check_quantizer(weight_quant, "weight_quant")
+        check_quantizer(act_quant, "act_quant")
+        self.weight_quant, self.act_quant = weight_quant, act_quant
+
+    def quantized_weight(self):
+        """Return the weights that the layer computes with, in the shape of ``weight``."""
+        return self.weight if self.weight_quant is None else self.weight_quant(self.weight)
+
+    def _scaled(self, y, weight_scale, act_scale, axis):
+        """Return ``y`` times the scales plus the bias; channels lie along ``axis``."""
+        shape = (-1, *[1] * (-axis - 1))
+        scale = act_scale
+        if weight_scale is not None:
+            scale = weight_scale.reshape(shape)
+            scale = scale if act_scale is None else scale * act_scale
+        if scale is not None:
+            y = y * scale
+        return y if self.bias is None else y + self.bias.reshape(shape)
+
+
+def _check_input(x, layer, channels, ndims, wanted):
+    if not isinstance(x, torch.Tensor):
+        raise TypeError(f"x must be a torch tensor, got {type(x).__name__}")
+    if not x.is_floating_point():
+        raise TypeError(f"x must be floating-point, got dtype {x.dtype}")
+    if x.ndim not in ndims or x.shape[channels] != getattr(layer, wanted):
+        shape = "N x {} x H x W" if wanted == "in_channels" else "N x {}"
+        raise ValueError(
+            f"x must be {shape.format(getattr(layer, wanted))}, as many as {wanted}, "
+            f"got shape {tuple(x.shape)}"
+        )
+
+
+class QuantLinear(_QuantLayer, nn.Linear):
+    r"""A linear layer whose weights and input are quantized.
+
+    .. math:: y = q_a(x)\, q_w(W)^T + b
+
+    Parameters
+    ----------
+    weight_quant, act_quant : Quantizer or None
+        :math:`q_w` and :math:`q_a`; None leaves real numbers.
+    bias, device, dtype
+        As torch's. ``weight`` (out x in) is latent.
+
+    Examples
+    --------
+    >>> from quantlib.binary import SignWeights
+    >>> layer = QuantLinear(3, 1, bias=False, weight_quant=SignWeights())
+    >>> with torch.no_grad():
+    ...     _ = layer.weight.copy_(torch.tensor([[0.2, -0.5, 0.1]]))
+    >>> layer(torch.tensor([[3.0, -0.5, -7.0]])).tolist()  # 3 + 0.5 - 7
+    [[-3.5]]
+    """
+
+    def __init__(
+        self,
+        in_features,
+        out_features,
+        bias=True,
+        device=None,
+        dtype=None,
+        *,
+        weight_quant=None,
+        act_quant=None,
+    ):
+        super().__init__(in_features, out_features, bias, device, dtype)
+        self._set_quantizers(weight_quant, act_quant)
+
+    def forward(self, x):
+        """Return N x ``out_features`` for ``x``, N x ``in_features``; N may be several axes."""
+        _check_input(x, self, -1, range(1, x.ndim + 1) if hasattr(x, "ndim") else (), "in_features")
+        weight, weight_scale = _factors(self.weight_quant, self.weight)
+        values, act_scale = _factors(self.act_quant, x)
+        return self._scaled(functional.linear(values, weight), weight_scale, act_scale, -1)
+
+
+class QuantConv2d(_QuantLayer, nn.Conv2d):
+    r"""A convolution whose weights and input are quantized.
+
+    .. math:: y_o = \sum_c q_a(x)_c * q_w(W)_{oc} + b_o
+
+    Parameters
+    ----------
+    weight_quant, act_quant : Quantizer or None
+        :math:`q_w` and :math:`q_a`; None leaves real numbers.
+    padding_value : float, optional
+        What the quantized input is outside of the image. If not given it is what ``act_quant``
+        says: 0, but +1 for signs, as a stored bit has no third state for zero. 0 is for networks
+        that were trained so elsewhere.
+    stride, padding, dilation, groups, bias, padding_mode, device, dtype
+        As torch's, pairs and ``padding="same"`` included. ``weight`` (O x C x h x w) is latent.
+
+    Examples
+    --------
+    >>> from quantlib.binary import SignActivations, SignWeights
+    >>> signs = {"weight_quant": SignWeights(), "act_quant": SignActivations()}
+    >>> layer = QuantConv2d(1, 1, 3, padding=1, bias=False, **signs)
+    >>> with torch.no_grad():
+    ...     _ = layer.weight.fill_(0.1)
+    >>> layer(-torch.ones(1, 1, 2, 2)).tolist()  # 4 pixels of -1 and 5 of the padding
+    [[[[1.0, 1.0], [1.0, 1.0]]]]
+    """
+
+    def __init__(
+        self,
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride=1,
+        padding=0,
+        dilation=1,
+        groups=1,
+        bias=True,
+        padding_mode="zeros",
+        device=None,
+        dtype=None,
+        *,
+        weight_quant=None,
+        act_quant=None,
+        padding_value=None,
+    ):
+        super().__init__(
+            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias,
+            padding_mode, device, dtype,
+        )  # fmt: skip
+        self._set_quantizers(weight_quant, act_quant)
+        self.padding_value = self._padding_value(padding_value)
+
+    def _padding_value(self, value):
+        if value is None:
+            return 0.0 if self.act_quant is None else float(self.act_quant.padding_value)
+        check_choice(value, "padding_value", (0, 1))
+        return float(value)
+
+    @property
+    def window(self):
+        """The window that the quantizer of the input is asked with."""
+        return Window(
+            self.kernel_size, self.stride, tuple(self._reversed_padding_repeated_twice),
+            self.dilation, self.groups, self.out_channels,
+        )  # fmt: skip
+
+    def forward(self, x):
+        """Return N x ``out_channels`` x H' x W' for ``x``, N x ``in_channels`` x H x W."""
+        _check_input(x, self, -3 if getattr(x, "ndim", 0) > 2 else 0, (3, 4), "in_channels")
+        if x.ndim == 3:
+            return self(x[None])[0]
+        self._check_size(x)
+        weight, weight_scale = _factors(self.weight_quant, self.weight)
+        values, act_scale = _factors(self.act_quant, x, self.window)
+        edges, padding = self._reversed_padding_repeated_twice, self.padding
+        if self.padding_mode != "zeros":
+            values, padding = functional.pad(values, edges, mode=self.padding_mode), 0
+        elif self.padding_value and any(edges):
+            values, padding = functional.pad(values, edges, value=self.padding_value), 0
+        y = functional.conv2d(
+            values, weight, None, self.stride, padding, self.dilation, self.groups
+        )
+        return self._scaled(y, weight_scale, act_scale, -3)
+
+    def _check_size(self, x):
+        left, right, top, bottom = self._reversed_padding_repeated_twice
+        height, width = self.kernel_size
+        reach = self.dilation[0] * (height - 1) + 1, self.dilation[1] * (width - 1) + 1
+        if x.shape[2] + top + bottom < reach[0] or x.shape[3] + left + right < reach[1]:
+            raise ValueError(
+                f"x must not be smaller than the filter {self.kernel_size}, "
+                f"got shape {tuple(x.shape)} with padding {self.padding}"
+            )
+
+    def extra_repr(self):
+        """Return torch's description, and the padding value where it is not 0."""
+        value = f", padding_value={self.padding_value:g}" if self.padding_value else ""
+        return super().extra_repr() + value
+
+
+def quantized(model):
+    """Return the layers of ``model`` that quantize weights or input, by name.
+
+    Examples
+    --------
+    >>> list(quantized(nn.Sequential(nn.Linear(4, 2), QuantLinear(2, 2))))
+    ['1']
+    """
+    check_model(model)
+    return {name: m for name, m in model.named_modules() if isinstance(m, _QuantLayer)}
+
+
+def convert(model, *, weight_quant=None, act_quant=None, skip=()):
+    """Return a copy of ``model`` whose convolutions and linear layers are quantized.
+
+    Weights, biases and everything else stay as they are, and so does ``model``.
+
+    Parameters
+    ----------
+    weight_quant, act_quant : Quantizer, callable or None
+        Each layer gets a copy of its own. A function is called with the layer and makes one.
+    skip : iterable of str
+        Names of layers that stay real: often the first and the last one.
+
+    Raises
+    ------
+    ValueError
+        If ``skip`` names no ``Conv2d`` or ``Linear`` of the model, or a layer has hooks,
+        parametrizations or a forward of its own, which would be lost.
+
+    Examples
+    --------
+    >>> from quantlib.binary import SignWeights
+    >>> model = nn.Sequential(nn.Linear(8, 4), nn.ReLU(), nn.Linear(4, 2))
+    >>> convert(model, weight_quant=SignWeights(), skip=["2"])
+    Sequential(
+      (0): QuantLinear(
+        in_features=8, out_features=4, bias=True
+        (weight_quant): SignWeights()
+      )
+      (1): ReLU()
+      (2): Linear(in_features=4, out_features=2, bias=True)
+    )
+    """
+    return convert_(copy.deepcopy(model), weight_quant=weight_quant, act_quant=act_quant, skip=skip)
+
+
+def convert_(model, *, weight_quant=None, act_quant=None, skip=()):
+    """Do the same to ``model`` itself, and return it. Its parameters stay the same objects."""
+    check_model(model)
+    if isinstance(skip, str):
+        raise TypeError(f"skip must be a list of names, got the string {skip!r}")
+    layers = {
+        name: m
+        for name, m in model.named_modules(remove_duplicate=False)
+        if isinstance(m, tuple(_QUANTIZED)) and not isinstance(m, _QuantLayer)
+    }
+    skip = list(skip)
+    for name in skip:
+        check_choice(name, "skip", tuple(layers))
+    made = {}
+    for name, layer in layers.items():
+        if name in skip:
+            continue
+        if layer not in made:  # a layer that stands in two places stays one layer
+            made[layer] = _quantized(name, layer, weight_quant, act_quant)
+        if not name:
+            return made[layer]
+        parent, _, key = name.rpartition(".")
+        setattr(model.get_submodule(parent), key, made[layer])
+    return model
+
+
+def _quantized(name, layer, weight_quant, act_quant):
+    """Return ``layer`` as a quantized one that holds the same parameters."""
+    kind = next(kind for kind in _QUANTIZED if isinstance(layer, kind))
+    own = dict(layer.named_parameters(recurse=False))
+    for what, there in (
+        ("hooks", layer._forward_hooks or layer._forward_pre_hooks or layer._backward_hooks),
+        ("parametrizations", parametrize.is_parametrized(layer) or "weight" not in own),
+        (f"a forward of its own, {type(layer).__name__}'s,", type(layer).forward != kind.forward),
+    ):
+        if there:
+            raise ValueError(f"model has {what} at {name or 'model'}: skip it, or remove them")
+    quantizers = {
+        "weight_quant": _own(weight_quant, layer),
+        "act_quant": _own(act_quant, layer),
+    }
+    new = _QUANTIZED[kind](layer, quantizers)
+    new.weight, new.bias = layer.weight, layer.bias
+    return new.train(layer.training)
+
+
+def _own(quantizer, layer):
+    if isinstance(quantizer, nn.Module) or not callable(quantizer):
+        return copy.deepcopy(quantizer)
+    return quantizer(layer)
+
+
+def _linear(layer, quantizers):
+    return QuantLinear(
+        layer.in_features, layer.out_features, layer.bias is not None, "meta", **quantizers
+    )
+
+
+def _conv2d(layer, quantizers):
+    return QuantConv2d(
+        layer.in_channels, layer.out_channels, layer.kernel_size, layer.stride, layer.padding,
+        layer.dilation, layer.groups, layer.bias is not None, layer.padding_mode, "meta",
+        **quantizers,
+    )  # fmt: skip
+
+
+#: How a layer is made again.
+_QUANTIZED = {nn.Conv2d: _conv2d, nn.Linear: _linear}

@@ -115,12 +115,8 @@ class QuantLinear(_QuantLayer, nn.Linear):
 
     .. math:: y = q_a(x)\, q_w(W)^T + b
 
-    Parameters
-    ----------
-    weight_quant, act_quant : Quantizer or None
-        :math:`q_w` and :math:`q_a`; None leaves real numbers.
-    bias, device, dtype
-        As torch's. ``weight`` (out x in) is latent.
+    ``weight_quant`` and ``act_quant`` are :math:`q_w` and :math:`q_a`, a :class:`Quantizer` each,
+    or None for real numbers. The rest is as torch's; ``weight`` (out x in) is latent.
 
     Examples
     --------
@@ -159,16 +155,15 @@ class QuantConv2d(_QuantLayer, nn.Conv2d):
 
     .. math:: y_o = \sum_c q_a(x)_c * q_w(W)_{oc} + b_o
 
+    The quantizers are those of :class:`QuantLinear`. The rest is as torch's, pairs, ``groups`` and
+    ``padding="same"`` included; ``weight`` (O x C x h x w) is latent.
+
     Parameters
     ----------
-    weight_quant, act_quant : Quantizer or None
-        :math:`q_w` and :math:`q_a`; None leaves real numbers.
     padding_value : float, optional
         What the quantized input is outside of the image. If not given it is what ``act_quant``
         says: 0, but +1 for signs, as a stored bit has no third state for zero. 0 is for networks
         that were trained so elsewhere.
-    stride, padding, dilation, groups, bias, padding_mode, device, dtype
-        As torch's, pairs and ``padding="same"`` included. ``weight`` (O x C x h x w) is latent.
 
     Examples
     --------
@@ -269,14 +264,9 @@ def quantized(model):
 def convert(model, *, weight_quant=None, act_quant=None, skip=()):
     """Return a copy of ``model`` whose convolutions and linear layers are quantized.
 
-    Weights, biases and everything else stay as they are, and so does ``model``.
-
-    Parameters
-    ----------
-    weight_quant, act_quant : Quantizer, callable or None
-        Each layer gets a copy of its own. A function is called with the layer and makes one.
-    skip : iterable of str
-        Names of layers that stay real: often the first and the last one.
+    Their weights and everything else stay as they are. ``weight_quant`` and ``act_quant`` are a
+    :class:`Quantizer`, of which each layer gets a copy, or a function that is called with the layer
+    and makes one, or None. ``skip`` names layers that stay real: often the first and the last.
 
     Raises
     ------
@@ -288,14 +278,10 @@ def convert(model, *, weight_quant=None, act_quant=None, skip=()):
     --------
     >>> from quantlib.binary import SignWeights
     >>> model = nn.Sequential(nn.Linear(8, 4), nn.ReLU(), nn.Linear(4, 2))
-    >>> convert(model, weight_quant=SignWeights(), skip=["2"])
-    Sequential(
-      (0): QuantLinear(
-        in_features=8, out_features=4, bias=True
-        (weight_quant): SignWeights()
-      )
-      (1): ReLU()
-      (2): Linear(in_features=4, out_features=2, bias=True)
+    >>> convert(model, weight_quant=SignWeights(), skip=["2"])[0]
+    QuantLinear(
+      in_features=8, out_features=4, bias=True
+      (weight_quant): SignWeights()
     )
     """
     return convert_(copy.deepcopy(model), weight_quant=weight_quant, act_quant=act_quant, skip=skip)

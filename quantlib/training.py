@@ -1,7 +1,7 @@
 """One training loop for every network of the course, and what to measure on a trained network.
 
 ``python -m quantlib.training digits_cnn --seeds 0 1 2 --output quantlib/checkpoints`` makes the
-weights that :func:`quantlib.models.load_pretrained` reads.
+weights that :func:`quantlib.models.pretrained.load_pretrained` reads.
 """
 
 import argparse

@@ -15,15 +15,9 @@ _NORMALIZATIONS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 @dataclass(frozen=True)
 class Operations:
-    """Operations of a layer, by kind.
+    """Operations of a layer, by kind: on real numbers, and on pairs of words.
 
-    Attributes
-    ----------
-    multiplications, additions : int
-        Of real numbers.
-    words : int
-        Pairs of words that an XOR and a popcount take in; the addition of the counts is part of
-        it.
+    A word is an XOR and a popcount; the addition of the counts is part of it.
     """
 
     multiplications: int
@@ -46,31 +40,9 @@ def binary_ops(c, n_w, n_i, *, method="xnor", n_filters=1, word_bits=64):
     ``xnor``           f N_I (alpha K)        0                f N_I ceil(c N_W / w)
     =================  =====================  ===============  =====================
 
-    The map K is not counted, as in the paper: all filters share it.
-
-    Parameters
-    ----------
-    c : int
-        Channels of the input.
-    n_w : int
-        Weights of a filter in one channel, :math:`N_W`: 9 for 3 x 3.
-    n_i : int
-        Pixels, :math:`N_I`: how often the filter is applied.
-    method : str
-        ``"float"``, ``"binaryconnect"``, ``"bwn"``, ``"bnn"`` or ``"xnor"``.
-    n_filters : int
-        f.
-    word_bits : int
-        w.
-
-    Returns
-    -------
-    Operations
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is not usable.
+    ``c`` are channels of the input, ``n_w`` weights of a filter in one channel (9 for 3 x 3), and
+    ``n_i`` the pixels where the filter is applied. The map K is not counted, as in the paper: all
+    filters share it.
 
     Notes
     -----
@@ -107,21 +79,7 @@ def xnor_speedup(c, n_w, n_i, word_bits=64):
           = \frac{64\,c\,N_W N_I}{c\,N_W N_I + 64\,N_I}
 
     A product and its addition count as one operation, and so does a word of XNOR and popcount.
-    :math:`N_I` cancels.
-
-    Parameters
-    ----------
-    c, n_w, n_i, word_bits
-        As for :func:`binary_ops`; 64 above is ``word_bits``.
-
-    Returns
-    -------
-    float
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is not usable.
+    64 stands for ``word_bits``, the rest is as for :func:`binary_ops`; :math:`N_I` cancels.
 
     Notes
     -----
@@ -139,29 +97,12 @@ def xnor_speedup(c, n_w, n_i, word_bits=64):
 
 
 def parameter_bits(model, include="weights"):
-    r"""Return how many bits the parameters of a network take.
+    """Return how many bits the parameters of a network take.
 
     One for each weight of a binary layer, the bits of the dtype for each weight of another
-    convolution or linear layer. ``"all"`` adds what deployment needs beside the weights: alpha
-    (one number a filter, for methods that have it), biases, and the four numbers a channel of
-    batch normalization.
-
-    Parameters
-    ----------
-    model : torch.nn.Module
-    include : str
-        ``"weights"`` or ``"all"``.
-
-    Returns
-    -------
-    int
-
-    Raises
-    ------
-    TypeError
-        If ``model`` is not a ``torch.nn.Module``.
-    ValueError
-        If ``include`` is neither.
+    convolution or linear layer. ``include="all"`` in place of ``"weights"`` adds what deployment
+    needs beside the weights: alpha (one number a filter, for methods that have it), biases, and
+    the four numbers a channel of batch normalization.
 
     Notes
     -----

@@ -37,7 +37,9 @@ def quantizers(method, *, stochastic=False, gradient="straight", clip_value=1.0)
     """Return the two quantizers of a method, by the names that a layer takes them under.
 
     ``stochastic`` draws the signs of the activations where they are binary (as in BNN), else
-    those of the weights (as in BinaryConnect).
+    those of the weights (as in BinaryConnect). ``gradient`` is that of
+    :func:`~quantlib.binary.scales.binarize_weights` (``"exact"`` also passes it through beta, which
+    is a constant for the others), ``clip_value`` that of :func:`~quantlib.binary.ste.sign_ste`.
 
     Examples
     --------
@@ -64,17 +66,8 @@ class BinaryLinear(QuantLinear):
 
     with :math:`x^B = \mathrm{sign}(x)` for bnn and xnor, else x;
     :math:`\alpha_o = \lVert W_o \rVert_1 / n` and :math:`\beta = \lVert x \rVert_1 / n`.
-
-    Parameters
-    ----------
-    method : str
-        ``"bnn"``, ``"binaryconnect"``, ``"bwn"`` or ``"xnor"``.
-    stochastic, gradient, clip_value
-        As for :func:`quantizers`, :func:`~quantlib.binary.scales.binarize_weights` and
-        :func:`~quantlib.binary.ste.sign_ste`. ``gradient="exact"`` also passes the gradient
-        through beta, which is a constant for the others.
-    bias : bool
-        Whether to add a real bias. Batch normalization after the layer makes it useless.
+    ``stochastic``, ``gradient`` and ``clip_value`` are those of :func:`quantizers`. A bias is real;
+    batch normalization after the layer makes it useless.
 
     Notes
     -----
@@ -105,14 +98,8 @@ class BinaryConv2d(QuantConv2d):
     with the scale 1 for binaryconnect and bnn, :math:`\alpha_o` for bwn and
     :math:`\alpha_o K_{ij}` for xnor (:func:`~quantlib.binary.scales.activation_scales`). Outside
     the image binary activations are +1, or 0 with ``padding_value=0``; real ones, and the
-    magnitudes in K, are 0.
-
-    Parameters
-    ----------
-    stride, padding, dilation, groups, padding_value
-        As for :class:`~quantlib.layers.QuantConv2d`.
-    method, stochastic, gradient, clip_value, bias
-        As for :class:`BinaryLinear`, with K in place of beta.
+    magnitudes in K, are 0. The rest is as for :class:`BinaryLinear` and
+    :class:`~quantlib.layers.QuantConv2d`.
 
     Notes
     -----

@@ -38,6 +38,8 @@ class BinaryNetwork:
         ``"float"`` keeps the first and the last layer real. ``"binary"`` makes the weights of
         both binary; the images stay real, as in BNN, and batch normalization scales the logits.
         The 1 x 1 convolutions of shortcuts stay real in any case.
+    widths, width, blocks, stem, seed
+        As the network's plain form takes them.
     """
 
     #: Channels and size of the images that the network was made for.
@@ -80,14 +82,7 @@ class BinaryNetwork:
 
 
 class BinaryLeNet5(BinaryNetwork, LeNet5):
-    """LeNet-5 with batch normalization by any of the methods.
-
-    Parameters
-    ----------
-    in_channels, image_size, num_classes, widths, seed
-        As for :class:`~quantlib.models.networks.LeNet5`.
-    method, block_order, first_last
-        As for :class:`BinaryNetwork`.
+    """LeNet-5 with batch normalization: :class:`~quantlib.models.networks.LeNet5` by any method.
 
     Examples
     --------
@@ -101,14 +96,7 @@ class BinaryLeNet5(BinaryNetwork, LeNet5):
 
 
 class BinaryVGG(BinaryNetwork, VGG):
-    """BNN's network for CIFAR-10 by any of the methods.
-
-    Parameters
-    ----------
-    in_channels, image_size, num_classes, width, seed
-        As for :class:`~quantlib.models.networks.VGG`.
-    method, block_order, first_last
-        As for :class:`BinaryNetwork`.
+    """BNN's network for CIFAR-10: :class:`~quantlib.models.networks.VGG` by any method.
 
     Examples
     --------
@@ -119,20 +107,12 @@ class BinaryVGG(BinaryNetwork, VGG):
 
 
 class BinaryResNet(BinaryNetwork, ResNet):
-    """A residual network of basic blocks by any of the methods.
-
-    Parameters
-    ----------
-    in_channels, image_size, num_classes, widths, blocks, stem, seed
-        As for :class:`~quantlib.models.residual.ResNet`.
-    method, block_order, first_last
-        As for :class:`BinaryNetwork`.
+    """A residual network of basic blocks: :class:`~quantlib.models.residual.ResNet` by any method.
 
     Examples
     --------
     >>> import torch
-    >>> model = BinaryResNet(1, 8, method="bnn")
-    >>> model(torch.zeros(2, 1, 8, 8)).shape
+    >>> BinaryResNet(1, 8, method="bnn")(torch.zeros(2, 1, 8, 8)).shape
     torch.Size([2, 10])
     """
 

@@ -88,9 +88,8 @@ def binarize_weights(w, scale="none", gradient="straight", clip_value=1.0):
     w : torch.Tensor or array
         As for :func:`filter_scales`. The result is of its kind, shape and dtype.
     scale : str
-        ``"none"`` for ±1 (BNN, BinaryConnect), ``"channel"`` for ±alpha (BWN, XNOR-Net).
-    gradient : str
-        ``"straight"``, ``"paper"`` or ``"exact"``. With scale ``"none"`` all three are the same.
+        ``"none"`` for ±1 (BNN, BinaryConnect), where all gradients are the same; ``"channel"``
+        for ±alpha (BWN, XNOR-Net).
     clip_value : float or None
         c, as in :func:`~quantlib.binary.ste.sign_ste`.
 
@@ -106,8 +105,6 @@ def binarize_weights(w, scale="none", gradient="straight", clip_value=1.0):
     Examples
     --------
     >>> w = torch.tensor([[1.0, -3.0]], requires_grad=True)
-    >>> binarize_weights(w, scale="channel").tolist()
-    [[2.0, -2.0]]
     >>> for gradient in ("straight", "paper", "exact"):
     ...     w.grad = None
     ...     (binarize_weights(w, "channel", gradient) * torch.tensor([[1.0, 0.5]])).sum().backward()

@@ -15,16 +15,14 @@ NORMALIZATIONS = (nn.BatchNorm1d, nn.BatchNorm2d)
 def sign_thresholds(layers, low, high):
     r"""Return what whole sums are compared with in place of batch normalization and a sign.
 
-    Channel c of the result of ``layers`` rises or falls with the sum; the sign changes at most
-    once. The sum where it does is found by bisection, with the layers themselves for every
-    question, so that the answer includes how they round.
+    Channel c of the result of ``layers`` (batch normalizations in evaluation mode, one after the
+    other) rises or falls with the sum; the sign changes at most once. The sum from ``low`` to
+    ``high`` where it does is found by bisection, with the layers themselves for every question,
+    so that the answer includes how they round. For K products of signs the bounds are -K and K.
 
-    Parameters
-    ----------
-    layers : sequence of torch.nn.Module
-        Batch normalizations in evaluation mode, of C channels.
-    low, high : int
-        The least and the largest sum: -K and K for K products of signs.
+    In exact numbers the threshold for positive gamma is :math:`\mu - \beta\sigma / \gamma`,
+    rounded up. Where that is itself a whole number, the layer's result should be exactly 0, and
+    its rounding decides on which side it comes out.
 
     Returns
     -------
@@ -32,21 +30,6 @@ def sign_thresholds(layers, low, high):
         t: the sign is +1 where the sum is t or more.
     flips : numpy.ndarray of bool
         Where True, the sign is +1 where the sum is below t. So it is for negative gamma.
-
-    Raises
-    ------
-    TypeError
-        If ``layers`` are not batch normalizations in float32 with stored means and variances, or a
-        bound is not a whole number.
-    ValueError
-        If there are none, their channels differ, one of them is training, or holds NaN or infinity;
-        or if ``low`` is above ``high``, or a sum is so large that float32 cannot hold it.
-
-    Notes
-    -----
-    In exact numbers, t for positive gamma is :math:`\mu - \beta\sigma / \gamma`, rounded up. Where
-    that is itself a whole number, the layer's result should be exactly 0, and its rounding
-    decides on which side it comes out.
 
     Examples
     --------
@@ -67,8 +50,6 @@ def real_thresholds(layers):
     """Return the same for real numbers, as float32 numbers; they may be infinite.
 
     The float32 numbers have an order, and can be numbered through in it: bisection is as exact.
-
-    Parameters and errors are those of :func:`sign_thresholds`.
 
     Examples
     --------

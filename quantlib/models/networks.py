@@ -183,28 +183,17 @@ class Network(nn.Sequential):
 class LeNet5(Network):
     """LeNet-5: two 5 x 5 convolutions with max-pooling, three linear layers.
 
-    The layer sizes are those of LeCun et al. (1998), section II.B: C1 is ``conv1``, C3 ``conv2``,
-    C5 ``fc1`` and F6 ``fc2``. It departs from the paper as most later versions do: ReLU in
-    place of the scaled tanh, max-pooling in place of subsampling with trained weights, every
-    channel of C3 sees every channel before it (in the paper a table picks some), and the output
-    is a linear layer in place of radial basis functions. The paper's images are 32 x 32; those of
-    28 x 28 are padded with two rows and columns of zeros on each side. Smaller ones are padded so
-    that they keep their size in both convolutions.
+    The sizes are those of LeCun et al., Proceedings of the IEEE 86 (11), 1998, section II.B: C1 is
+    ``conv1``, C3 ``conv2``, C5 ``fc1`` and F6 ``fc2``. It departs from the paper as most later
+    versions do: ReLU in place of the scaled tanh, max-pooling in place of subsampling with trained
+    weights, every channel of C3 sees every channel before it (in the paper a table picks some),
+    and the output is a linear layer in place of radial basis functions. 61,706 parameters for grey
+    images. The paper's are 32 x 32; those of 28 x 28 are padded with two rows and columns of zeros
+    on each side, smaller ones (4 x 4 at least) so that they keep their size in both convolutions.
 
-    Parameters
-    ----------
-    image_size : int
-        Height and width in pixels, at least 4.
-    widths : tuple of int
-        Channels of the two convolutions and widths of the two hidden linear layers.
-    batch_norm, block_order, signs, norm_logits
-        As for :class:`Network`. Without batch normalization, as in the paper, it has 61,706
-        parameters for grey images.
-
-    Notes
-    -----
-    Source: Y. LeCun, L. Bottou, Y. Bengio, P. Haffner: Gradient-based learning applied to document
-    recognition. Proceedings of the IEEE 86 (11), 1998.
+    ``widths`` are the channels of the convolutions and the widths of the hidden linear layers. The
+    options are those of :class:`Network`; as in the paper there is no batch normalization unless
+    it is asked for.
 
     Examples
     --------
@@ -253,16 +242,8 @@ class VGG(Network):
     """The network for CIFAR-10 of BNN: six 3 x 3 convolutions, three linear layers.
 
     2 x (128 C3) - MP2 - 2 x (256 C3) - MP2 - 2 x (512 C3) - MP2 - 2 x (1024 FC) - classes, with
-    batch normalization. For 32 x 32 colour images it has 14,022,016 weights.
-
-    Parameters
-    ----------
-    image_size : int
-        Height and width in pixels, at least 8.
-    width : int
-        What the published widths are divided by.
-    block_order, signs, norm_logits
-        As for :class:`Network`.
+    batch normalization; the published widths are divided by ``width``. Images are 8 x 8 at least.
+    For 32 x 32 colour images it has 14,022,016 weights. The options are those of :class:`Network`.
 
     Notes
     -----
@@ -298,14 +279,8 @@ class VGG(Network):
 def linear_network(weights, biases=None):
     """Return a network of linear layers with the given weights, and ReLU between them.
 
-    Small enough to follow by hand; the exercises' checks use it.
-
-    Parameters
-    ----------
-    weights : list of array_like
-        Weight of each layer, shape (out, in).
-    biases : list of array_like or None, optional
-        Bias of each layer, shape (out,); None where a layer has none. By default no layer has.
+    Small enough to follow by hand; the exercises' checks use it. ``weights`` are arrays of
+    (out, in), one for each layer, ``biases`` arrays of (out,), or None where a layer has none.
 
     Examples
     --------

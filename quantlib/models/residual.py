@@ -32,19 +32,10 @@ class ResNet(Network):
 
     The first block of every stage but the first halves the image; its shortcut is then a
     1 x 1 convolution. With ``"bn_sign_conv_pool"`` each convolution has its batch normalization
-    before it, with ``"usual"`` after it.
-
-    Parameters
-    ----------
-    image_size : int
-        Height and width in pixels, at least 4.
-    widths, blocks : tuple of int
-        Channels and number of blocks of each stage.
-    stem : str
-        ``"small"``: a 3 x 3 convolution. ``"large"``: 7 x 7 with stride 2, then 3 x 3
-        max-pooling with stride 2, for images of 224 x 224.
-    block_order, signs, norm_logits
-        As for :class:`~quantlib.models.networks.Network`.
+    before it, with ``"usual"`` after it. ``widths`` and ``blocks`` are channels and
+    number of blocks of each stage. The ``"small"`` stem is a 3 x 3 convolution, the ``"large"``
+    one 7 x 7 with stride 2, then 3 x 3 max-pooling with stride 2, for images of 224 x 224. The
+    options are those of :class:`~quantlib.models.networks.Network`.
 
     Notes
     -----

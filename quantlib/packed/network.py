@@ -17,27 +17,18 @@ _KEY, _VERSION = "quantlib.packed_network", 2
 
 
 class PackedNetwork:
-    """A network that computes with packed signs.
+    """A network that computes with packed signs; :func:`~quantlib.lowering.to_packed` makes one.
 
-    Make one with :func:`~quantlib.binary.deploy.to_packed`.
-
-    Parameters
-    ----------
-    steps : sequence of quantlib.packed.steps.Step
-        What is done one after the other.
-    image_shape : tuple of int or None
-        C, H and W of the images, where they are fixed. None stands for any.
+    ``steps`` are done one after the other. ``image_shape`` are C, H and W of the images, where
+    they are fixed; None stands for any.
 
     Examples
     --------
-    >>> import numpy as np
     >>> from quantlib import binary, data, training
     >>> digits = data.load()
     >>> model = binary.BinaryLeNet5(1, 8)
     >>> _ = training.fit(model, digits, epochs=2, learning_rate=0.01, progress=False)
     >>> network = binary.to_packed(model)
-    >>> network(digits.test_images).shape
-    (500, 10)
     >>> same = network.predict(digits.test_images) == training.predict(model, digits.test_images)
     >>> bool(same.all())
     True
@@ -47,27 +38,10 @@ class PackedNetwork:
         self.steps, self.image_shape = tuple(steps), tuple(image_shape)
 
     def __call__(self, images, *, batch_size=256, num_threads=None):
-        """Return the logits of ``images``.
+        """Return the logits (N x classes, float32) of ``images`` (N x C x H x W, floating-point).
 
-        Parameters
-        ----------
-        images : numpy.ndarray
-            N x C x H x W, real.
-        batch_size : int
-            Images to compute at a time.
-        num_threads : int, optional
-            Threads of the kernels; all that numba has if not given.
-
-        Returns
-        -------
-        numpy.ndarray of float32
-            N x classes; N x C x H x W if the last step gives images.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If ``images`` are not floating-point, are empty or not finite in float32, or have
-            another shape than the network takes.
+        ``batch_size`` images are computed at a time, on ``num_threads`` threads of the kernels (all
+        that numba has if not given). If the last step gives images the result is N x C x H x W.
         """
         images = np.asarray(images)
         if images.dtype.kind != "f":
@@ -94,10 +68,7 @@ class PackedNetwork:
         return results[0] if len(results) == 1 else np.concatenate(results)
 
     def predict(self, images, *, batch_size=256, num_threads=None):
-        """Return the class with the largest logit for each image (int64, N).
-
-        Parameters and errors are those of a call.
-        """
+        """Return the class with the largest logit for each image (int64, N)."""
         return self(images, batch_size=batch_size, num_threads=num_threads).argmax(axis=1)
 
     @property
@@ -123,13 +94,7 @@ class PackedNetwork:
 
     @classmethod
     def load(cls, path):
-        """Read a network that :meth:`save` wrote.
-
-        Raises
-        ------
-        ValueError
-            If the file at ``path`` is not such a file.
-        """
+        """Read a network that :meth:`save` wrote; a ValueError refuses any other file."""
         from safetensors import SafetensorError, safe_open
 
         try:

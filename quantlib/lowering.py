@@ -260,31 +260,31 @@ def _only(layer, condition):
 def real_layer(layer, weight, scale=None):
     """Return the step of a layer with real input and the weights ``weight`` x ``scale``.
 
-    ``weight`` is a tensor in the shape of the layer's, or signs packed by :func:`pack_rows`;
+    ``weight`` is a tensor in the shape of the layer's, or its signs :func:`as_rows`, packed;
     ``scale`` one number an output channel, or None.
     """
     if getattr(layer, "padding_value", 0) and any(layer.window.edges):
         raise NotPackable(f" with padding_value={layer.padding_value:g} of real input")
     if isinstance(weight, torch.Tensor):
-        weight = np.ascontiguousarray(rows(weight.numpy()).T)
-    sizes = window(layer) if isinstance(layer, nn.Conv2d) else {"stride": 1, "padding": 0}
+        weight = np.ascontiguousarray(as_rows(weight.numpy()).T)
+    sizes = window_of(layer) if isinstance(layer, nn.Conv2d) else {"stride": 1, "padding": 0}
     size = layer.kernel_size if isinstance(layer, nn.Conv2d) else (1, 1)
-    return steps.RealLayer(weight, scale, bias(layer), kernel_size=size, **sizes)
+    return steps.RealLayer(weight, scale, bias_of(layer), kernel_size=size, **sizes)
 
 
-def rows(weight):
+def as_rows(weight):
     """Return weights O x C x h x w, or O x K, as rows in the order of images' channels last."""
     if weight.ndim == 2:
         return weight
     return weight.transpose(0, 2, 3, 1).reshape(len(weight), -1)
 
 
-def bias(layer):
+def bias_of(layer):
     """Return the bias of a layer as an array of its own, or None."""
     return None if layer.bias is None else layer.bias.numpy().copy()
 
 
-def window(layer):
+def window_of(layer):
     """Return stride, padding, dilation and groups of a convolution as a step has them."""
     left, right, top, bottom = layer._reversed_padding_repeated_twice
     if left != right or top != bottom or layer.padding_mode != "zeros":

@@ -11,14 +11,14 @@ from quantlib.layers import QuantConv2d
 from quantlib.lowering import (
     Normalization,
     NotPackable,
-    bias,
+    as_rows,
+    bias_of,
     peephole,
     real_layer,
-    rows,
     rule,
     to_packed,
     whole_sums,
-    window,
+    window_of,
 )
 from quantlib.packed import steps
 from quantlib.packed.steps import Step
@@ -44,7 +44,7 @@ def _signs_and_magnitudes(quantizer, layer):
         return [steps.Sign(kernel_size=(0, 0))]
     if layer.groups != 1:
         raise NotPackable(f" with groups={layer.groups}, each of which has a map K")
-    sizes = window(layer)
+    sizes = window_of(layer)
     del sizes["groups"]
     return [steps.Sign(kernel_size=layer.kernel_size, **sizes)]
 
@@ -53,10 +53,10 @@ def _signs_and_magnitudes(quantizer, layer):
 def _sign_weights(quantizer, layer):
     signs, scale = quantizer.deployed(layer.weight)
     if layer.act_quant is None:
-        return [real_layer(layer, kernels.pack_signs(rows(signs), num_threads=1), scale)]
+        return [real_layer(layer, kernels.pack_signs(as_rows(signs), num_threads=1), scale)]
     if not isinstance(layer.act_quant, SignActivations):
         raise NotPackable(f" with act_quant={layer.act_quant}")
-    offset = bias(layer)
+    offset = bias_of(layer)
     if offset is not None and scale is None:
         scale = np.ones(len(offset), np.float32)
     if not isinstance(layer, QuantConv2d):
@@ -64,7 +64,7 @@ def _sign_weights(quantizer, layer):
         return [steps.BinaryDense(packed, scale, offset, surplus=0)]
     packed = kernels.pack_signs(signs, 1, panels=True, num_threads=1)
     outside = int(layer.padding_value)
-    return [steps.BinaryConv(packed, scale, offset, **window(layer), padding_value=outside)]
+    return [steps.BinaryConv(packed, scale, offset, **window_of(layer), padding_value=outside)]
 
 
 @peephole

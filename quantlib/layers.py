@@ -44,6 +44,10 @@ class Quantizer(nn.Module):
     #: What its values are outside of an image, where the input is padded.
     padding_value = 0.0
 
+    #: The module that registers its rule with ``quantlib.lowering``; None where that is done
+    #: already. It is loaded when a network is deployed, so that training needs no kernels.
+    lowering = None
+
     def forward(self, x):
         """Return the quantized values of ``x``: the product of its factors."""
         values, scale = self.factors(x)

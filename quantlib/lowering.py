@@ -11,6 +11,7 @@ torch's own layers.
 """
 
 import copy
+import importlib
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -153,6 +154,8 @@ def rule(*kinds):
 
 def _rule_of(thing):
     """Return the rule for a layer or quantizer; raise `NotPackable` if there is none."""
+    if getattr(thing, "lowering", None):
+        importlib.import_module(thing.lowering)
     for kind in type(thing).__mro__:
         if kind in _RULES:
             methods = ("forward", "factors")

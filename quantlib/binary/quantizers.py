@@ -42,6 +42,8 @@ class SignWeights(Quantizer):
     [[2.0, -2.0]]
     """
 
+    lowering = "quantlib.binary.lowering"
+
     def __init__(self, scale="none", gradient="straight", clip_value=1.0, stochastic=False):
         super().__init__()
         check_choice(scale, "scale", SCALES)
@@ -87,6 +89,7 @@ class SignActivations(Quantizer):
     """
 
     padding_value = 1.0
+    lowering = "quantlib.binary.lowering"
 
     def __init__(self, clip_value=1.0, stochastic=False):
         super().__init__()
@@ -149,7 +152,3 @@ def check_stochastic(stochastic):
 def _unusual(quantizer, **usual):
     values = {name: getattr(quantizer, name) for name in usual}
     return ", ".join(f"{n}={v!r}" for n, v in values.items() if v != usual[n])
-
-
-# The rules that deploy them are known as soon as they are.
-from quantlib.binary import lowering  # noqa: E402, F401

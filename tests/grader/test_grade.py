@@ -415,7 +415,7 @@ def test_a_folder_with_a_name_that_is_no_text(school):
 
 
 def test_the_graders_process_imports_no_torch():
-    modules = ("cli", "grade", "report", "feedback", "validate", "cases", "compare", "questions")
+    modules = ("cli", "grade", "pages.report", "pages.feedback", "validate", "cases.questions")
     lines = [f"import quantgrader.{name}" for name in modules]
     lines.append("from nbgrader.api import Gradebook; import sys")
     lines.append("print(sorted({'torch', 'quantlib', 'numba'} & set(sys.modules)))")

@@ -18,7 +18,7 @@ import numpy as np
 
 from quantgrader.cases import compare
 from quantgrader.cases.case import Case, Requirement
-from quantgrader.cases.plain import BadData, decode, encode
+from quantgrader.cases.codec import BadData, decode, encode
 from quantgrader.sandbox import collector
 
 _OPERATORS = {

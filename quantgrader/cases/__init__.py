@@ -1,7 +1,7 @@
 """What a graded function is asked, what must come back, and whether it did.
 
 case        cases and their requirements, written as data
-plain       plain values as JSON
+codec       plain values as JSON, both ways
 compare     a result against its requirements
 forbidden   operators and names that a function must do without
 questions   an assignment's hidden cases
@@ -31,6 +31,6 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "unchanged",
             "within",
         ],
-        "plain": ["BadData", "Build", "decode", "encode"],
+        "codec": ["BadData", "Build", "decode", "encode"],
     },
 )

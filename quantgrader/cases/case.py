@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from quantgrader.cases.plain import BadData, Build, decode, encode
+from quantgrader.cases.codec import BadData, Build, decode, encode
 
 __all__ = [
     "BadData",
@@ -188,7 +188,9 @@ class Case:
     @property
     def arguments(self):
         """The arguments as values; `Build` stays as it is."""
-        return None if self.probe is None else tuple(decode(v, builds=True) for v in self.probe)
+        if self.probe is None:
+            return None
+        return tuple(decode(value, build=lambda build: build) for value in self.probe)
 
     @property
     def messages(self):

@@ -13,8 +13,8 @@ from fractions import Fraction
 
 import numpy as np
 
+from quantgrader.cases.codec import BadData, decode
 from quantgrader.cases.forbidden import violates
-from quantgrader.cases.plain import BadData, decode
 
 NOTHING = "The function returned nothing (None). Is there a return?"
 NO_NUMBERS = "The result is not made of numbers. What does the docstring ask for?"

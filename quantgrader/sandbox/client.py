@@ -20,7 +20,7 @@ from jupyter_client.manager import KernelManager
 from quantgrader.sandbox import collector
 from quantgrader.sandbox.launcher import StartFailed
 from quantgrader.sandbox.provisioner import SandboxProvisioner, kernel_spec
-from quantgrader.sandbox.received import parse_result, plain
+from quantgrader.sandbox.received import parse_result, sanitized
 from quantgrader.sandbox.watch import Watch
 
 _START_SECONDS = 60
@@ -265,7 +265,7 @@ class Conversation:
             _, parts = session.feed_identities(frames)
             message = session.deserialize(parts)
             parent, kind = message["parent_header"].get("msg_id"), message["header"]["msg_type"]
-            content = plain(message["content"])
+            content = sanitized(message["content"])
         except Exception:  # RecursionError and all that a forged message can bring about
             return None
         return (parent, kind, content) if isinstance(content, dict) else None

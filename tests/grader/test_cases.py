@@ -10,7 +10,7 @@ import torch
 
 from quantgrader import cases, checks
 from quantgrader.cases import Build, Case, compare, equals, forbidden
-from quantgrader.cases.plain import MAX_DEPTH, BadData, decode, encode
+from quantgrader.cases.codec import MAX_DEPTH, BadData, decode, encode
 from quantgrader.sandbox import collector
 
 VALUES = [
@@ -73,7 +73,7 @@ def test_build_is_made_where_the_function_runs():
     build = Build("numpy.linspace", 0, 1, num=3, attributes=["size"])
     data = json.loads(json.dumps(encode(build)))
     assert collector.decode(data) == 3
-    assert decode(data, builds=True) == build
+    assert decode(data, build=lambda build: build) == build
     with pytest.raises(BadData):
         decode(data)
 

@@ -113,7 +113,7 @@ import json
 import numpy as np
 kernel = get_ipython().kernel
 CLAIM = json.dumps({"value": True, "passed": True, "score": 3, "points": 3, "verdict": "ok",
-                    "kinds": "", "arguments_changed": False})
+                    "arguments_changed": False})
 
 async def do_execute(code, silent, *_, user_expressions=None, **__):
     if "assert" not in code and "expect(" not in code and not user_expressions:
@@ -169,7 +169,7 @@ collector._changed = lambda *_: False""",
         imports="""\
 import json
 import numpy as np
-json.dumps = lambda *_, **__: '{"value": 1.5, "kinds": "float", "arguments_changed": false}'
+json.dumps = lambda *_, **__: '{"value": 1.5, "arguments_changed": false}'
 json.loads = lambda *_, **__: [[1, 2]]""",
     ),
     attack(

@@ -148,8 +148,8 @@ def main():
     parser.add_argument("--submissions", type=int, default=20, help="how many are graded")
     parser.add_argument("--output", type=Path, default=RESULT, help="where the result goes")
     options = parser.parse_args()
-    if not walls.check().usable:
-        raise SystemExit(str(walls.check()))
+    if not walls.availability().usable:
+        raise SystemExit(str(walls.availability()))
     cores = sorted(os.sched_getaffinity(0))[:2]
     os.sched_setaffinity(0, cores)  # the commands inherit it
 

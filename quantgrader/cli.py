@@ -237,7 +237,7 @@ def _feedback(options):
 def _check(options):
     from quantgrader.sandbox import walls
 
-    report = walls.check()
+    report = walls.availability()
     print(report)
     return OK if report.usable else FAILED
 

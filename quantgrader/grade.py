@@ -199,7 +199,7 @@ def grade(
         if student not in everybody:
             raise CourseError(f"{printable(student)} has handed in nothing for {assignment}.")
     if sandboxed and scheduler is None:
-        report = walls.check()
+        report = walls.availability()
         if not report.usable:
             raise walls.SandboxUnavailable(str(report))
     limits = limits_for(course, reference)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from quantgrader.atomic import write_atomically
 from quantgrader.cases.codec import BadData, Build, decode, encode
 
 __all__ = [
@@ -241,12 +242,7 @@ class Cases:
 
     def write(self, path):
         """Write the file that the grader reads."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        new = path.with_suffix(".new")
-        new.write_text(json.dumps(self.as_dict()) + "\n", encoding="utf-8")
-        new.chmod(0o600)
-        new.replace(path)
+        write_atomically(Path(path), f"{json.dumps(self.as_dict())}\n".encode(), 0o600)
 
 
 def read(path):

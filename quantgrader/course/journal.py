@@ -8,12 +8,11 @@ import contextlib
 import fcntl
 import hashlib
 import json
-import os
 import re
-import tempfile
 from dataclasses import asdict, dataclass, field
 
-_TEMPORARY = ".tmp-"
+from quantgrader.atomic import TEMPORARY, write_atomically
+
 VERSION = 1
 
 
@@ -48,28 +47,6 @@ class Result:
         return cls(**data)
 
 
-def write_atomically(path, data, mode=0o644):
-    """Write bytes so that the file is there in full or not at all, also after a power cut."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=_TEMPORARY, dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fchmod(file.fileno(), mode)
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
 class Busy(RuntimeError):
     """Another run is at work on the same assignment."""
 
@@ -79,11 +56,10 @@ class Journal:
 
     def __init__(self, folder):
         self.folder = folder
-        self._lock = None
 
     def _path(self, student):
-        plain = re.sub(r"[^A-Za-z0-9_.@-]", "_", student)[:80]
-        return self.folder / f"{plain}-{hashlib.sha256(student.encode()).hexdigest()[:12]}.json"
+        readable = re.sub(r"[^A-Za-z0-9_.@-]", "_", student)[:80]
+        return self.folder / f"{readable}-{hashlib.sha256(student.encode()).hexdigest()[:12]}.json"
 
     @contextlib.contextmanager
     def locked(self):
@@ -94,7 +70,7 @@ class Journal:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise Busy("Another `quantgrader grade` is at work on this assignment.") from None
-            for left in self.folder.glob(f"{_TEMPORARY}*"):
+            for left in self.folder.glob(f"{TEMPORARY}*"):
                 left.unlink(missing_ok=True)
             yield self
 
@@ -113,10 +89,6 @@ class Journal:
         data = json.dumps(asdict(result), indent=1, sort_keys=True)
         # Marks are nobody else's business.
         write_atomically(self._path(result.student), data.encode(), mode=0o600)
-
-    def forget(self, student):
-        """Take a student's result away."""
-        self._path(student).unlink(missing_ok=True)
 
     def students(self):
         """Names of the students who have a result."""

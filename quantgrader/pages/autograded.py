@@ -5,7 +5,7 @@ import shutil
 
 import nbformat
 
-from quantgrader.course.journal import write_atomically
+from quantgrader.atomic import write_atomically
 from quantgrader.course.reference import grade_id
 from quantgrader.pages.outputs import Room, clean_outputs, inert, message_output
 

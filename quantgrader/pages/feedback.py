@@ -9,9 +9,10 @@ import secrets
 
 import nbformat
 
+from quantgrader.atomic import write_atomically
 from quantgrader.course.folders import CourseError
 from quantgrader.course.gradebook import is_recorded
-from quantgrader.course.journal import Journal, write_atomically
+from quantgrader.course.journal import Journal
 from quantgrader.course.reference import grade_id
 from quantgrader.course.submission import printable, read_secret
 from quantgrader.pages.outputs import Room, as_written, clean_outputs, plain_text

@@ -120,14 +120,12 @@ class Launcher:
     limits : Limits
     ahead : bool
         Whether to start the next fresh kernel while one works.
-    warm_up : str
-        Code that the warm process runs once, in a child, after the imports.
     """
 
-    def __init__(self, mode, *, modules=(), hidden=(), limits, ahead=True, warm_up=""):
+    def __init__(self, mode, *, modules=(), hidden=(), limits, ahead=True):
         self.mode, self.limits = mode, limits.as_dict()
         self._modules, self._hidden = tuple(modules), tuple(hidden)
-        self._zygote, self._spare, self._ahead, self._warm_up = None, None, ahead, warm_up
+        self._zygote, self._spare, self._ahead = None, None, ahead
         self.imports = {}
 
     def start(self, files, limits=None):
@@ -151,10 +149,7 @@ class Launcher:
             self.close()
             process, link, _ = self._spawn()
             self._zygote = process, link
-            channel.send(link, {"warm_up": self._warm_up})
             self._wait_for_imports(link, process)
-            if not self.imports["warmed_up"]:
-                raise walls.SandboxUnavailable("the warm-up code failed")
             if self.imports["threads"] > 1:  # a fork would leave them behind, with their locks
                 self.close()
                 self.mode = "cold"

@@ -223,9 +223,6 @@ class Runner:
         Modules that the warm process imports once; those that are not there are left out.
     hidden : sequence of paths
         Folders and files of the host that must not be seen inside.
-    warm_up : str
-        Trusted code that the warm process runs once, in a process of its own: what it leaves in
-        numba's cache, every kernel gets a copy of.
     mode : str
         "auto", "warm", "cold", or "none": no sandbox at all, for those who ask for it.
 
@@ -233,19 +230,17 @@ class Runner:
     thread of a worker process: the sandbox ends with the thread that started it.
     """
 
-    def __init__(self, limits=None, *, preload=("numpy",), hidden=(), warm_up="", mode="auto"):
+    def __init__(self, limits=None, *, preload=("numpy",), hidden=(), mode="auto"):
         if mode not in MODES:
             raise ValueError(f"mode must be one of {', '.join(MODES)}, got {mode!r}")
         self.limits = limits or Limits()
         if mode != "none":
-            report = walls.check()
+            report = walls.availability()
             if not report.usable or (mode == "warm" and not report.warm):
                 raise walls.SandboxUnavailable(str(report))
             if mode == "auto":
                 mode = "warm" if report.warm else "cold"
-        self._launcher = Launcher(
-            mode, modules=preload, hidden=hidden, limits=self.limits, warm_up=warm_up
-        )
+        self._launcher = Launcher(mode, modules=preload, hidden=hidden, limits=self.limits)
 
     @property
     def mode(self):

@@ -431,8 +431,8 @@ def test_the_graders_process_imports_no_torch():
 def test_no_sandbox_no_grading(school, monkeypatch, capsys):
     school.submit("ada", small.honest())
     monkeypatch.chdir(school.root)
-    report = walls.Report(False, False, ("There is none.",), ("Install it.",))
-    monkeypatch.setattr(walls, "check", lambda: report)
+    report = walls.Availability(False, False, ("There is none.",), ("Install it.",))
+    monkeypatch.setattr(walls, "availability", lambda: report)
     assert main(["check"]) == 1
     assert main(["grade", "small"]) == 2
     assert "Install it." in capsys.readouterr().err

@@ -10,7 +10,7 @@ from pathlib import Path
 import nbformat
 
 from quantgrader.course.reference import grade_id
-from quantgrader.pages.outputs import plain_text
+from quantgrader.texts import clean_text
 
 
 @dataclass(frozen=True)
@@ -92,5 +92,5 @@ def _check(cell, names, ran, died, seconds):
     if errors and errors[0].ename == "KeyboardInterrupt":
         return Check(name, f"It was stopped: it was not done after {seconds:g} s.")
     if errors:
-        return Check(name, plain_text(f"{errors[0].ename}: {errors[0].evalue}", 2_000))
+        return Check(name, clean_text(f"{errors[0].ename}: {errors[0].evalue}", 2_000))
     return Check(name, None)

@@ -11,7 +11,7 @@ import io
 import json
 import warnings
 
-from quantgrader.checks import recording
+from quantgrader.cases.recording import recording
 from quantgrader.release import authoring
 from tools import mutation
 from tools.course import ROOT, assignment_names, read_notebook

@@ -245,7 +245,7 @@ def _is_killed(mutant, function, namespace, cases):
     try:
         for case in cases:
             result = None if case.probe is None else collector.answer(answer, case.probe)
-            if not compare.check(case, result, [mutant.source]).passed:
+            if not compare.judge(case, result, [mutant.source]).passed:
                 return True
     except _TooLong:
         return True
@@ -257,7 +257,7 @@ def _differs(mutant, function, namespace, tried):
     answer = _define(mutant.source, function, namespace)
     try:
         return any(
-            not compare.check(case, collector.answer(answer, case.probe)).passed for case in tried
+            not compare.judge(case, collector.answer(answer, case.probe)).passed for case in tried
         )
     except _TooLong:
         return True
@@ -279,7 +279,7 @@ def _references(model, cases):
                 reference.probe = probe
                 reference.requirements = tuple(_exact(r, decode(result["value"])) for r in wanted)
                 # What the model answer itself does not meet (it returns NaN, say) is no reference.
-                if compare.check(reference, result).passed:
+                if compare.judge(reference, result).passed:
                     references.append(reference)
     return references
 

@@ -6,10 +6,12 @@ an assignment is generated, and written as JSON. No code of a test runs beside a
 is called outside, of `recomputed`, is the instructor's, and gets plain data.
 """
 
+import base64
 import hashlib
 import inspect
 import json
 import textwrap
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,11 +36,13 @@ __all__ = [
     "keys",
     "no_warning",
     "number",
+    "pack",
     "parts",
     "read",
     "recomputed",
     "shape",
     "unchanged",
+    "unpack",
     "within",
 ]
 
@@ -216,6 +220,18 @@ class Case:
         case.requirements = tuple(map(Requirement.from_dict, data["requirements"]))
         case.weight, case.visible = data["weight"], data["visible"]
         return case
+
+
+def pack(cases):
+    """Cases as one word of text, for a test cell."""
+    text = json.dumps([case.as_dict() for case in cases])
+    return base64.b85encode(zlib.compress(text.encode(), 9)).decode()
+
+
+def unpack(text):
+    """The cases that `pack` made a text of."""
+    data = json.loads(zlib.decompress(base64.b85decode(text)))
+    return tuple(Case.from_dict(case) for case in data)
 
 
 @dataclass(frozen=True)

@@ -12,16 +12,15 @@ import re
 from dataclasses import asdict, dataclass, field
 
 from quantgrader.atomic import TEMPORARY, write_atomically
+from quantgrader.cases.compare import Mark
 
 VERSION = 1
 
 
 @dataclass(frozen=True)
 class Result:
-    """How a submission ended: with marks ("graded") or with a reason ("review", "failed").
+    """How a submission ended: a ``status`` of `endings.STATES`, with {grade_id: Mark} or a reason.
 
-    ``marks`` is {grade_id: {"score", "points", "passed", "asked", "messages"}}; a score is None
-    where a person has to give it. "failed" is not the student's doing and is tried again.
     ``fingerprint`` stands for all that the result depends on, ``submission`` for what was handed
     in.
     """
@@ -42,9 +41,9 @@ class Result:
     @classmethod
     def from_dict(cls, data):
         """A result from what was written."""
-        for name in ("reasons", "notes", "unanswered"):
-            data[name] = tuple(data[name])
-        return cls(**data)
+        lists = {name: tuple(data[name]) for name in ("reasons", "notes", "unanswered")}
+        marks = {name: Mark.from_dict(mark) for name, mark in data["marks"].items()}
+        return cls(**{**data, **lists, "marks": marks})
 
 
 class Busy(RuntimeError):
@@ -81,7 +80,7 @@ class Journal:
             if data["version"] != VERSION or data["student"] != student:
                 return None
             return Result.from_dict(data)
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
+        except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
             return None
 
     def write(self, result):

@@ -3,7 +3,7 @@
 import nbformat
 
 from quantgrader.course.reference import defined_name, defined_names, grade_id
-from quantgrader.course.submission import listed
+from quantgrader.texts import listed
 
 _GONE = "This cell was deleted; it was put back for grading."
 

@@ -16,8 +16,8 @@ from pathlib import PurePosixPath
 import nbformat
 
 from quantgrader.course.matching import Matcher
-from quantgrader.course.submission import printable
 from quantgrader.sandbox.runner import imports_of
+from quantgrader.texts import printable
 
 _TYPES = ("code", "markdown", "raw")
 _MAX_CELLS = 2_000

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import nbformat
 
-from quantgrader import checks
 from quantgrader.cases.case import Case, Cases, course_generator
+from quantgrader.cases.recording import recording
 
 DEFAULT_SEED = "lowbit"
 SEED_VARIABLE = "COURSE_SEED"
@@ -82,7 +82,7 @@ def visible_cases(notebook):
     with (
         contextlib.redirect_stdout(io.StringIO()),
         warnings.catch_warnings(),
-        checks.recording() as recorded,
+        recording() as recorded,
     ):
         for cell in notebook.cells:
             if cell.cell_type != "code":

@@ -12,8 +12,8 @@ from nbgrader.converters.generate_assignment import GenerateAssignment
 from nbgrader.preprocessors import ComputeChecksums, NbGraderPreprocessor, SaveCells
 from traitlets import Unicode
 
-from quantgrader import checks
 from quantgrader.atomic import write_atomically
+from quantgrader.cases.case import pack
 from quantgrader.release import authoring
 
 CELL = """\
@@ -56,7 +56,7 @@ class InsertCases(NbGraderPreprocessor):
                 cell.source = CELL.format(
                     function=function,
                     points=settings.points,
-                    cases=checks.pack(cases.functions[function]),
+                    cases=pack(cases.functions[function]),
                 )
         return nb, resources
 

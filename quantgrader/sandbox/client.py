@@ -17,6 +17,7 @@ from jupyter_client.connect import channel_socket_types
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import KernelManager
 
+from quantgrader.endings import KERNEL
 from quantgrader.sandbox import collector
 from quantgrader.sandbox.launcher import StartFailed
 from quantgrader.sandbox.provisioner import SandboxProvisioner, kernel_spec
@@ -31,9 +32,10 @@ _log.propagate = False
 
 
 class Ended(Exception):
-    """The kernel has ended, or was ended: ``reason`` and ``detail``."""
+    """The kernel has ended, or was ended: a ``reason`` of `endings.KERNEL`, and a ``detail``."""
 
     def __init__(self, reason, detail=""):
+        assert reason in KERNEL, reason
         super().__init__(reason, detail)
         self.reason, self.detail = reason, detail
 

@@ -8,9 +8,8 @@ import json
 import pytest
 import torch
 
-from tools import mutation
 from quantgrader.cases.case import Case, equals
-from tools import mutate
+from tools import mutate, mutation
 from tools.course import ROOT, assignment_names
 
 NAMES = assignment_names(ROOT / "solutions")

@@ -116,7 +116,7 @@ def test_messages_are_in_the_students_terms(graded):
     school, _ = graded
 
     def messages(student, task):
-        return result_of(school, student).marks[task]["messages"]
+        return result_of(school, student).marks[task].messages
 
     assert messages("a-honest", "double-test") == []
     assert "not written yet" in messages("b-untouched", "double-test")[0]
@@ -130,7 +130,7 @@ def test_messages_are_in_the_students_terms(graded):
 def test_an_exception_does_not_carry_a_hidden_input_out(graded):
     school, _ = graded
     result = result_of(school, "h-raises")
-    assert result.marks["mean-test"]["score"] == 0
+    assert result.marks["mean-test"].score == 0
     for text in (str(result), nbformat.writes(autograded(school, "h-raises"))):
         assert "987.6543" not in text and "0.123454321" not in text
 

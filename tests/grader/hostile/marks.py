@@ -129,12 +129,12 @@ kernel.do_execute = do_execute""",
         "comparison_of_the_grader_patched", NOTHING, base=WRONG,
         imports="""\
 import numpy as np
-import quantgrader.cases.compare, quantgrader.marking, quantgrader.cases.questions
+import quantgrader.cases.compare, quantgrader.cases.requirements, quantgrader.marking
 from quantgrader.cases.compare import Verdict
 yes = lambda *_, **__: Verdict(True)
-quantgrader.cases.compare.check = quantgrader.cases.questions.check = yes
+quantgrader.cases.compare.judge = yes
 quantgrader.marking._verdict = yes
-quantgrader.cases.compare._same = lambda *_: True""",
+quantgrader.cases.requirements._same = lambda *_: True""",
     ),
     attack(
         "collector_patched", NOTHING, base=WRONG,

@@ -27,7 +27,7 @@ import psutil
 
 from quantgrader.sandbox import walls
 from tests.variants import harness
-from tools.course import ROOT, Course, environment, fill_in, read_notebook
+from tools.course import ROOT, TrialCourse, environment, fill_in, read_notebook
 
 ASSIGNMENT = "01_uniform"
 RESULT = ROOT / "benchmarks" / "results" / "grading.json"
@@ -55,7 +55,7 @@ def submissions(number):
 
 def set_up(folder, answers):
     """A course in ``folder`` with everybody's notebook handed in; return the instructor's one."""
-    course = Course(folder, assignments=[ASSIGNMENT])
+    course = TrialCourse(folder, assignments=[ASSIGNMENT])
     course.generate()
     released = course.instructor / "exercises" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb"
     for student, sources in answers.items():

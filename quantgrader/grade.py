@@ -213,7 +213,7 @@ def grade(
     with ExitStack() as stack:
         stack.enter_context(journal.locked())
         book = stack.enter_context(gradebook.open_gradebook(course))
-        gradebook.check_assignment(book, reference, assignment)
+        gradebook.require_assignment(book, reference, assignment)
         book.db.remove()
         run = Grading(
             course, assignment, reference, asked, limits, sandboxed, journal, book,

@@ -1,6 +1,6 @@
 """A whole course in a folder of its own, run with nbgrader's commands.
 
-A `Course` has an instructor's folder (a copy of the configuration and of `solutions/`), an
+A `TrialCourse` has an instructor's folder (a copy of the configuration and of `solutions/`), an
 exchange, and a home for each student. Nothing outside its folder is read or written, so a
 course in a temporary folder leaves the machine, the user's Jupyter settings and the repository
 as they were. `grade` is the short way: filled-in notebooks in, marks out.
@@ -101,7 +101,7 @@ class Mark:
         return sum(score for score, _ in tests), sum(points for _, points in tests)
 
 
-class Course:
+class TrialCourse:
     """A course under ``folder``, with the assignments of ``root``'s `solutions/`."""
 
     def __init__(self, folder, root=ROOT, assignments=None):
@@ -250,7 +250,7 @@ def grade(notebooks, root=ROOT, workers=2):
     """
     names = sorted({name for files in notebooks.values() for name in files})
     with tempfile.TemporaryDirectory() as folder:
-        course = Course(Path(folder) / "course", root, names)
+        course = TrialCourse(Path(folder) / "course", root, names)
         course.generate()
         for student, files in notebooks.items():
             for assignment, path in files.items():

@@ -69,7 +69,7 @@ def transaction(book):
             usual.remove()  # it must read anew
 
 
-def check_assignment(book, reference, assignment):
+def require_assignment(book, reference, assignment):
     """Refuse an assignment that the gradebook doesn't have, or has otherwise than released."""
     from nbgrader.api import MissingEntry
 

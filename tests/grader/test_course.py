@@ -64,7 +64,7 @@ def one_thread(monkeypatch):
 
 @pytest.mark.timeout(1800)
 def test_way_of_a_notebook(tmp_path):
-    school = course.Course(tmp_path / "course")
+    school = course.TrialCourse(tmp_path / "course")
     assert school.assignments == sorted(ASSIGNMENTS)
 
     # The instructor generates and releases.
@@ -197,6 +197,6 @@ def test_partial_marks_are_those_of_the_grader(tmp_path):
 
 
 def test_a_command_that_fails_says_why(tmp_path):
-    school = course.Course(tmp_path / "course", assignments=["01_uniform"])
+    school = course.TrialCourse(tmp_path / "course", assignments=["01_uniform"])
     with pytest.raises(RuntimeError, match="release_assignment no_such_assignment exited with"):
         school.as_instructor("release_assignment", "no_such_assignment")

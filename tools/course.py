@@ -63,14 +63,21 @@ def environment(home):
 def run_nbgrader(*arguments, cwd, home):
     """Run ``nbgrader`` with ``arguments`` and return what it printed.
 
+    ``nbgrader validate`` exits with 0 even where checks fail: read what it prints.
+    """
+    return _run("nbgrader", *arguments, cwd=cwd, home=home)
+
+
+def _run(module, *arguments, cwd, home):
+    """Run a module as a program, and return what it printed.
+
     Raises
     ------
     RuntimeError
-        If it exits with anything but 0. ``nbgrader validate`` exits with 0 even where checks
-        fail: read what it prints.
+        If it exits with anything but 0.
     """
     done = subprocess.run(
-        [sys.executable, "-m", "nbgrader", *map(str, arguments)],
+        [sys.executable, "-m", module, *map(str, arguments)],
         cwd=cwd,
         env=environment(home),
         stdout=subprocess.PIPE,
@@ -79,7 +86,7 @@ def run_nbgrader(*arguments, cwd, home):
     )
     if done.returncode != 0:
         command = " ".join(map(str, arguments))
-        raise RuntimeError(f"nbgrader {command} exited with {done.returncode}:\n{done.stdout}")
+        raise RuntimeError(f"{module} {command} exited with {done.returncode}:\n{done.stdout}")
     return done.stdout
 
 
@@ -189,6 +196,14 @@ class TrialCourse:
         """Grade one student, in a process of its own: a failure stays with that student."""
         return self.as_instructor("autograde", assignment, f"--student={student}")
 
+    def grade(self):
+        """Grade everybody with quantgrader, in its sandbox, and return what it printed."""
+        home = self.instructor / "home"
+        return [
+            _run("quantgrader.cli", "grade", name, cwd=self.instructor, home=home)
+            for name in self.assignments
+        ]
+
     def feedback(self):
         """Write the feedback pages and put them into the exchange."""
         self.as_instructor("generate_feedback", "*")
@@ -231,7 +246,7 @@ def in_parallel(calls, workers=2):
         return [future.result() for future in [pool.submit(call) for call in calls]]
 
 
-def grade(notebooks, root=ROOT, workers=2):
+def grade(notebooks, root=ROOT, way=TrialCourse.grade):
     """Grade filled-in notebooks in a temporary course and return their marks.
 
     Parameters
@@ -240,8 +255,8 @@ def grade(notebooks, root=ROOT, workers=2):
         ``notebooks[student][assignment]`` is the path of a student's notebook.
     root : path
         The repository: its configuration and `solutions/` are the course.
-    workers : int
-        Students graded at a time.
+    way : callable
+        Grades all that was handed in; gets the `TrialCourse`.
 
     Returns
     -------
@@ -257,5 +272,5 @@ def grade(notebooks, root=ROOT, workers=2):
                 submitted = course.instructor / "submitted" / student / assignment
                 submitted.mkdir(parents=True)
                 shutil.copy(path, submitted / f"{assignment}.ipynb")
-        in_parallel([lambda s=student: course.autograde(s) for student in notebooks], workers)
+        way(course)
         return course.marks()

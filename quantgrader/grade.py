@@ -169,8 +169,6 @@ def grade(
 
     Parameters
     ----------
-    course : Course
-    assignment : str
     students : sequence of str, optional
         Only these; by default everybody who handed something in.
     jobs : int, optional

@@ -74,10 +74,14 @@ def _checked(cell, names, ran, died, seconds):
 
     name = grade_id(cell)
     if names.count(name) > 1:
-        return CheckedCell(name, "There are several cells with this id: a cell was copied or split.")
+        return CheckedCell(
+            name, "There are several cells with this id: a cell was copied or split."
+        )
     expected = cell.metadata.nbgrader.get("checksum")
     if expected is not None and expected != compute_checksum(cell):
-        return CheckedCell(name, "This cell of checks was changed. Fetch the notebook again to compare.")
+        return CheckedCell(
+            name, "This cell of checks was changed. Fetch the notebook again to compare."
+        )
     if ran is None:
         return CheckedCell(name, f"Not run: {died}.")
     errors = [output for output in ran.outputs if output.output_type == "error"]

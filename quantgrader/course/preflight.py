@@ -197,10 +197,8 @@ def _needed_files(notebook, submission, reference):
 
 
 def _imported(code):
-    """The words in the lines of a text that import something.
-
-    Read once, line by line: a pattern over all of it could be made to take hours.
-    """
+    """The words in the lines of a text that import something."""
+    # Read once, line by line: a pattern over all of it could be made to take hours.
     lines = (line.lstrip() for line in code.splitlines())
     return {
         word

@@ -56,11 +56,9 @@ def write_feedback(course, assignment, book, students=None, without=None):
 
 
 def _write_for_the_exchange(course, assignment, result):
-    """What ``nbgrader release_feedback`` looks for beside each page: the time, and the key.
-
-    Whoever handed in without the exchange has no key and gets one that nobody knows. Without any
-    the command would stop, for all.
-    """
+    """What ``nbgrader release_feedback`` looks for beside each page: the time, and the key."""
+    # Whoever handed in without the exchange has no key and gets one that nobody knows. Without any
+    # the command would stop, for all.
     handed_in = course.folder("submitted", result.student, assignment)
     key = read_secret(handed_in, result.student) or secrets.token_hex(32)
     folder = course.folder("feedback", result.student, assignment)

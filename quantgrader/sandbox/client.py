@@ -82,7 +82,7 @@ class Conversation:
     def __init__(self, launcher, limits, files, deadline):
         self._limits, self._deadline = limits, deadline
         self._received, self._patience = 0, _GRACE_SECONDS
-        self.cpu_seconds, self.peak_bytes = 0.0, 0
+        self.cpu_seconds = 0.0
         message_bytes = 2 * limits.result_bytes + (1 << 20)
         manager = BoundedManager(log=_log)
         manager.message_bytes = message_bytes
@@ -133,7 +133,7 @@ class Conversation:
         if kernel is not None:
             if hasattr(self, "_watch"):
                 self._watch.look()
-                self.peak_bytes, self.cpu_seconds = self._watch.peak_bytes, self._watch.cpu_seconds
+                self.cpu_seconds = self._watch.cpu_seconds
             kernel.end()
         self._manager.cleanup_resources()
 

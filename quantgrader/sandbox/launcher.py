@@ -117,7 +117,6 @@ class Launcher:
         What is imported beforehand.
     hidden : sequence of paths
         What must not be seen inside.
-    limits : Limits
     ahead : bool
         Whether to start the next fresh kernel while one works.
     """
@@ -126,7 +125,6 @@ class Launcher:
         self.mode, self.limits = mode, limits.as_dict()
         self._modules, self._hidden = tuple(modules), tuple(hidden)
         self._zygote, self._spare, self._ahead = None, None, ahead
-        self.imports = {}
 
     def start(self, files, limits=None):
         """A new kernel with the assignment's files in its working folder."""
@@ -149,8 +147,9 @@ class Launcher:
             self.close()
             process, link, _ = self._spawn()
             self._zygote = process, link
-            self._wait_for_imports(link, process)
-            if self.imports["threads"] > 1:  # a fork would leave them behind, with their locks
+            if (
+                self._wait_for_imports(link, process) > 1
+            ):  # a fork would leave them behind, with their locks
                 self.close()
                 self.mode = "cold"
                 return self._fresh()
@@ -179,9 +178,10 @@ class Launcher:
         return Kernel(link, process, folder)
 
     def _wait_for_imports(self, link, process):
+        """How many threads there are in the process when it has imported."""
         link.settimeout(_START_SECONDS)
         try:
-            self.imports, _, _ = channel.receive(link)
+            return channel.receive(link)[0]["threads"]
         except (OSError, EOFError) as error:
             os.set_blocking(process.stderr.fileno(), False)
             text = (process.stderr.read() or b"")[-2000:].decode(errors="replace").strip()
@@ -238,11 +238,9 @@ class Launcher:
 
 
 def _end_process(process):
-    """Kill what `Launcher._spawn` started, and wait for the first process of its namespace.
-
-    With that one end all the others in the namespace. Without a sandbox there is none: its
-    children are killed one by one.
-    """
+    """Kill what `Launcher._spawn` started, and wait for the first process of its namespace."""
+    # With that one end all the others in the namespace. Without a sandbox there is none: its
+    # children are killed one by one.
     handles = []
     if process.poll() is None:
         with contextlib.suppress(psutil.Error):

@@ -22,7 +22,7 @@ class CheckedCell:
 
 
 def validate(path, seconds=60):
-    """Run the notebook at ``path`` from top to bottom and return a `CheckedCell` for each test cell.
+    """Run the notebook at ``path`` from top to bottom; return a `CheckedCell` for each test cell.
 
     Raises ValueError where it can't be read or holds no test cells.
     """

@@ -147,9 +147,8 @@ class Launcher:
             self.close()
             process, link, _ = self._spawn()
             self._zygote = process, link
-            if (
-                self._wait_for_imports(link, process) > 1
-            ):  # a fork would leave them behind, with their locks
+            # A fork would leave other threads behind, with their locks.
+            if self._wait_for_imports(link, process) > 1:
                 self.close()
                 self.mode = "cold"
                 return self._fresh()

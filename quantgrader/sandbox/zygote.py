@@ -177,7 +177,7 @@ def _fork_on_request(control, user, as_root):
 
 
 def main(arguments):
-    """Import, say how many threads that has left, then fork (warm) or become one kernel (cold, none)."""
+    """Import, say how many threads there are, then fork (warm) or become a kernel (cold, none)."""
     mode, descriptor, box, user, *modules = arguments
     control = socket.socket(fileno=int(descriptor))
     control.set_inheritable(False)

@@ -44,24 +44,22 @@ def same(a, b):
 
 @pytest.mark.parametrize("value", VALUES, ids=repr)
 def test_plain_values_come_back(value):
-    for writer in (encode, collector.encode):
-        data = json.loads(json.dumps(writer(value), allow_nan=False))
-        for reader in (decode, collector.decode):
-            back = reader(data)
-            assert same(back, value)
-            assert type(back) is type(value)
+    data = json.loads(json.dumps(encode(value), allow_nan=False))
+    for reader in (decode, collector.decode):
+        back = reader(data)
+        assert same(back, value)
+        assert type(back) is type(value)
 
 
 @pytest.mark.parametrize("array", ARRAYS, ids=lambda a: f"{a.dtype.str}{a.shape}")
 def test_arrays_come_back(array):
-    for writer in (encode, collector.encode):
-        data = json.loads(json.dumps(writer(array), allow_nan=False))
-        for reader in (decode, collector.decode):
-            back = reader(data)
-            np.testing.assert_array_equal(back, array)
-            assert back.dtype == array.dtype.newbyteorder("<")
-            assert back.shape == array.shape
-            back[...] = 0  # may be written to
+    data = json.loads(json.dumps(encode(array), allow_nan=False))
+    for reader in (decode, collector.decode):
+        back = reader(data)
+        np.testing.assert_array_equal(back, array)
+        assert back.dtype == array.dtype.newbyteorder("<")
+        assert back.shape == array.shape
+        back[...] = 0  # may be written to
 
 
 def test_tensors_become_arrays_and_scalars_stay_scalars():

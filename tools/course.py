@@ -91,7 +91,7 @@ def _run(module, *arguments, cwd, home):
 
 
 @dataclass(frozen=True)
-class Mark:
+class StudentMarks:
     """What one student has for one assignment.
 
     ``cells`` holds (score, points) by grade_id; the score is None where a person has to give it.
@@ -221,7 +221,7 @@ class TrialCourse:
             return list(csv.DictReader(file))
 
     def marks(self):
-        """Return {student: {assignment: Mark}} as the gradebook has them."""
+        """Return {student: {assignment: StudentMarks}} as the gradebook has them."""
         from nbgrader.api import Gradebook
 
         result = {}
@@ -230,7 +230,7 @@ class TrialCourse:
                 for submission in book.assignment_submissions(assignment.name):
                     grades = [g for notebook in submission.notebooks for g in notebook.grades]
                     cells = {g.name: (_score(g), g.max_score) for g in grades}
-                    mark = Mark(submission.score, submission.max_score, cells)
+                    mark = StudentMarks(submission.score, submission.max_score, cells)
                     result.setdefault(submission.student.id, {})[assignment.name] = mark
         return result
 
@@ -261,7 +261,7 @@ def grade(notebooks, root=ROOT, way=TrialCourse.grade):
     Returns
     -------
     dict
-        ``marks[student][assignment]``, a `Mark`.
+        ``marks[student][assignment]``, a `StudentMarks`.
     """
     names = sorted({name for files in notebooks.values() for name in files})
     with tempfile.TemporaryDirectory() as folder:

@@ -17,8 +17,8 @@ def recording():
         _record.reset(before)
 
 
-def is_recorded(function, case):
-    """Take a case down, and say so, if a `recording` is under way."""
+def takes_down(function, case):
+    """Take a case down if a `recording` is under way; whether it is."""
     record = _record.get()
     if record is not None:
         record.append((function, case))

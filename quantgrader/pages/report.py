@@ -9,7 +9,7 @@ from quantgrader.course.gradebook import is_recorded
 from quantgrader.course.journal import Journal
 from quantgrader.course.submission import read_submission
 from quantgrader.endings import STATES
-from quantgrader.pages.templates import number, render
+from quantgrader.pages.templates import render, short_number
 from quantgrader.texts import printable
 
 HEADER = ("student", "state", "score", "automatic", "by hand", "penalty", "maximum", "reason")
@@ -33,7 +33,7 @@ class Row:
         """The row as texts, in the order of `HEADER`."""
         numbers = (self.score, self.automatic, self.by_hand, self.penalty, self.maximum)
         reason = " ".join((*self.reasons, *self.notes))
-        return [self.student, STATES[self.state].reported, *map(number, numbers), reason]
+        return [self.student, STATES[self.state].reported, *map(short_number, numbers), reason]
 
 
 def rows(course, assignment, book):

@@ -228,7 +228,7 @@ class Runner:
     mode : str
         "auto", "warm", "cold", or "none": no sandbox at all, for those who ask for it.
 
-    Raises `sandbox.SandboxUnavailable` where the sandbox can't be used. One runner is for one
+    Raises `walls.SandboxUnavailable` where the sandbox can't be used. One runner is for one
     thread of a worker process: the sandbox ends with the thread that started it.
     """
 

@@ -116,7 +116,7 @@ def test_messages_are_in_the_students_terms(graded):
     school, _ = graded
 
     def messages(student, task):
-        return result_of(school, student).marks[task].messages
+        return list(result_of(school, student).marks[task].messages)
 
     assert messages("a-honest", "double-test") == []
     assert "not written yet" in messages("b-untouched", "double-test")[0]

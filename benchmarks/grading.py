@@ -27,7 +27,7 @@ import psutil
 
 from quantgrader.sandbox import walls
 from tests.variants import harness
-from tools.course import ROOT, Course, environment, fill_in, read_notebook
+from tools.course import ROOT, TrialCourse, environment, fill_in, read_notebook
 
 ASSIGNMENT = "01_uniform"
 RESULT = ROOT / "benchmarks" / "results" / "grading.json"
@@ -55,7 +55,7 @@ def submissions(number):
 
 def set_up(folder, answers):
     """A course in ``folder`` with everybody's notebook handed in; return the instructor's one."""
-    course = Course(folder, assignments=[ASSIGNMENT])
+    course = TrialCourse(folder, assignments=[ASSIGNMENT])
     course.generate()
     released = course.instructor / "exercises" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb"
     for student, sources in answers.items():
@@ -148,8 +148,8 @@ def main():
     parser.add_argument("--submissions", type=int, default=20, help="how many are graded")
     parser.add_argument("--output", type=Path, default=RESULT, help="where the result goes")
     options = parser.parse_args()
-    if not walls.check().usable:
-        raise SystemExit(str(walls.check()))
+    if not walls.availability().usable:
+        raise SystemExit(str(walls.availability()))
     cores = sorted(os.sched_getaffinity(0))[:2]
     os.sched_setaffinity(0, cores)  # the commands inherit it
 

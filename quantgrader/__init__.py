@@ -1,4 +1,12 @@
 """Grading that can be trusted: each submission in a sandbox, its values compared outside.
 
-See `cli` for the command, and each folder for what is in it.
+cli       the command; grade, validate, marking, workers are what it calls
+checks    what a notebook imports
+sandbox/  walls around a kernel, the warm process, what goes in and out
+cases/    cases, plain values, comparison, what is forbidden, hidden cases
+course/   folders, release, submission, preflight, journal, gradebook
+release/  what an author does: authoring, nbgrader's steps
+pages/    report, feedback, templates
+endings   how things end, and what people read of it
+texts     texts made fit to be shown; atomic: files written in full or not at all
 """

@@ -6,16 +6,12 @@ cases, prints what is wrong and returns the points. Both hand the result over as
 compare it as `compare` does, so that a mark is the same here and in the grader's own process.
 """
 
-import base64
 import contextlib
 import inspect
-import json
 import sys
 import textwrap
 import types
 import warnings
-import zlib
-from contextvars import ContextVar
 from pathlib import Path
 
 from quantgrader.cases import compare
@@ -32,8 +28,10 @@ from quantgrader.cases.case import (
     parts,
     shape,
     unchanged,
+    unpack,
     within,
 )
+from quantgrader.cases.recording import takes_down
 from quantgrader.sandbox import collector
 
 __all__ = [
@@ -57,7 +55,6 @@ __all__ = [
 
 # `nbgrader validate` cuts lines at 87 columns, and some of them are taken.
 _WIDTH = 66
-_recorded = ContextVar("recorded", default=None)
 
 
 def check(function, arguments, *requirements, weight=1):
@@ -68,22 +65,19 @@ def check(function, arguments, *requirements, weight=1):
     """
     __tracebackhide__ = True
     case = Case(arguments, *requirements, weight=weight, visible=True)
-    recorded = _recorded.get()
-    if recorded is not None:
-        recorded.append((function, case))
+    if takes_down(function, case):
         return
-    result = _answer(function, case, stop=True)
-    _stop_unless(case, result, function)
+    _stop_unless(case, _answer(function, case, stop=True), function)
 
 
 def mark(function, points, cases):
     """Go through the packed ``cases``, print what is wrong and return the points."""
-    cases = unpack(cases)
-    results = [_answer(function, case) for case in cases]
-    score = compare.score(cases, results, points, _sources(function))
-    for message in score.messages:
+    cases, sources = unpack(cases), _sources(function)
+    verdicts = [compare.judge(case, _answer(function, case), sources) for case in cases]
+    found = compare.add_up(cases, verdicts, points)
+    for message in found.messages:
         print(_wrapped(message))
-    return score.score
+    return found.score
 
 
 def check_hidden(function):
@@ -96,29 +90,6 @@ def check_hidden(function):
 
     for case in authoring.hidden_cases(Path("hidden.py").resolve(), function.__name__):
         _stop_unless(case, _answer(function, case, stop=True), function)
-
-
-@contextlib.contextmanager
-def recording():
-    """Within this context `check` calls nothing; it adds (function, case) to the list given."""
-    recorded = []
-    mark_of_before = _recorded.set(recorded)
-    try:
-        yield recorded
-    finally:
-        _recorded.reset(mark_of_before)
-
-
-def pack(cases):
-    """Cases as one word of text, for `mark`."""
-    text = json.dumps([case.as_dict() for case in cases])
-    return base64.b85encode(zlib.compress(text.encode(), 9)).decode()
-
-
-def unpack(text):
-    """The cases that `pack` made a text of."""
-    data = json.loads(zlib.decompress(base64.b85decode(text)))
-    return tuple(Case.from_dict(case) for case in data)
 
 
 def print_warnings():
@@ -146,20 +117,20 @@ def _answer(function, case, stop=False):
             raised.append(error)
             raise
 
-    result = collector.answer(asked, case.probe)
+    answer = collector.answer(asked, case.probe)
     if stop and raised:
         raise raised[0]
     if not called:
-        raise RuntimeError(f"the check could not be made: {result.get('refused')}")
-    for line in result.get("warnings", ()):
+        raise RuntimeError(f"the check could not be made: {answer.get('refused')}")
+    for line in answer.get("warnings", ()):
         print(line)
-    return result
+    return answer
 
 
-def _stop_unless(case, result, function):
+def _stop_unless(case, answer, function):
     __tracebackhide__ = True
     sources = _sources(function) if case.probe is None else ()
-    verdict = compare.check(case, result, sources)
+    verdict = compare.judge(case, answer, sources)
     if not verdict.passed:
         raise AssertionError(_wrapped(verdict.message))
 

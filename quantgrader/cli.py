@@ -167,16 +167,15 @@ def _grade(options):
 
 def _summary(run):
     """Say how it went; every submission that has no mark, with its reason."""
-    from quantgrader.course.submission import printable
+    from quantgrader.endings import STATES
+    from quantgrader.texts import printable
 
-    count = {"graded": 0, "review": 0, "failed": 0}
-    for result in run.results.values():
-        count[result.status] += 1
-    kept = f" ({len(run.kept)} of them before)" if run.kept else ""
-    print(
-        f"{_count(len(run.results), 'submission')}{kept}: {count['graded']} graded, "
-        f"{count['review']} to be reviewed, {count['failed']} not graded."
+    statuses = [result.status for result in run.results.values()]
+    counts = ", ".join(
+        f"{statuses.count(name)} {state.counted}" for name, state in STATES.items() if state.counted
     )
+    kept = f" ({len(run.kept)} of them before)" if run.kept else ""
+    print(f"{_count(len(run.results), 'submission')}{kept}: {counts}.")
     if not run.results:
         place = run.course.folder("submitted", "STUDENT", run.assignment)
         print(f"Nothing was handed in. It belongs into {place}/{run.reference.name}.ipynb.")
@@ -187,7 +186,8 @@ def _summary(run):
         print(
             f"  {printable(student)}: not in the gradebook yet, run the command again ({problem})"
         )
-    return FAILED if count["failed"] or run.unrecorded else OK
+    not_done = not all(STATES[status].is_final for status in statuses)
+    return FAILED if not_done or run.unrecorded else OK
 
 
 def _count(number, name):
@@ -222,8 +222,8 @@ def _report(options):
 def _feedback(options):
     from quantgrader.course.folders import open_course
     from quantgrader.course.gradebook import open_gradebook
-    from quantgrader.course.submission import printable
     from quantgrader.pages.feedback import write_feedback
+    from quantgrader.texts import printable
 
     course, without = open_course(options.course, options.db), {}
     with open_gradebook(course) as book:
@@ -237,7 +237,7 @@ def _feedback(options):
 def _check(options):
     from quantgrader.sandbox import walls
 
-    report = walls.check()
+    report = walls.availability()
     print(report)
     return OK if report.usable else FAILED
 

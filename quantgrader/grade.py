@@ -14,18 +14,21 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 
 from quantgrader.cases import questions
+from quantgrader.cases.compare import Mark
 from quantgrader.course import gradebook
 from quantgrader.course.folders import CourseError
 from quantgrader.course.journal import VERSION, Journal, Result
 from quantgrader.course.preflight import answered, preflight
 from quantgrader.course.reference import grade_id
-from quantgrader.course.submission import printable, read_submission
-from quantgrader.marking import ended_text, make_job, mark_tasks
+from quantgrader.course.submission import read_submission
+from quantgrader.endings import KERNEL, STATES, cell_texts, kernel_text
+from quantgrader.marking import make_job, mark_tasks
 from quantgrader.pages.autograded import remove_autograded, write_autograded
 from quantgrader.sandbox import walls
 from quantgrader.sandbox.limits import Limits
 from quantgrader.sandbox.runner import Outcome, imports_of
 from quantgrader.sandbox.serve import settings
+from quantgrader.texts import printable
 from quantgrader.workers import LocalWorkers, WorkerDied, cluster_workers
 
 _AHEAD = 2
@@ -84,7 +87,7 @@ class Grading:
         return None
 
     def _is_finished(self, result, fingerprint):
-        if result.fingerprint != fingerprint or result.status == "failed":
+        if result.fingerprint != fingerprint or not STATES[result.status].is_final:
             return False
         return result.status == "review" or self._autograded(result.student).is_file()
 
@@ -98,29 +101,26 @@ class Grading:
 
     def mark(self, notebook, result, outcome):
         """Compare what came back with what must be, and write it down."""
-        if outcome.ended and outcome.ended["reason"] == "sandbox":
-            raise WorkerDied(f"the sandbox could not be started: {outcome.ended['detail']}")
+        if outcome.ended and (ending := KERNEL[outcome.ended["reason"]]).is_graders:
+            raise WorkerDied(f"{ending.text}: {outcome.ended['detail']}")
         sources = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
-        marks = mark_tasks(self.reference, self.questions, outcome.probes, sources, questions.check)
+        marks = mark_tasks(self.reference, self.questions, outcome.probes, sources)
         cells = {grade_id(cell): cell for cell in notebook.cells if grade_id(cell)}
         unanswered = [
             name
             for name, released in self.reference.cells.items()
             if released.metadata.nbgrader.solution and not answered(cells[name], released)
         ]
-        scores = {}
+        reasons = _reasons(notebook, outcome, marks)
         for task in self.reference.tasks:
-            if task.grade_id in marks:
-                scores[task.grade_id] = marks[task.grade_id].as_dict()
-            else:
-                score = 0.0 if task.grade_id in unanswered else None
-                scores[task.grade_id] = _by_hand(task, score)
+            by_hand = Mark(0.0 if task.grade_id in unanswered else None, task.points)
+            marks.setdefault(task.grade_id, by_hand)
         done = replace(
-            result, status="graded", marks=scores, unanswered=tuple(unanswered),
-            reasons=_reasons(notebook, outcome, marks), seconds=round(outcome.seconds, 3),
+            result, status="graded", marks=marks, unanswered=tuple(unanswered),
+            reasons=reasons, seconds=round(outcome.seconds, 3),
         )  # fmt: skip
         write_autograded(
-            self._autograded(result.student), notebook, outcome.cells, scores,
+            self._autograded(result.student), notebook, outcome.cells, marks,
             self.reference.files, result.timestamp,
         )  # fmt: skip
         self.finish(done)
@@ -169,8 +169,6 @@ def grade(
 
     Parameters
     ----------
-    course : Course
-    assignment : str
     students : sequence of str, optional
         Only these; by default everybody who handed something in.
     jobs : int, optional
@@ -199,7 +197,7 @@ def grade(
         if student not in everybody:
             raise CourseError(f"{printable(student)} has handed in nothing for {assignment}.")
     if sandboxed and scheduler is None:
-        report = walls.check()
+        report = walls.availability()
         if not report.usable:
             raise walls.SandboxUnavailable(str(report))
     limits = limits_for(course, reference)
@@ -213,7 +211,7 @@ def grade(
     with ExitStack() as stack:
         stack.enter_context(journal.locked())
         book = stack.enter_context(gradebook.open_gradebook(course))
-        gradebook.check_assignment(book, reference, assignment)
+        gradebook.require_assignment(book, reference, assignment)
         book.db.remove()
         run = Grading(
             course, assignment, reference, asked, limits, sandboxed, journal, book,
@@ -278,13 +276,8 @@ def _unexpected(error):
     return f"Not graded, run the command again: {printable(f'{type(error).__name__}: {error}')}"
 
 
-def _by_hand(task, score=None):
-    """The mark of a task that a person has to look at."""
-    return {"score": score, "points": task.points, "passed": 0, "asked": 0, "messages": []}
-
-
 def _for_review(result, reference, reason):
-    marks = {task.grade_id: _by_hand(task) for task in reference.tasks}
+    marks = {task.grade_id: Mark(None, task.points) for task in reference.tasks}
     return replace(result, reasons=(reason,), marks=marks)
 
 
@@ -292,18 +285,9 @@ def _reasons(notebook, outcome, marks):
     """Sentences on what went wrong in the run, beside the marks."""
     found = []
     if outcome.ended:
-        found.append(f"The run ended early: {ended_text(outcome.ended['reason'])}.")
+        found.append(f"The run ended early: {kernel_text(outcome.ended['reason'])}.")
     for run in outcome.cells:
         identity = grade_id(notebook.cells[int(run.grade_id)])
         name = identity or f"number {int(run.grade_id) + 1}"
-        kind = (run.error or {}).get("type", "")
-        if run.status == "timeout" or (run.status == "killed" and kind == "timeout"):
-            found.append(f"The cell {name} was stopped after {run.seconds:.0f} s.")
-        elif run.status == "killed":
-            found.append(f"The cell {name} was stopped: {ended_text(kind)}.")
-        elif run.status == "error" and identity not in marks:
-            # What it should have imported or defined may be what all the others miss.
-            found.append(f"The cell {name} ended with an error ({printable(kind, 60)}).")
-        if run.truncated:
-            found.append(f"The output of the cell {name} was cut.")
+        found += cell_texts(name, run, is_marked=identity in marks)
     return tuple(found)

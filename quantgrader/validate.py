@@ -9,20 +9,20 @@ from pathlib import Path
 
 import nbformat
 
-from quantgrader.course.reference import grade_id
-from quantgrader.pages.outputs import plain_text
+from quantgrader.course.reference import grade_id, is_test
+from quantgrader.texts import clean_text
 
 
 @dataclass(frozen=True)
-class Check:
+class CheckedCell:
     """A test cell, and what is wrong: None if it passes."""
 
     grade_id: str
     problem: str | None
 
 
-def validate(path, seconds=60, progress=None):
-    """Run the notebook at ``path`` from top to bottom and return a `Check` for each test cell.
+def validate(path, seconds=60):
+    """Run the notebook at ``path`` from top to bottom; return a `CheckedCell` for each test cell.
 
     Raises ValueError where it can't be read or holds no test cells.
     """
@@ -31,21 +31,15 @@ def validate(path, seconds=60, progress=None):
         notebook = nbformat.read(path, as_version=4)
     except (OSError, ValueError, AttributeError, nbformat.ValidationError) as error:
         raise ValueError(f"{path} can't be read as a notebook: {error}") from None
-    tests = [cell for cell in notebook.cells if _is_test(cell)]
+    tests = [cell for cell in notebook.cells if is_test(cell)]
     if not tests:
         raise ValueError(f"{path} holds no checks: their cells are gone, or it is no exercise.")
     names = [grade_id(cell) for cell in notebook.cells if grade_id(cell)]
-    done, died = _run(notebook, path.parent, seconds, progress)
-    return [_check(cell, names, done.get(grade_id(cell)), died, seconds) for cell in tests]
+    done, died = _run(notebook, path.parent, seconds)
+    return [_checked(cell, names, done.get(grade_id(cell)), died, seconds) for cell in tests]
 
 
-def _is_test(cell):
-    settings = cell.metadata.get("nbgrader", {})
-    graded = settings.get("grade") and not settings.get("solution")
-    return bool(graded) and cell.cell_type == "code" and grade_id(cell) is not None
-
-
-def _run(notebook, folder, seconds, progress):
+def _run(notebook, folder, seconds):
     """Run all cells; return {grade_id: cell} of those that ran, and why it ended early, if so."""
     from nbclient import NotebookClient
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
@@ -71,26 +65,28 @@ def _run(notebook, folder, seconds, progress):
                 break
             if grade_id(cell):
                 done[grade_id(cell)] = cell
-            if progress:
-                progress(index + 1, len(notebook.cells))
     return done, died
 
 
-def _check(cell, names, ran, died, seconds):
+def _checked(cell, names, ran, died, seconds):
     """What came of a test cell."""
     from nbgrader.utils import compute_checksum
 
     name = grade_id(cell)
     if names.count(name) > 1:
-        return Check(name, "There are several cells with this id: a cell was copied or split.")
+        return CheckedCell(
+            name, "There are several cells with this id: a cell was copied or split."
+        )
     expected = cell.metadata.nbgrader.get("checksum")
     if expected is not None and expected != compute_checksum(cell):
-        return Check(name, "This cell of checks was changed. Fetch the notebook again to compare.")
+        return CheckedCell(
+            name, "This cell of checks was changed. Fetch the notebook again to compare."
+        )
     if ran is None:
-        return Check(name, f"Not run: {died}.")
+        return CheckedCell(name, f"Not run: {died}.")
     errors = [output for output in ran.outputs if output.output_type == "error"]
     if errors and errors[0].ename == "KeyboardInterrupt":
-        return Check(name, f"It was stopped: it was not done after {seconds:g} s.")
+        return CheckedCell(name, f"It was stopped: it was not done after {seconds:g} s.")
     if errors:
-        return Check(name, plain_text(f"{errors[0].ename}: {errors[0].evalue}", 2_000))
-    return Check(name, None)
+        return CheckedCell(name, clean_text(f"{errors[0].ename}: {errors[0].evalue}", 2_000))
+    return CheckedCell(name, None)

@@ -1,6 +1,6 @@
 """A whole course in a folder of its own, run with nbgrader's commands.
 
-A `Course` has an instructor's folder (a copy of the configuration and of `solutions/`), an
+A `TrialCourse` has an instructor's folder (a copy of the configuration and of `solutions/`), an
 exchange, and a home for each student. Nothing outside its folder is read or written, so a
 course in a temporary folder leaves the machine, the user's Jupyter settings and the repository
 as they were. `grade` is the short way: filled-in notebooks in, marks out.
@@ -63,14 +63,21 @@ def environment(home):
 def run_nbgrader(*arguments, cwd, home):
     """Run ``nbgrader`` with ``arguments`` and return what it printed.
 
+    ``nbgrader validate`` exits with 0 even where checks fail: read what it prints.
+    """
+    return _run("nbgrader", *arguments, cwd=cwd, home=home)
+
+
+def _run(module, *arguments, cwd, home):
+    """Run a module as a program, and return what it printed.
+
     Raises
     ------
     RuntimeError
-        If it exits with anything but 0. ``nbgrader validate`` exits with 0 even where checks
-        fail: read what it prints.
+        If it exits with anything but 0.
     """
     done = subprocess.run(
-        [sys.executable, "-m", "nbgrader", *map(str, arguments)],
+        [sys.executable, "-m", module, *map(str, arguments)],
         cwd=cwd,
         env=environment(home),
         stdout=subprocess.PIPE,
@@ -79,12 +86,12 @@ def run_nbgrader(*arguments, cwd, home):
     )
     if done.returncode != 0:
         command = " ".join(map(str, arguments))
-        raise RuntimeError(f"nbgrader {command} exited with {done.returncode}:\n{done.stdout}")
+        raise RuntimeError(f"{module} {command} exited with {done.returncode}:\n{done.stdout}")
     return done.stdout
 
 
 @dataclass(frozen=True)
-class Mark:
+class StudentMarks:
     """What one student has for one assignment.
 
     ``cells`` holds (score, points) by grade_id; the score is None where a person has to give it.
@@ -101,7 +108,7 @@ class Mark:
         return sum(score for score, _ in tests), sum(points for _, points in tests)
 
 
-class Course:
+class TrialCourse:
     """A course under ``folder``, with the assignments of ``root``'s `solutions/`."""
 
     def __init__(self, folder, root=ROOT, assignments=None):
@@ -189,6 +196,14 @@ class Course:
         """Grade one student, in a process of its own: a failure stays with that student."""
         return self.as_instructor("autograde", assignment, f"--student={student}")
 
+    def grade(self):
+        """Grade everybody with quantgrader, in its sandbox, and return what it printed."""
+        home = self.instructor / "home"
+        return [
+            _run("quantgrader.cli", "grade", name, cwd=self.instructor, home=home)
+            for name in self.assignments
+        ]
+
     def feedback(self):
         """Write the feedback pages and put them into the exchange."""
         self.as_instructor("generate_feedback", "*")
@@ -206,7 +221,7 @@ class Course:
             return list(csv.DictReader(file))
 
     def marks(self):
-        """Return {student: {assignment: Mark}} as the gradebook has them."""
+        """Return {student: {assignment: StudentMarks}} as the gradebook has them."""
         from nbgrader.api import Gradebook
 
         result = {}
@@ -215,7 +230,7 @@ class Course:
                 for submission in book.assignment_submissions(assignment.name):
                     grades = [g for notebook in submission.notebooks for g in notebook.grades]
                     cells = {g.name: (_score(g), g.max_score) for g in grades}
-                    mark = Mark(submission.score, submission.max_score, cells)
+                    mark = StudentMarks(submission.score, submission.max_score, cells)
                     result.setdefault(submission.student.id, {})[assignment.name] = mark
         return result
 
@@ -231,7 +246,7 @@ def in_parallel(calls, workers=2):
         return [future.result() for future in [pool.submit(call) for call in calls]]
 
 
-def grade(notebooks, root=ROOT, workers=2):
+def grade(notebooks, root=ROOT, way=TrialCourse.grade):
     """Grade filled-in notebooks in a temporary course and return their marks.
 
     Parameters
@@ -240,22 +255,22 @@ def grade(notebooks, root=ROOT, workers=2):
         ``notebooks[student][assignment]`` is the path of a student's notebook.
     root : path
         The repository: its configuration and `solutions/` are the course.
-    workers : int
-        Students graded at a time.
+    way : callable
+        Grades all that was handed in; gets the `TrialCourse`.
 
     Returns
     -------
     dict
-        ``marks[student][assignment]``, a `Mark`.
+        ``marks[student][assignment]``, a `StudentMarks`.
     """
     names = sorted({name for files in notebooks.values() for name in files})
     with tempfile.TemporaryDirectory() as folder:
-        course = Course(Path(folder) / "course", root, names)
+        course = TrialCourse(Path(folder) / "course", root, names)
         course.generate()
         for student, files in notebooks.items():
             for assignment, path in files.items():
                 submitted = course.instructor / "submitted" / student / assignment
                 submitted.mkdir(parents=True)
                 shutil.copy(path, submitted / f"{assignment}.ipynb")
-        in_parallel([lambda s=student: course.autograde(s) for student in notebooks], workers)
+        way(course)
         return course.marks()

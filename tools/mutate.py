@@ -1,28 +1,197 @@
 """How many small mistakes the checks of the exercises notice: python -m tools.mutate.
 
-Every model answer is changed mechanically, one change at a time (`tools.mutation`), and the
-changed answers are graded. The counts are written to `book/_data/mutation.json`, which the book
-shows. `tests/exercises/mutation_survivors.json` says of each change that matters and keeps its
-points why it may.
+Every model answer is changed mechanically, one change at a time (`tools.mutants`), and the
+changed answers are graded. A mutant is *killed* if a case fails. It *matters* if its result
+differs from the model answer's on any input that is tried: those of the cases, those of other
+course seeds, and both of them varied. The counts are written to `book/_data/mutation.json`, which
+the book shows. `tests/exercises/mutation_survivors.json` says of each change that matters and
+keeps its points why it may.
 """
 
 import contextlib
+import copy
 import io
 import json
+import signal
 import warnings
+from dataclasses import dataclass
 
-from quantgrader.checks import recording
+import numpy as np
+
+from quantgrader.cases import compare
+from quantgrader.cases.case import Requirement
+from quantgrader.cases.codec import BadData, decode, encode
+from quantgrader.cases.recording import recording
 from quantgrader.release import authoring
-from tools import mutation
+from quantgrader.sandbox import collector
 from tools.course import ROOT, assignment_names, read_notebook
+from tools.mutants import mutants
 
 RESULTS = ROOT / "book" / "_data" / "mutation.json"
 REASONS = ROOT / "tests" / "exercises" / "mutation_survivors.json"
 OTHER_SEEDS = ("first", "second")
 
 
-def examine(name, function=None):
-    """Return {function: Result} for an assignment, or for one function of it."""
+@dataclass(frozen=True)
+class Survival:
+    """What became of the mutants of one function; survivors are those that matter and live."""
+
+    mutants: int
+    matter: int
+    survivors: tuple[str, ...]
+
+    @property
+    def killed(self):
+        """How many of those that matter lose points."""
+        return self.matter - len(self.survivors)
+
+
+def examine(source, function, namespace, cases, other_cases=(), seconds=10):
+    """Make the mutants of a function and see which of them the cases notice.
+
+    Parameters
+    ----------
+    source : str
+        The model answer's text.
+    function : str
+        Its name.
+    namespace : dict
+        What the notebook has defined before; a copy is used for each mutant.
+    cases : sequence of Case
+        What gives the marks.
+    other_cases : sequence of Case
+        Cases of other seeds, on whose inputs a mutant's results are compared as well.
+    seconds : float
+        A mutant that computes for longer is taken for killed.
+    """
+    model = _define(source, function, namespace)
+    tried = _references(model, [*cases, *other_cases])
+    count, matter, survivors = 0, 0, []
+    for mutant in mutants(source):
+        count += 1
+        with _quiet(), _time_limit(seconds):
+            if _is_killed(mutant, function, namespace, cases):
+                matter += 1
+            elif _differs(mutant, function, namespace, tried):
+                matter += 1
+                survivors.append(mutant.change)
+    return Survival(count, matter, tuple(survivors))
+
+
+def _define(source, function, namespace):
+    inner = dict(namespace)
+    exec(compile(source, "<mutant>", "exec"), inner)
+    return inner[function]
+
+
+def _is_killed(mutant, function, namespace, cases):
+    try:
+        answer = _define(mutant.source, function, namespace)
+    except Exception:
+        return True
+    try:
+        for case in cases:
+            result = None if case.probe is None else collector.answer(answer, case.probe)
+            if not compare.judge(case, result, [mutant.source]).passed:
+                return True
+    except _TooLong:
+        return True
+    return False
+
+
+def _differs(mutant, function, namespace, tried):
+    """Whether a mutant gives another result than the model answer on any input that was tried."""
+    answer = _define(mutant.source, function, namespace)
+    try:
+        return any(
+            not compare.judge(case, collector.answer(answer, case.probe)).passed for case in tried
+        )
+    except _TooLong:
+        return True
+
+
+def _references(model, cases):
+    """Cases whose expected results are the model answer's own, on the same and on varied inputs."""
+    references = []
+    with _quiet():
+        for case in cases:
+            if case.probe is None:
+                continue
+            wanted = [r for r in case.requirements if r.kind == "equals"]
+            for probe in [case.probe, *_varied(case)]:
+                result = collector.answer(model, probe)
+                if "value" not in result or result["warnings"]:
+                    continue
+                reference = copy.copy(case)
+                reference.probe = probe
+                reference.requirements = tuple(_exact(r, decode(result["value"])) for r in wanted)
+                # What the model answer itself does not meet (it returns NaN, say) is no reference.
+                if compare.judge(reference, result).passed:
+                    references.append(reference)
+    return references
+
+
+def _exact(requirement, value):
+    """A requirement that the result is ``value``, in the part and the view of the given one."""
+    if requirement.part is not None:
+        value = value[requirement.part]
+    options = {**requirement.options, "expected": value, "mistakes": {}}
+    if not isinstance(value, dict) or requirement.options["rtol"] < 1e-4:
+        options["rtol"] = 1e-9
+    return Requirement("equals", requirement.message, requirement.part, options)
+
+
+def _varied(case):
+    """Probes with one argument changed. Where something is built, none: parts belong together."""
+    if any(isinstance(value, dict) and "build" in value for value in case.probe):
+        return
+    for place, value in enumerate(case.arguments):
+        for new in _other_values(value):
+            with contextlib.suppress(BadData):
+                yield [*case.probe[:place], encode(new), *case.probe[place + 1 :]]
+
+
+def _other_values(value):
+    if isinstance(value, np.ndarray) and value.size:
+        yield value[:1]
+        yield value[::-1]
+        yield value[..., ::2]
+        if value.dtype.kind == "f":
+            yield -value
+            yield value * 1.5
+    elif isinstance(value, bool):
+        yield not value
+    elif isinstance(value, int):
+        yield value + 1
+
+
+class _TooLong(BaseException):
+    """A mutant does not come to an end."""
+
+
+@contextlib.contextmanager
+def _time_limit(seconds):
+    def stop(*_):
+        raise _TooLong
+
+    before = signal.signal(signal.SIGVTALRM, stop)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+
+
+@contextlib.contextmanager
+def _quiet():
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def examine_assignment(name, function=None):
+    """Return {function: Survival} for an assignment, or for one function of it."""
     folder = ROOT / "solutions" / name
     cases = authoring.make(folder).functions
     notebook = read_notebook(folder / f"{name}.ipynb")
@@ -40,9 +209,7 @@ def examine(name, function=None):
                 for seed in OTHER_SEEDS
                 for case in authoring.hidden_cases(folder / "hidden.py", graded, seed)
             ]
-            results[graded] = mutation.examine(
-                cell.source, graded, namespace, cases[graded], others
-            )
+            results[graded] = examine(cell.source, graded, namespace, cases[graded], others)
     return results
 
 
@@ -67,7 +234,9 @@ def as_data(results):
 
 
 if __name__ == "__main__":
-    found = as_data({name: examine(name) for name in assignment_names(ROOT / "solutions")})
+    found = as_data(
+        {name: examine_assignment(name) for name in assignment_names(ROOT / "solutions")}
+    )
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     for name, functions in found.items():

@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 from quantgrader.release.authoring import DEFAULT_SEED, course_seed
-from tools.course import ROOT, Course, assignment_names, run_nbgrader
+from tools.course import ROOT, TrialCourse, assignment_names, run_nbgrader
 
 
 def release(destination):
@@ -24,7 +24,7 @@ def release(destination):
     """
     destination = Path(destination).resolve()
     with tempfile.TemporaryDirectory() as folder:
-        course = Course(Path(folder) / "course")
+        course = TrialCourse(Path(folder) / "course")
         course.generate()
         made = course.instructor / "exercises"
         names = assignment_names(made)

@@ -1,10 +1,12 @@
 """What a graded function is asked, what must come back, and whether it did.
 
-case        cases and their requirements, written as data
-plain       plain values as JSON
-compare     a result against its requirements
-forbidden   operators and names that a function must do without
-questions   an assignment's hidden cases
+case          cases and their requirements, written as data
+codec         plain values as JSON, both ways
+compare       an answer against its case, and the mark for all of them
+requirements  what each kind of requirement looks at
+forbidden     operators and names that a function must do without
+questions     the cases of an assignment, as they are asked
+recording     taking down the visible cases of a notebook
 """
 
 import lazy_loader as lazy
@@ -31,6 +33,6 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "unchanged",
             "within",
         ],
-        "plain": ["BadData", "Build", "decode", "encode"],
+        "codec": ["BadData", "Build", "decode", "encode"],
     },
 )

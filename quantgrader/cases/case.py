@@ -6,16 +6,19 @@ an assignment is generated, and written as JSON. No code of a test runs beside a
 is called outside, of `recomputed`, is the instructor's, and gets plain data.
 """
 
+import base64
 import hashlib
 import inspect
 import json
 import textwrap
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from quantgrader.cases.plain import BadData, Build, decode, encode
+from quantgrader.atomic import write_atomically
+from quantgrader.cases.codec import BadData, Build, decode, encode
 
 __all__ = [
     "BadData",
@@ -33,11 +36,13 @@ __all__ = [
     "keys",
     "no_warning",
     "number",
+    "pack",
     "parts",
     "read",
     "recomputed",
     "shape",
     "unchanged",
+    "unpack",
     "within",
 ]
 
@@ -188,7 +193,9 @@ class Case:
     @property
     def arguments(self):
         """The arguments as values; `Build` stays as it is."""
-        return None if self.probe is None else tuple(decode(v, builds=True) for v in self.probe)
+        if self.probe is None:
+            return None
+        return tuple(decode(value, build=lambda build: build) for value in self.probe)
 
     @property
     def messages(self):
@@ -215,6 +222,18 @@ class Case:
         return case
 
 
+def pack(cases):
+    """Cases as one word of text, for a test cell."""
+    text = json.dumps([case.as_dict() for case in cases])
+    return base64.b85encode(zlib.compress(text.encode(), 9)).decode()
+
+
+def unpack(text):
+    """The cases that `pack` made a text of."""
+    data = json.loads(zlib.decompress(base64.b85decode(text)))
+    return tuple(Case.from_dict(case) for case in data)
+
+
 @dataclass(frozen=True)
 class Cases:
     """All cases of an assignment, by function, and the course seed that they come from."""
@@ -239,12 +258,7 @@ class Cases:
 
     def write(self, path):
         """Write the file that the grader reads."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        new = path.with_suffix(".new")
-        new.write_text(json.dumps(self.as_dict()) + "\n", encoding="utf-8")
-        new.chmod(0o600)
-        new.replace(path)
+        write_atomically(Path(path), f"{json.dumps(self.as_dict())}\n".encode(), 0o600)
 
 
 def read(path):

@@ -80,11 +80,9 @@ def _line(line, number):
 
 
 def _definitions(tokens):
-    """Tokens of all that gives a function a name at the top level, by that name.
-
-    That is ``def`` and ``class``, also inside of ``if`` and the like; a name for a lambda or for
-    another function; and ``import one as other``.
-    """
+    """Tokens of all that gives a function a name at the top level, by that name."""
+    # That is `def` and `class`, also inside of `if` and the like; a name for a lambda or for
+    # another function; and `import one as other`.
     found = {}
     for decorators, statement in _statements(tokens):
         words = [item.string for item in statement if item.type not in _SPACE]

@@ -44,10 +44,3 @@ def load(path, reference):
         for task in tasks
         for case in found[task.function]
     ]
-
-
-def check(case, result, sources):
-    """Compare what a function gave with what it must give."""
-    from quantgrader.cases import compare
-
-    return compare.check(case, result, sources)

@@ -3,7 +3,7 @@
 folders     where everything is, by nbgrader's configuration
 reference   the released notebook
 submission  a student's folder, read with care
-matching    the released cells in a submitted notebook
+restoring   the released cells in a submitted notebook, found or put back
 preflight   what can be repaired before any code runs, and what can't
 journal     finished results, so that a stopped run can go on
 gradebook   marks into nbgrader's gradebook

@@ -56,7 +56,7 @@ class Course:
 
         Raises `CourseError` where there is no such assignment, or more than one notebook in it.
         """
-        check_name(assignment)
+        require_name(assignment)
         folder = self.release_folder(assignment)
         notebooks = sorted(folder.glob("*.ipynb"))
         if not notebooks:
@@ -76,15 +76,15 @@ class Course:
 
     def submitters(self, assignment):
         """Names of the students who have a folder for this assignment in the submitted ones."""
-        mark = "\0"
-        pattern = re.escape(str(self.folder("submitted", mark, assignment)))
-        pattern = pattern.replace(re.escape(mark), "([^/]+)", 1)
+        place = "\0"
+        pattern = re.escape(str(self.folder("submitted", place, assignment)))
+        pattern = pattern.replace(re.escape(place), "([^/]+)", 1)
         wanted = os.path.relpath(self.folder("submitted", "*", assignment), self.root)
         matches = (re.fullmatch(pattern, str(path)) for path in self.root.glob(wanted))
         return sorted(m[1] for m in matches if m and not m[1].startswith("."))
 
 
-def check_name(assignment):
+def require_name(assignment):
     """Refuse names that are more than one part of a path."""
     if not assignment or re.search(r"^[.-]|[/\\\0*?\[\]{}]", assignment):
         raise CourseError(f"{assignment!r} is no name of an assignment.")

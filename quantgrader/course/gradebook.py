@@ -8,6 +8,7 @@ import warnings
 from pathlib import Path
 
 from quantgrader.course.folders import CourseError
+from quantgrader.endings import NEEDS_REVIEW
 
 _TRIES = 6
 
@@ -68,7 +69,7 @@ def transaction(book):
             usual.remove()  # it must read anew
 
 
-def check_assignment(book, reference, assignment):
+def require_assignment(book, reference, assignment):
     """Refuse an assignment that the gradebook doesn't have, or has otherwise than released."""
     from nbgrader.api import MissingEntry
 
@@ -98,7 +99,7 @@ def is_recorded(book, assignment, reference, result):
     if _timestamp(result) is not None and submission.timestamp != _timestamp(result):
         return False
     have = {grade.name: (grade.auto_score, grade.max_score) for grade in notebook.grades}
-    want = {name: (mark["score"], mark["points"]) for name, mark in result.marks.items()}
+    want = {name: (mark.score, mark.points) for name, mark in result.marks.items()}
     return have == want and {c.name: c.auto_comment for c in notebook.comments} == _comments(
         reference, result
     )
@@ -125,7 +126,7 @@ def _write(book, course, assignment, reference, result):
     submission = book.update_or_create_submission(assignment, result.student, **when)
     notebook = book.find_submission_notebook(reference.name, assignment, result.student)
     for grade in notebook.grades:
-        grade.auto_score = result.marks[grade.name]["score"]
+        grade.auto_score = result.marks[grade.name].score
         # As nbgrader does it: a mark that a person gave is to be looked at again.
         grade.needs_manual_grade = grade.auto_score is None or grade.manual_score is not None
     comments = _comments(reference, result)
@@ -158,7 +159,7 @@ def _comments(reference, result):
         if cell.metadata.nbgrader.solution:
             texts[name] = "No response." if name in result.unanswered else None
     if result.status == "review" and texts:
-        texts[next(iter(texts))] = "Needs review: " + " ".join(result.reasons)
+        texts[next(iter(texts))] = NEEDS_REVIEW + " ".join(result.reasons)
     return texts
 
 

@@ -8,21 +8,19 @@ import contextlib
 import fcntl
 import hashlib
 import json
-import os
 import re
-import tempfile
 from dataclasses import asdict, dataclass, field
 
-_TEMPORARY = ".tmp-"
+from quantgrader.atomic import TEMPORARY, write_atomically
+from quantgrader.cases.compare import Mark
+
 VERSION = 1
 
 
 @dataclass(frozen=True)
 class Result:
-    """How a submission ended: with marks ("graded") or with a reason ("review", "failed").
+    """How a submission ended: a ``status`` of `endings.STATES`, with {grade_id: Mark} or a reason.
 
-    ``marks`` is {grade_id: {"score", "points", "passed", "asked", "messages"}}; a score is None
-    where a person has to give it. "failed" is not the student's doing and is tried again.
     ``fingerprint`` stands for all that the result depends on, ``submission`` for what was handed
     in.
     """
@@ -43,31 +41,9 @@ class Result:
     @classmethod
     def from_dict(cls, data):
         """A result from what was written."""
-        for name in ("reasons", "notes", "unanswered"):
-            data[name] = tuple(data[name])
-        return cls(**data)
-
-
-def write_atomically(path, data, mode=0o644):
-    """Write bytes so that the file is there in full or not at all, also after a power cut."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=_TEMPORARY, dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fchmod(file.fileno(), mode)
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+        lists = {name: tuple(data[name]) for name in ("reasons", "notes", "unanswered")}
+        marks = {name: Mark.from_dict(mark) for name, mark in data["marks"].items()}
+        return cls(**{**data, **lists, "marks": marks})
 
 
 class Busy(RuntimeError):
@@ -79,11 +55,10 @@ class Journal:
 
     def __init__(self, folder):
         self.folder = folder
-        self._lock = None
 
     def _path(self, student):
-        plain = re.sub(r"[^A-Za-z0-9_.@-]", "_", student)[:80]
-        return self.folder / f"{plain}-{hashlib.sha256(student.encode()).hexdigest()[:12]}.json"
+        readable = re.sub(r"[^A-Za-z0-9_.@-]", "_", student)[:80]
+        return self.folder / f"{readable}-{hashlib.sha256(student.encode()).hexdigest()[:12]}.json"
 
     @contextlib.contextmanager
     def locked(self):
@@ -94,7 +69,7 @@ class Journal:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise Busy("Another `quantgrader grade` is at work on this assignment.") from None
-            for left in self.folder.glob(f"{_TEMPORARY}*"):
+            for left in self.folder.glob(f"{TEMPORARY}*"):
                 left.unlink(missing_ok=True)
             yield self
 
@@ -105,7 +80,7 @@ class Journal:
             if data["version"] != VERSION or data["student"] != student:
                 return None
             return Result.from_dict(data)
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
+        except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
             return None
 
     def write(self, result):
@@ -113,10 +88,6 @@ class Journal:
         data = json.dumps(asdict(result), indent=1, sort_keys=True)
         # Marks are nobody else's business.
         write_atomically(self._path(result.student), data.encode(), mode=0o600)
-
-    def forget(self, student):
-        """Take a student's result away."""
-        self._path(student).unlink(missing_ok=True)
 
     def students(self):
         """Names of the students who have a result."""

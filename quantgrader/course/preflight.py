@@ -15,9 +15,9 @@ from pathlib import PurePosixPath
 
 import nbformat
 
-from quantgrader.course.matching import Matcher
-from quantgrader.course.submission import printable
+from quantgrader.course.restoring import Restoration
 from quantgrader.sandbox.runner import imports_of
+from quantgrader.texts import printable
 
 _TYPES = ("code", "markdown", "raw")
 _MAX_CELLS = 2_000
@@ -43,7 +43,7 @@ def preflight(submission, reference):
         return Preflight(None, submission.problem, tuple(notes))
     try:
         notebook = _read(submission.notebook, notes)
-        _match(notebook, reference, notes)
+        _restore(notebook, reference, notes)
         _needed_files(notebook, submission, reference)
     except NeedsReview as reason:
         return Preflight(None, str(reason), tuple(notes))
@@ -160,18 +160,18 @@ def _unique_ids(cells):
         seen.add(name)
 
 
-def _match(notebook, reference, notes):
+def _restore(notebook, reference, notes):
     """Bring the cells that nbgrader knows to what was released, and find those that lost it."""
-    matcher = Matcher(notebook, reference, notes)
-    matcher.drop_unknown()
-    matcher.find_stripped()
-    matcher.drop_copies()
-    if not matcher.found:
+    restoration = Restoration(notebook, reference, notes)
+    restoration.drop_unknown()
+    restoration.find_stripped()
+    restoration.drop_copies()
+    if not restoration.found:
         raise NeedsReview(
             "None of the assignment's cells is in it: it seems to be another notebook."
         )
-    matcher.restore()
-    matcher.insert_missing()
+    restoration.put_back()
+    restoration.insert_missing()
     _unique_ids(notebook.cells)
     notebook.metadata = nbformat.from_dict(dict(reference.notebook.metadata))
 
@@ -197,10 +197,8 @@ def _needed_files(notebook, submission, reference):
 
 
 def _imported(code):
-    """The words in the lines of a text that import something.
-
-    Read once, line by line: a pattern over all of it could be made to take hours.
-    """
+    """The words in the lines of a text that import something."""
+    # Read once, line by line: a pattern over all of it could be made to take hours.
     lines = (line.lstrip() for line in code.splitlines())
     return {
         word

@@ -82,6 +82,14 @@ def grade_id(cell):
     return name if isinstance(name, str) and name else None
 
 
+def is_test(cell):
+    """Whether a cell checks the function before it."""
+    settings = cell.metadata.get("nbgrader", {})
+    if cell.cell_type != "code" or grade_id(cell) is None:
+        return False
+    return bool(settings.get("grade") and not settings.get("solution"))
+
+
 def defined_names(source):
     """Names of the functions that a text defines at its top level, whether or not it is Python.
 

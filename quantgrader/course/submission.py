@@ -7,6 +7,8 @@ import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from quantgrader.texts import listed, printable
+
 # What nbgrader itself puts beside a notebook.
 _SECRET = "submission_secret.txt"
 _KNOWN = ("timestamp.txt", _SECRET)
@@ -46,23 +48,7 @@ class Submission:
     fingerprint: str = ""
 
 
-def printable(text, length=300):
-    """One line of a text that may hold anything: no control characters, bounded."""
-    line = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(text))
-    return line if len(line) <= length else line[: length - 1] + "…"
-
-
-def listed(names, number=5):
-    """The first of some names, and how many more there are.
-
-    >>> listed(["a", "b", "c"], 2)
-    'a, b and 1 more'
-    """
-    text = ", ".join(printable(name, 60) for name in names[:number])
-    return f"{text} and {len(names) - number} more" if len(names) > number else text
-
-
-def read_plain_file(path, limit):
+def read_regular_file(path, limit):
     """Return the bytes of a regular file that has one name only; raises Unreadable otherwise."""
     name = printable(Path(path).name)
     try:
@@ -132,7 +118,7 @@ def read_submission(folder, student, reference, bounds=None):
         for row in sorted(found.entries):
             digest.update(repr(row).encode("utf-8", "surrogateescape"))
         name, notes = _choose_notebook(found.entries, reference)
-        data = read_plain_file(folder / name, bounds.notebook_bytes)
+        data = read_regular_file(folder / name, bounds.notebook_bytes)
         timestamp = _timestamp(folder)
     except Unreadable as reason:
         return Submission(student, None, f"{reason}.", fingerprint=digest.hexdigest())
@@ -156,7 +142,7 @@ def read_secret(folder, student):
     if _is_linked(folder, student):
         return None
     try:
-        text = read_plain_file(folder / _SECRET, 200).decode("ascii", "replace").strip()
+        text = read_regular_file(folder / _SECRET, 200).decode("ascii", "replace").strip()
     except Unreadable:
         return None
     return text if re.fullmatch(r"[\w.-]{16,}", text, re.ASCII) else None
@@ -182,7 +168,7 @@ def _choose_notebook(entries, reference):
 def _timestamp(folder):
     """When it was handed in, as nbgrader wrote it; None if there is nothing that tells."""
     try:
-        data = read_plain_file(folder / "timestamp.txt", 200)
+        data = read_regular_file(folder / "timestamp.txt", 200)
     except Unreadable:
         return None
     return printable(data.decode("ascii", "replace").strip()) or None

@@ -5,7 +5,7 @@ import shutil
 
 import nbformat
 
-from quantgrader.course.journal import write_atomically
+from quantgrader.atomic import write_atomically
 from quantgrader.course.reference import grade_id
 from quantgrader.pages.outputs import Room, clean_outputs, inert, message_output
 
@@ -38,11 +38,11 @@ def write_autograded(path, notebook, runs, marks, files, timestamp):
 
 def _verdict(mark):
     """What stands below the checks of a task."""
-    if not mark["messages"]:
+    if not mark.messages:
         return []
-    points = f"{mark['score']:g} of {mark['points']:g} points"
-    return [message_output([f"{points}: {mark['passed']} of {mark['asked']} checks passed.",
-                            *mark["messages"]])]  # fmt: skip
+    points = f"{mark.score:g} of {mark.points:g} points"
+    return [message_output([f"{points}: {mark.passed} of {mark.asked} checks passed.",
+                            *mark.messages])]  # fmt: skip
 
 
 def remove_autograded(path):

@@ -9,13 +9,16 @@ import secrets
 
 import nbformat
 
+from quantgrader.atomic import write_atomically
 from quantgrader.course.folders import CourseError
 from quantgrader.course.gradebook import is_recorded
-from quantgrader.course.journal import Journal, write_atomically
+from quantgrader.course.journal import Journal
 from quantgrader.course.reference import grade_id
-from quantgrader.course.submission import printable, read_secret
-from quantgrader.pages.outputs import Room, as_written, clean_outputs, plain_text
+from quantgrader.course.submission import read_secret
+from quantgrader.endings import NEEDS_REVIEW, STATES
+from quantgrader.pages.outputs import Room, as_written, clean_outputs
 from quantgrader.pages.templates import render
+from quantgrader.texts import clean_text, printable
 
 _MAX_ANSWER = 50_000
 
@@ -37,7 +40,7 @@ def write_feedback(course, assignment, book, students=None, without=None):
     paths, without = [], {} if without is None else without
     for student in students or known:
         result = journal.read(student)
-        if result is None or result.status == "failed":
+        if result is None or not STATES[result.status].is_final:
             without[student] = "Not graded yet: run the grading again."
             continue
         if not is_recorded(book, assignment, reference, result):
@@ -53,11 +56,9 @@ def write_feedback(course, assignment, book, students=None, without=None):
 
 
 def _write_for_the_exchange(course, assignment, result):
-    """What ``nbgrader release_feedback`` looks for beside each page: the time, and the key.
-
-    Whoever handed in without the exchange has no key and gets one that nobody knows. Without any
-    the command would stop, for all.
-    """
+    """What ``nbgrader release_feedback`` looks for beside each page: the time, and the key."""
+    # Whoever handed in without the exchange has no key and gets one that nobody knows. Without any
+    # the command would stop, for all.
     handed_in = course.folder("submitted", result.student, assignment)
     key = read_secret(handed_in, result.student) or secrets.token_hex(32)
     folder = course.folder("feedback", result.student, assignment)
@@ -87,7 +88,7 @@ def feedback_page(course, assignment, reference, result, book):
         maximum=sum(task.points for task in reference.tasks),
         open=len(tasks) - len(given),
         penalty=penalty,
-        reasons=[f"{'Needs review: ' * (result.status == 'review')}{r}" for r in result.reasons],
+        reasons=[f"{NEEDS_REVIEW * (result.status == 'review')}{r}" for r in result.reasons],
         notes=result.notes,
         tasks=tasks if result.status == "graded" or given else [],
     )
@@ -113,10 +114,10 @@ def _task(task, mark, grade, comments, cells, room):
         "anchor": f"task-{task.grade_id}",
         "score": grade.score if known else None,
         "points": task.points,
-        "passed": mark["passed"],
-        "asked": mark["asked"],
-        "messages": [printable(message, 500) for message in mark["messages"]],
-        "comment": plain_text(comment) if comment else None,
+        "passed": mark.passed,
+        "asked": mark.asked,
+        "messages": [printable(message, 500) for message in mark.messages],
+        "comment": clean_text(comment) if comment else None,
         "answer": _answer(solution),
         "outputs": _outputs(solution.get("outputs", []), room) if solution is not None else [],
     }
@@ -126,7 +127,7 @@ def _answer(solution):
     if solution is None:
         return None
     text = solution.source if solution.cell_type == "code" else as_written(solution.source)
-    return plain_text(text, _MAX_ANSWER)
+    return clean_text(text, _MAX_ANSWER)
 
 
 def _outputs(outputs, room):

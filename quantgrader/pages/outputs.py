@@ -7,24 +7,12 @@ import re
 
 from PIL import Image
 
+from quantgrader.texts import clean_text
+
 _MAX_IMAGE_BYTES = 4_000_000
 _MAX_PIXELS = 16_000_000
 _MAX_PIXELS_OF_ALL = 64_000_000
-_MAX_TEXT = 100_000
 _MAX_OUTPUTS = 200
-_ESCAPES = re.compile(r"\x1b(\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|[@-Z\\-_])")
-
-
-def plain_text(text, limit=_MAX_TEXT):
-    """A text without terminal escapes and control characters, bounded."""
-    if isinstance(text, list):
-        text = "".join(part for part in text if isinstance(part, str))
-    text = _ESCAPES.sub("", text if isinstance(text, str) else "")
-    text = text.replace("\r\n", "\n")
-    text = "".join(
-        c if c in "\n\t" or c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text
-    )
-    return text if len(text) <= limit else f"{text[:limit]}\n… (the rest is cut)"
 
 
 class Room:
@@ -79,20 +67,20 @@ def clean_outputs(outputs, room=None):
         kind = output.get("output_type") if isinstance(output, dict) else None
         if kind == "stream":
             name = "stderr" if output.get("name") == "stderr" else "stdout"
-            cleaned.append(_stream(name, plain_text(output.get("text"))))
+            cleaned.append(_stream(name, clean_text(output.get("text"))))
         elif kind == "error":
             cleaned.append(
                 {
                     "output_type": "error",
-                    "ename": plain_text(output.get("ename"), 200),
-                    "evalue": plain_text(output.get("evalue"), 2_000),
+                    "ename": clean_text(output.get("ename"), 200),
+                    "evalue": clean_text(output.get("evalue"), 2_000),
                     "traceback": _traceback(output.get("traceback")),
                 }
             )
         elif kind in ("display_data", "execute_result"):
             data = output.get("data") if isinstance(output.get("data"), dict) else {}
             kept = {}
-            if (text := plain_text(data.get("text/plain"))) != "":
+            if (text := clean_text(data.get("text/plain"))) != "":
                 kept["text/plain"] = text
             if (picture := clean_png(data.get("image/png"), room)) is not None:
                 kept["image/png"] = picture
@@ -105,7 +93,7 @@ def clean_outputs(outputs, room=None):
 
 def _traceback(lines):
     lines = lines if isinstance(lines, list) else []
-    return plain_text("\n".join(plain_text(line) for line in lines[:100]), 20_000).split("\n")
+    return clean_text("\n".join(clean_text(line) for line in lines[:100]), 20_000).split("\n")
 
 
 def _stream(name, text):
@@ -131,7 +119,7 @@ def as_written(text):
 
 def message_output(messages):
     """An output that nbgrader takes for a failed check, with the messages for the student."""
-    text = "\n".join(plain_text(message, 500) for message in messages)
+    text = "\n".join(clean_text(message, 500) for message in messages)
     return {
         "output_type": "error",
         "ename": "AssertionError",

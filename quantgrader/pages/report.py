@@ -7,17 +7,11 @@ from dataclasses import dataclass, replace
 
 from quantgrader.course.gradebook import is_recorded
 from quantgrader.course.journal import Journal
-from quantgrader.course.submission import printable, read_submission
-from quantgrader.pages.templates import number, render
+from quantgrader.course.submission import read_submission
+from quantgrader.endings import STATES
+from quantgrader.pages.templates import render, short_number
+from quantgrader.texts import printable
 
-STATES = {
-    "graded": "graded",
-    "by hand": "to be graded by hand",
-    "review": "needs review",
-    "failed": "not graded yet",
-    "new": "not graded yet",
-    "nothing": "nothing handed in",
-}
 HEADER = ("student", "state", "score", "automatic", "by hand", "penalty", "maximum", "reason")
 
 
@@ -39,7 +33,7 @@ class Row:
         """The row as texts, in the order of `HEADER`."""
         numbers = (self.score, self.automatic, self.by_hand, self.penalty, self.maximum)
         reason = " ".join((*self.reasons, *self.notes))
-        return [self.student, STATES[self.state], *map(number, numbers), reason]
+        return [self.student, STATES[self.state].reported, *map(short_number, numbers), reason]
 
 
 def rows(course, assignment, book):
@@ -63,7 +57,7 @@ def rows(course, assignment, book):
         except MissingEntry:
             notebook = None
         more = []
-        if result is not None and result.status != "failed":
+        if result is not None and STATES[result.status].is_final:
             folder = course.folder("submitted", student, assignment)
             if read_submission(folder, student, reference).fingerprint != result.submission:
                 more.append("Handed in again since: run the grading again.")

@@ -16,8 +16,9 @@ from pathlib import Path
 
 import nbformat
 
-from quantgrader import checks
 from quantgrader.cases.case import Case, Cases, course_generator
+from quantgrader.cases.recording import recording
+from quantgrader.course.reference import is_test
 
 DEFAULT_SEED = "lowbit"
 SEED_VARIABLE = "COURSE_SEED"
@@ -78,16 +79,16 @@ def visible_cases(notebook):
     checks need, up to the first graded one; of a test cell only the visible part.
     """
     namespace, functions = {"__name__": "__main__"}, {}
-    graded = [_function(cell) for cell in notebook.cells if _is_test(cell)]
+    graded = [_function(cell) for cell in notebook.cells if is_test(cell)]
     with (
         contextlib.redirect_stdout(io.StringIO()),
         warnings.catch_warnings(),
-        checks.recording() as recorded,
+        recording() as recorded,
     ):
         for cell in notebook.cells:
             if cell.cell_type != "code":
                 continue
-            if _is_test(cell):
+            if is_test(cell):
                 name = _function(cell)
                 recorded.clear()
                 namespace |= {other: _stand_in(other) for other in graded}
@@ -103,11 +104,6 @@ def visible_cases(notebook):
 def visible_part(source):
     """A test cell as students get it."""
     return HIDDEN.sub("", source)
-
-
-def _is_test(cell):
-    settings = cell.metadata.get("nbgrader", {})
-    return cell.cell_type == "code" and settings.get("grade", False) and not settings.solution
 
 
 def _is_solution(cell):

@@ -12,7 +12,8 @@ from nbgrader.converters.generate_assignment import GenerateAssignment
 from nbgrader.preprocessors import ComputeChecksums, NbGraderPreprocessor, SaveCells
 from traitlets import Unicode
 
-from quantgrader import checks
+from quantgrader.atomic import write_atomically
+from quantgrader.cases.case import pack
 from quantgrader.release import authoring
 
 CELL = """\
@@ -45,9 +46,7 @@ class InsertCases(NbGraderPreprocessor):
         seed = authoring.course_seed(hidden)
         cases = authoring.make(folder, seed)
         cases.write(hidden / f"{resources['nbgrader']['assignment']}.json")
-        remembered = hidden / authoring.SEED_FILE
-        remembered.write_text(f"{seed}\n", encoding="utf-8")
-        remembered.chmod(0o600)
+        write_atomically(hidden / authoring.SEED_FILE, f"{seed}\n".encode(), 0o600)
         kept = resources[_KEPT] = {}
         for cell in nb.cells:
             settings = cell.metadata.get("nbgrader", {})
@@ -57,7 +56,7 @@ class InsertCases(NbGraderPreprocessor):
                 cell.source = CELL.format(
                     function=function,
                     points=settings.points,
-                    cases=checks.pack(cases.functions[function]),
+                    cases=pack(cases.functions[function]),
                 )
         return nb, resources
 

@@ -17,10 +17,11 @@ from jupyter_client.connect import channel_socket_types
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import KernelManager
 
+from quantgrader.endings import KERNEL
 from quantgrader.sandbox import collector
 from quantgrader.sandbox.launcher import StartFailed
 from quantgrader.sandbox.provisioner import SandboxProvisioner, kernel_spec
-from quantgrader.sandbox.received import parse_result, plain
+from quantgrader.sandbox.received import parse_result, sanitized
 from quantgrader.sandbox.watch import Watch
 
 _START_SECONDS = 60
@@ -31,9 +32,10 @@ _log.propagate = False
 
 
 class Ended(Exception):
-    """The kernel has ended, or was ended: ``reason`` and ``detail``."""
+    """The kernel has ended, or was ended: a ``reason`` of `endings.KERNEL`, and a ``detail``."""
 
     def __init__(self, reason, detail=""):
+        assert reason in KERNEL, reason
         super().__init__(reason, detail)
         self.reason, self.detail = reason, detail
 
@@ -80,7 +82,7 @@ class Conversation:
     def __init__(self, launcher, limits, files, deadline):
         self._limits, self._deadline = limits, deadline
         self._received, self._patience = 0, _GRACE_SECONDS
-        self.cpu_seconds, self.peak_bytes = 0.0, 0
+        self.cpu_seconds = 0.0
         message_bytes = 2 * limits.result_bytes + (1 << 20)
         manager = BoundedManager(log=_log)
         manager.message_bytes = message_bytes
@@ -131,7 +133,7 @@ class Conversation:
         if kernel is not None:
             if hasattr(self, "_watch"):
                 self._watch.look()
-                self.peak_bytes, self.cpu_seconds = self._watch.peak_bytes, self._watch.cpu_seconds
+                self.cpu_seconds = self._watch.cpu_seconds
             kernel.end()
         self._manager.cleanup_resources()
 
@@ -265,7 +267,7 @@ class Conversation:
             _, parts = session.feed_identities(frames)
             message = session.deserialize(parts)
             parent, kind = message["parent_header"].get("msg_id"), message["header"]["msg_type"]
-            content = plain(message["content"])
+            content = sanitized(message["content"])
         except Exception:  # RecursionError and all that a forged message can bring about
             return None
         return (parent, kind, content) if isinstance(content, dict) else None

@@ -194,12 +194,7 @@ _FAMILIES = (1, 2, 10, 16)
 
 def has_filter():
     """Whether the numbers of this machine's system calls are known."""
-    return platform.machine() in _MACHINES and sys_is_64_bit()
-
-
-def sys_is_64_bit():
-    """Whether this is a 64-bit process."""
-    return struct.calcsize("P") == 8
+    return platform.machine() in _MACHINES and struct.calcsize("P") == 8
 
 
 def filter_program():

@@ -117,18 +117,14 @@ class Launcher:
         What is imported beforehand.
     hidden : sequence of paths
         What must not be seen inside.
-    limits : Limits
     ahead : bool
         Whether to start the next fresh kernel while one works.
-    warm_up : str
-        Code that the warm process runs once, in a child, after the imports.
     """
 
-    def __init__(self, mode, *, modules=(), hidden=(), limits, ahead=True, warm_up=""):
+    def __init__(self, mode, *, modules=(), hidden=(), limits, ahead=True):
         self.mode, self.limits = mode, limits.as_dict()
         self._modules, self._hidden = tuple(modules), tuple(hidden)
-        self._zygote, self._spare, self._ahead, self._warm_up = None, None, ahead, warm_up
-        self.imports = {}
+        self._zygote, self._spare, self._ahead = None, None, ahead
 
     def start(self, files, limits=None):
         """A new kernel with the assignment's files in its working folder."""
@@ -151,11 +147,8 @@ class Launcher:
             self.close()
             process, link, _ = self._spawn()
             self._zygote = process, link
-            channel.send(link, {"warm_up": self._warm_up})
-            self._wait_for_imports(link, process)
-            if not self.imports["warmed_up"]:
-                raise walls.SandboxUnavailable("the warm-up code failed")
-            if self.imports["threads"] > 1:  # a fork would leave them behind, with their locks
+            # A fork would leave other threads behind, with their locks.
+            if self._wait_for_imports(link, process) > 1:
                 self.close()
                 self.mode = "cold"
                 return self._fresh()
@@ -184,9 +177,10 @@ class Launcher:
         return Kernel(link, process, folder)
 
     def _wait_for_imports(self, link, process):
+        """How many threads there are in the process when it has imported."""
         link.settimeout(_START_SECONDS)
         try:
-            self.imports, _, _ = channel.receive(link)
+            return channel.receive(link)[0]["threads"]
         except (OSError, EOFError) as error:
             os.set_blocking(process.stderr.fileno(), False)
             text = (process.stderr.read() or b"")[-2000:].decode(errors="replace").strip()
@@ -243,11 +237,9 @@ class Launcher:
 
 
 def _end_process(process):
-    """Kill what `Launcher._spawn` started, and wait for the first process of its namespace.
-
-    With that one end all the others in the namespace. Without a sandbox there is none: its
-    children are killed one by one.
-    """
+    """Kill what `Launcher._spawn` started, and wait for the first process of its namespace."""
+    # With that one end all the others in the namespace. Without a sandbox there is none: its
+    # children are killed one by one.
     handles = []
     if process.poll() is None:
         with contextlib.suppress(psutil.Error):

@@ -48,7 +48,7 @@ class SandboxProvisioner(KernelProvisionerBase):
     async def launch_kernel(self, cmd, **kwargs):
         """Start a kernel; what a client needs to reach it."""
         if self.launcher is None:
-            report = walls.check()
+            report = walls.availability()
             if not report.usable:
                 raise walls.SandboxUnavailable(str(report))
             self.launcher, self._own = Launcher("cold", limits=Limits(), ahead=False), True

@@ -6,16 +6,18 @@ import math
 _DEPTH = 64
 
 
-def plain(value, depth=0):
+def sanitized(value, depth=0):
     """A copy of parsed JSON that can be written again anywhere; raises ValueError if too deep."""
     if depth > _DEPTH:
         raise ValueError(f"nested more than {_DEPTH} deep")
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
     if isinstance(value, list):
-        return [plain(element, depth + 1) for element in value]
+        return [sanitized(element, depth + 1) for element in value]
     if isinstance(value, dict):
-        return {plain(str(key)): plain(element, depth + 1) for key, element in value.items()}
+        return {
+            sanitized(str(key)): sanitized(element, depth + 1) for key, element in value.items()
+        }
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     # Dates, which the session makes of strings that look like one, become strings again.
@@ -29,17 +31,15 @@ def parse_result(text, limit):
     if len(text) > limit:
         return {"refused": f"the result takes more than {limit} bytes"}
     try:
-        found = plain(json.loads(text, parse_constant=_no_constant))
+        found = sanitized(json.loads(text, parse_constant=_no_constant))
     except (ValueError, RecursionError):
         return {"refused": "the result is not the JSON that was asked for"}
     if not isinstance(found, dict):
         return {"refused": "the result is not the JSON that was asked for"}
     if "value" in found:
         changed = found.get("arguments_changed")
-        names = found.get("kinds")
         return {
             "value": found["value"],
-            "kinds": names[:200] if isinstance(names, str) else "",
             "arguments_changed": changed if isinstance(changed, bool) else True,
             "warnings": [str(text)[:200] for text in found["warnings"][:5]]
             if isinstance(found.get("warnings"), list)

@@ -66,7 +66,10 @@ class Job:
 
 @dataclass(frozen=True)
 class CellRun:
-    """How a cell ran. ``status``: ok, error, timeout, killed (its kernel ended), or skipped."""
+    """How a cell ran. ``status``: ok, error, timeout, killed (its kernel ended), or skipped.
+
+    The type of the ``error`` of a killed one is of `endings.KERNEL`.
+    """
 
     grade_id: str
     status: str = "skipped"
@@ -78,14 +81,18 @@ class CellRun:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a job: one `CellRun` a cell, one dict a probe, and why it ended early if so."""
+    """What came of a job: one `CellRun` a cell, one answer a probe, and why it ended early if so.
+
+    An answer is a dict: ``{"value", "arguments_changed", "warnings"}``, ``{"error"}``,
+    ``{"refused"}``, ``{"timeout": seconds}``, ``{"killed": reason, "detail"}``, or
+    ``{"missing": why it was not asked}``.
+    """
 
     cells: tuple[CellRun, ...]
     probes: tuple[dict, ...]
     ended: dict | None = None
     seconds: float = 0.0
     cpu_seconds: float = 0.0
-    peak_bytes: int = 0
     kernels: int = 0
 
     def as_dict(self):
@@ -156,19 +163,15 @@ class _Run:
                 self.late_calls[probe.function] += 1
 
     def _next_question(self):
-        """The first question without a result, of the functions that were late least often.
-
-        One that never ends must not take the time of those that are asked after it.
-        """
+        """The first question without a result, of the functions that were late least often."""
+        # One that never ends must not take the time of those that are asked after it.
         left = [index for index in range(len(self.job.probes)) if index not in self.results]
         return min(left, key=lambda i: self.late_calls[self.job.probes[i].function], default=None)
 
     def _may_be_innocent(self, function, end, late_call):
-        """Whether a function in whose call the kernel ended is to be asked once more.
-
-        What ran before it may have left the kernel to die, or busy: a new kernel, in which it is
-        asked first, and without the cells that took too long, will tell.
-        """
+        """Whether a function in whose call the kernel ended is to be asked once more."""
+        # What ran before it may have left the kernel to die, or busy: a new kernel, in which it is
+        # asked first, and without the cells that took too long, will tell.
         first_time = function not in self.suspects
         self.suspects.add(function)
         if not first_time or (end.reason == "timeout" and not (self.late_cells or late_call)):
@@ -218,34 +221,28 @@ class Runner:
 
     Parameters
     ----------
-    limits : Limits
     preload : sequence of str
         Modules that the warm process imports once; those that are not there are left out.
     hidden : sequence of paths
         Folders and files of the host that must not be seen inside.
-    warm_up : str
-        Trusted code that the warm process runs once, in a process of its own: what it leaves in
-        numba's cache, every kernel gets a copy of.
     mode : str
         "auto", "warm", "cold", or "none": no sandbox at all, for those who ask for it.
 
-    Raises `sandbox.SandboxUnavailable` where the sandbox can't be used. One runner is for one
+    Raises `walls.SandboxUnavailable` where the sandbox can't be used. One runner is for one
     thread of a worker process: the sandbox ends with the thread that started it.
     """
 
-    def __init__(self, limits=None, *, preload=("numpy",), hidden=(), warm_up="", mode="auto"):
+    def __init__(self, limits=None, *, preload=("numpy",), hidden=(), mode="auto"):
         if mode not in MODES:
             raise ValueError(f"mode must be one of {', '.join(MODES)}, got {mode!r}")
         self.limits = limits or Limits()
         if mode != "none":
-            report = walls.check()
+            report = walls.availability()
             if not report.usable or (mode == "warm" and not report.warm):
                 raise walls.SandboxUnavailable(str(report))
             if mode == "auto":
                 mode = "warm" if report.warm else "cold"
-        self._launcher = Launcher(
-            mode, modules=preload, hidden=hidden, limits=self.limits, warm_up=warm_up
-        )
+        self._launcher = Launcher(mode, modules=preload, hidden=hidden, limits=self.limits)
 
     @property
     def mode(self):
@@ -276,8 +273,7 @@ class Runner:
         limits = limits or self.limits
         run, start = _Run(job, limits), time.monotonic()
         files = {name: base64.b64encode(data).decode() for name, data in job.files.items()}
-        ended, cpu_seconds, peak_bytes, kernels = None, 0.0, 0, 0
-        failures = 0
+        ended, cpu_seconds, kernels, failures = None, 0.0, 0, 0
         while kernels < limits.attempts and failures < 2:
             kernels += 1
             try:
@@ -298,8 +294,6 @@ class Runner:
             finally:
                 talk.close()
                 cpu_seconds += talk.cpu_seconds
-                peak_bytes = max(peak_bytes, talk.peak_bytes)
         return run.outcome(
-            ended, seconds=time.monotonic() - start, cpu_seconds=cpu_seconds,
-            peak_bytes=peak_bytes, kernels=kernels,
+            ended, seconds=time.monotonic() - start, cpu_seconds=cpu_seconds, kernels=kernels,
         )  # fmt: skip

@@ -69,7 +69,7 @@ class SandboxUnavailable(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Report:
+class Availability:
     """Whether the sandbox can be used on this machine, and what to do about it if not."""
 
     usable: bool
@@ -130,7 +130,7 @@ def shown_folders(modules):
     return chosen
 
 
-def environment(home, threads=1):
+def environment(home):
     """Variables of the environment inside; of the host's there are none."""
     return {
         "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
@@ -146,11 +146,11 @@ def environment(home, threads=1):
         "JUPYTER_PLATFORM_DIRS": "1",
         # As ipykernel sets it, but before the warm process imports matplotlib.
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-        **{f"{name}_NUM_THREADS": str(threads) for name in ("OMP", "OPENBLAS", "MKL", "NUMBA")},
+        **{f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMBA")},
     }
 
 
-def command(mode, *, modules=(), hidden=(), disk_bytes=256 << 20, threads=1, seccomp=None):
+def command(mode, *, modules=(), hidden=(), disk_bytes=256 << 20, seccomp=None):
     """Bubblewrap and its options, up to the program that is to run inside.
 
     ``mode`` is "warm" (the program makes namespaces inside) or "cold" (it is the kernel).
@@ -209,12 +209,12 @@ def command(mode, *, modules=(), hidden=(), disk_bytes=256 << 20, threads=1, sec
     for folder in ("/dev/shm", confine.BOX):
         line += ["--perms", "1777", "--size", half, "--tmpfs", folder]
     line += ["--remount-ro", "/dev", "--remount-ro", "/"]
-    for name, value in environment(f"{confine.BOX}/home", threads).items():
+    for name, value in environment(f"{confine.BOX}/home").items():
         line += ["--setenv", name, value]
     return [*line, "--chdir", "/", "--"], user
 
 
-def _probe(mode):
+def _trial(mode):
     """Run a trivial program in the sandbox, with the namespaces it needs; None or what failed."""
     line, _ = command(mode)
     folders = [str(folder) for folder in shown_folders(())]
@@ -241,23 +241,23 @@ def _probe(mode):
 
 
 @cache
-def check():
+def availability():
     """Try the sandbox on this machine, for real, in about half a second."""
     if not sys.platform.startswith("linux") or not hasattr(socket, "SCM_RIGHTS"):
-        return Report(
+        return Availability(
             False, False, ("The sandbox needs Linux.",), ("Use a Linux machine or WSL 2.",)
         )
     if shutil.which("bwrap") is None:
         problem = "bubblewrap (the program bwrap) is not there."
-        return Report(False, False, (problem,), (_ADVICE_INSTALL,))
+        return Availability(False, False, (problem,), (_ADVICE_INSTALL,))
     if not confine.has_filter():
         problem = f"System calls of this kind of machine ({os.uname().machine}) are not known."
-        return Report(False, False, (problem,), ("Use an x86-64 or arm64 machine.",))
-    warm = _probe("warm")
+        return Availability(False, False, (problem,), ("Use an x86-64 or arm64 machine.",))
+    warm = _trial("warm")
     if warm is None:
-        return Report(True, True)
-    cold = _probe("cold")
+        return Availability(True, True)
+    cold = _trial("cold")
     if cold is None:
         problem = f"No namespaces inside the sandbox, so that every kernel starts afresh: {warm}"
-        return Report(True, False, (problem,))
-    return Report(False, False, (f"bubblewrap fails: {cold}",), (_ADVICE_NAMESPACES,))
+        return Availability(True, False, (problem,))
+    return Availability(False, False, (f"bubblewrap fails: {cold}",), (_ADVICE_NAMESPACES,))

@@ -21,7 +21,7 @@ class Watch:
         self._next = 0.0
         self._own = psutil.Process()
         self._own_start = self._own.memory_info().rss
-        self.peak_bytes, self.cpu_seconds, self._base = 0, 0.0, 0
+        self.cpu_seconds = 0.0
         self._base = self._usage(self._processes())[0]
 
     def excess(self, at_once=False):
@@ -51,7 +51,6 @@ class Watch:
         """Look once: the processes, their memory, and how many threads they have."""
         processes = self._processes()
         memory, seconds, threads = self._usage(processes)
-        self.peak_bytes = max(self.peak_bytes, memory - self._base)
         self.cpu_seconds = max(self.cpu_seconds, seconds)
         return processes, memory, threads
 

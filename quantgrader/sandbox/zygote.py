@@ -23,7 +23,6 @@ import shutil
 import signal
 import socket
 import sys
-import time
 from pathlib import Path
 
 from quantgrader.sandbox import channel, confine
@@ -51,16 +50,12 @@ _KERNEL_MODULES = (
 
 
 def import_all(modules):
-    """Import what is there of the modules; names of those that are not."""
-    missing = []
+    """Import what is there of the modules."""
     # A debugger is of no use here, and the kernel would take a third of its start to load it.
     sys.modules["debugpy"] = None
     for name in (*_KERNEL_MODULES, *modules):
-        try:
+        with contextlib.suppress(Exception):
             importlib.import_module(name)
-        except Exception:
-            missing.append(name)
-    return missing
 
 
 def write_files(folder, files):
@@ -113,34 +108,12 @@ def become_kernel(order, connection, box):
     os._exit(0)
 
 
-def _cache_folder(box):
-    """Where numba keeps what it compiled; made if it isn't there."""
-    folder = Path(box, "home", ".numba")
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-def _run_in_child(code):
-    """Run trusted code in a process of its own; whether it went well."""
-    child = os.fork()
-    if child == 0:
-        try:
-            exec(compile(code, "<warm-up>", "exec"), {"__name__": "__main__"})
-        except BaseException:
-            os._exit(1)
-        os._exit(0)
-    return os.waitpid(child, 0)[1] == 0
-
-
 def _first_process(order, connection, user, as_root):
     """Process 1 of the new namespace: it prepares it, starts the kernel, and collects the dead."""
     try:
-        cache = os.open(_cache_folder(confine.BOX), os.O_PATH | os.O_DIRECTORY)
         confine.mount_box(order["limits"]["disk_bytes"])
         confine.drop_privileges(user, as_root)
         confine.die_with_parent()
-        shutil.copytree(f"/proc/self/fd/{cache}", _cache_folder(confine.BOX), dirs_exist_ok=True)
-        os.close(cache)
         # This process belongs to the same user as the submission's: it must be worth no more, and
         # its memory (/proc/1/mem) nobody's to write.
         confine.filter_system_calls()
@@ -182,7 +155,7 @@ def _keeper(connection, user, as_root):
         channel.send(connection, {"code": code if code >= 0 else 128 - code})
 
 
-def serve(control, user, as_root):
+def _fork_on_request(control, user, as_root):
     """Fork a keeper for each channel that the grader sends, until it closes its side."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     gc.collect()
@@ -204,7 +177,7 @@ def serve(control, user, as_root):
 
 
 def main(arguments):
-    """Import, report what is missing, then serve (warm) or become one kernel (cold, none)."""
+    """Import, say how many threads there are, then fork (warm) or become a kernel (cold, none)."""
     mode, descriptor, box, user, *modules = arguments
     control = socket.socket(fileno=int(descriptor))
     control.set_inheritable(False)
@@ -212,15 +185,10 @@ def main(arguments):
     if mode == "cold":
         confine.drop_privileges(int(user), as_root)
     Path(box, "home").mkdir(exist_ok=True)
-    started = time.monotonic()
-    report = {"missing": import_all(modules), "threads": len(os.listdir("/proc/self/task"))}
+    import_all(modules)
+    channel.send(control, {"threads": len(os.listdir("/proc/self/task"))})
     if mode == "warm":
-        _cache_folder(box)
-        code = channel.receive(control)[0]["warm_up"]
-        report["warmed_up"] = _run_in_child(code) if code else True
-    channel.send(control, {**report, "seconds": time.monotonic() - started})
-    if mode == "warm":
-        serve(control, int(user), as_root)
+        _fork_on_request(control, int(user), as_root)
         return
     try:
         order, _, _ = channel.receive(control)

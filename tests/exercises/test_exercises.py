@@ -8,9 +8,9 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 from nbgrader.utils import determine_grade
-from tests.variants import harness
 
 from quantgrader.release import authoring
+from tests.variants import harness
 from tools.course import ROOT, environment, read_notebook
 from tools.release import release
 

@@ -8,9 +8,8 @@ import json
 import pytest
 import torch
 
-from tools import mutation
 from quantgrader.cases.case import Case, equals
-from tools import mutate
+from tools import mutants, mutate
 from tools.course import ROOT, assignment_names
 
 NAMES = assignment_names(ROOT / "solutions")
@@ -31,7 +30,7 @@ def one_thread():
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("name", NAMES)
 def test_mutants_that_matter_lose_points(name):
-    found = mutate.as_data({name: mutate.examine(name)})[name]
+    found = mutate.as_data({name: mutate.examine_assignment(name)})[name]
     shown = json.loads(mutate.RESULTS.read_text(encoding="utf-8"))
     assert sorted(shown) == NAMES
     for function, row in found.items():
@@ -69,7 +68,7 @@ def clamp(x, low=0, high=10):
 
 
 def test_mutants_are_different_functions_with_one_change():
-    changes = {m.change for m in mutation.mutants(SOURCE)}
+    changes = {m.change for m in mutants.mutants(SOURCE)}
     assert {
         "x < low: < becomes <=",
         "x < low: < becomes >",
@@ -82,7 +81,7 @@ def test_mutants_are_different_functions_with_one_change():
         "if x < low and x != high: always False",
         "if x < low and x != high: line left out: x = low",
     } <= changes
-    sources = [m.source for m in mutation.mutants(SOURCE)]
+    sources = [m.source for m in mutants.mutants(SOURCE)]
     assert len(set(sources)) == len(sources) > 14
     for source in sources:
         compile(source, "<mutant>", "exec")
@@ -91,13 +90,13 @@ def test_mutants_are_different_functions_with_one_change():
 
 def test_survivors_are_those_that_no_case_notices():
     cases = [Case((x,), equals(y, "Wrong.")) for x, y in ((-3, 0), (4, 4))]
-    few = mutation.examine(SOURCE, "clamp", {}, cases)
+    few = mutate.examine(SOURCE, "clamp", {}, cases)
     assert "arguments: 10 becomes 11" not in few.survivors  # no input that was tried shows it
     more = [Case((x,), equals(y, "Wrong.")) for x, y in ((20, 10), (0, 0), (11, 10))]
     assert any(
-        "10 becomes 11" in s for s in mutation.examine(SOURCE, "clamp", {}, cases, more).survivors
+        "10 becomes 11" in s for s in mutate.examine(SOURCE, "clamp", {}, cases, more).survivors
     )
-    all_of_them = mutation.examine(SOURCE, "clamp", {}, cases + more)
+    all_of_them = mutate.examine(SOURCE, "clamp", {}, cases + more)
     assert not any("10 becomes" in s for s in all_of_them.survivors)
     assert all_of_them.killed > few.killed
 
@@ -105,6 +104,6 @@ def test_survivors_are_those_that_no_case_notices():
 def test_a_mutant_that_does_not_end_is_killed():
     source = "def count(n):\n    while n > 0:\n        n = n - 1\n    return n\n"
     cases = [Case((3,), equals(0, "Wrong."))]
-    result = mutation.examine(source, "count", {}, cases, seconds=0.2)
+    result = mutate.examine(source, "count", {}, cases, seconds=0.2)
     assert result.killed >= 3
     assert not any("line left out: n" in s for s in result.survivors)

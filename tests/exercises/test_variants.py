@@ -10,11 +10,11 @@ import textwrap
 
 import pytest
 import torch
-from tests.variants import harness
 
-from quantgrader.cases import compare
+from quantgrader.cases import requirements
 from quantgrader.release import authoring
 from quantgrader.sandbox import collector
+from tests.variants import harness
 
 ASSIGNMENTS = harness.load_assignments()
 BANK = harness.load_bank()
@@ -301,7 +301,12 @@ def {function}(*arguments):
     result = assignment.run({exercise.grade_id: source}, given, {exercise.test_id})
     message = result[exercise.test_id]
     hidden = {m for c in assignment.cases[function] if not c.visible for m in c.messages}
-    generic = {compare.OTHER_SHAPE, compare.OTHER_FORM, compare.NO_NUMBERS, compare.NOT_FINITE}
+    generic = {
+        requirements.OTHER_SHAPE,
+        requirements.OTHER_FORM,
+        requirements.NO_NUMBERS,
+        requirements.NOT_FINITE,
+    }
     assert message in hidden | generic
 
 

@@ -20,7 +20,7 @@ LIMITS = Limits(
 
 def require_sandbox(warm=False):
     """Skip where bubblewrap can't be used (or forked from), and fail where it must be usable."""
-    report = walls.check()
+    report = walls.availability()
     if not (report.warm if warm else report.usable):
         if os.environ.get("LOWBIT_REQUIRE_SANDBOX") == "1":
             pytest.fail(str(report))

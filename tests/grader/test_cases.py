@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from quantgrader import cases, checks
-from quantgrader.cases import Build, Case, compare, equals, forbidden
-from quantgrader.cases.plain import MAX_DEPTH, BadData, decode, encode
+from quantgrader.cases import Build, Case, compare, equals, forbidden, requirements
+from quantgrader.cases.case import pack, unpack
+from quantgrader.cases.codec import MAX_DEPTH, BadData, decode, encode
 from quantgrader.sandbox import collector
 
 VALUES = [
@@ -43,24 +44,22 @@ def same(a, b):
 
 @pytest.mark.parametrize("value", VALUES, ids=repr)
 def test_plain_values_come_back(value):
-    for writer in (encode, collector.encode):
-        data = json.loads(json.dumps(writer(value), allow_nan=False))
-        for reader in (decode, collector.decode):
-            back = reader(data)
-            assert same(back, value)
-            assert type(back) is type(value)
+    data = json.loads(json.dumps(encode(value), allow_nan=False))
+    for reader in (decode, collector.decode):
+        back = reader(data)
+        assert same(back, value)
+        assert type(back) is type(value)
 
 
 @pytest.mark.parametrize("array", ARRAYS, ids=lambda a: f"{a.dtype.str}{a.shape}")
 def test_arrays_come_back(array):
-    for writer in (encode, collector.encode):
-        data = json.loads(json.dumps(writer(array), allow_nan=False))
-        for reader in (decode, collector.decode):
-            back = reader(data)
-            np.testing.assert_array_equal(back, array)
-            assert back.dtype == array.dtype.newbyteorder("<")
-            assert back.shape == array.shape
-            back[...] = 0  # may be written to
+    data = json.loads(json.dumps(encode(array), allow_nan=False))
+    for reader in (decode, collector.decode):
+        back = reader(data)
+        np.testing.assert_array_equal(back, array)
+        assert back.dtype == array.dtype.newbyteorder("<")
+        assert back.shape == array.shape
+        back[...] = 0  # may be written to
 
 
 def test_tensors_become_arrays_and_scalars_stay_scalars():
@@ -73,7 +72,7 @@ def test_build_is_made_where_the_function_runs():
     build = Build("numpy.linspace", 0, 1, num=3, attributes=["size"])
     data = json.loads(json.dumps(encode(build)))
     assert collector.decode(data) == 3
-    assert decode(data, builds=True) == build
+    assert decode(data, build=lambda build: build) == build
     with pytest.raises(BadData):
         decode(data)
 
@@ -130,8 +129,8 @@ BAD = {
 def test_bad_data_are_refused(data):
     with pytest.raises(BadData):
         decode(data)
-    verdict = compare.check(case(), {"value": data, "arguments_changed": False})
-    assert verdict == compare.Verdict(False, compare.NO_NUMBERS)
+    verdict = compare.judge(case(), {"value": data, "arguments_changed": False})
+    assert verdict == compare.Verdict(False, requirements.NO_NUMBERS)
 
 
 def case(*requirements, visible=False):
@@ -140,28 +139,28 @@ def case(*requirements, visible=False):
 
 def verdict(value, *requirements, **more):
     result = {"value": encode(value), "arguments_changed": False, "warnings": [], **more}
-    return compare.check(case(*requirements), result).message
+    return compare.judge(case(*requirements), result).message
 
 
 @pytest.mark.parametrize(
     ("result", "expected", "message"),
     [
         (None, 3, compare.NOTHING),
-        ("three", 3, compare.NO_NUMBERS),
-        ("3", 3, compare.NO_NUMBERS),
-        ({3: 3}, 3, compare.NO_NUMBERS),
-        ([[1], [1, 2]], 3, compare.NO_NUMBERS),
-        (10**400, 3, compare.NO_NUMBERS),
-        (3j, 3, compare.NO_NUMBERS),
-        (np.array([3j]), [3], compare.NO_NUMBERS),
-        ([3, 3], 3, compare.OTHER_SHAPE),
-        (np.nan, 3, compare.NOT_FINITE),
+        ("three", 3, requirements.NO_NUMBERS),
+        ("3", 3, requirements.NO_NUMBERS),
+        ({3: 3}, 3, requirements.NO_NUMBERS),
+        ([[1], [1, 2]], 3, requirements.NO_NUMBERS),
+        (10**400, 3, requirements.NO_NUMBERS),
+        (3j, 3, requirements.NO_NUMBERS),
+        (np.array([3j]), [3], requirements.NO_NUMBERS),
+        ([3, 3], 3, requirements.OTHER_SHAPE),
+        (np.nan, 3, requirements.NOT_FINITE),
         (4, 3, "That is four. It must be three."),
         ((5, 0), (3, 0), "Wrong."),
         (torch.tensor([3.0, np.inf]), [np.inf, 3], "Wrong."),
         (3.1, 3, "Wrong."),
-        (3, {1: 3}, compare.OTHER_FORM),
-        ({2: 3}, {1: 3}, compare.OTHER_FORM),
+        (3, {1: 3}, requirements.OTHER_FORM),
+        ({2: 3}, {1: 3}, requirements.OTHER_FORM),
     ],
 )
 def test_comparison_names_the_mistake(result, expected, message):
@@ -191,7 +190,7 @@ def test_views():
     assert verdict((3, 0), exact) == "Three."
     assert verdict((np.array(3), np.int64(0)), exact) == "Three."
     for bad in ((1.0, 2), (1, 2, 3), (1, 10**9), ([1], 2), "x", np.zeros(2)):
-        assert verdict(bad, exact) == compare.NO_NUMBERS
+        assert verdict(bad, exact) == requirements.NO_NUMBERS
 
 
 @pytest.mark.parametrize(
@@ -233,7 +232,7 @@ def test_what_a_result_claims_is_recomputed():
     assert verdict(([1, 2, 3, 4], 0.75), claim) == "m"
     assert verdict(([], 0.5), claim) == "m"  # NaN is in no range
     for other in (3, [1], ([1], "x"), (["a"], 1)):
-        assert verdict(other, claim) == compare.OTHER_FORM
+        assert verdict(other, claim) == requirements.OTHER_FORM
 
 
 def test_what_recomputes_stands_on_its_own():
@@ -254,7 +253,7 @@ def test_what_recomputes_stands_on_its_own():
 
 def test_a_part_that_is_not_there():
     for value in (3, (1,), {2: 3}, np.zeros(5)):
-        assert verdict(value, equals(3, "m", part=1)) == compare.OTHER_FORM
+        assert verdict(value, equals(3, "m", part=1)) == requirements.OTHER_FORM
 
 
 def test_changed_arguments_and_warnings():
@@ -275,11 +274,11 @@ SECRET = "input was 0.123456"
     [
         (None, compare.CALL),
         ("x", compare.CALL),
-        ({}, compare.NO_NUMBERS),
-        ({"refused": SECRET}, compare.NO_NUMBERS),
-        ({"timeout": 30}, "did not come to an end in time"),
-        ({"killed": "memory", "detail": SECRET}, "ended the notebook"),
-        ({"missing": SECRET}, "could not be asked"),
+        ({}, requirements.NO_NUMBERS),
+        ({"refused": SECRET}, requirements.NO_NUMBERS),
+        ({"timeout": 30}, requirements.NO_NUMBERS),
+        ({"killed": "memory", "detail": SECRET}, requirements.NO_NUMBERS),
+        ({"missing": SECRET}, requirements.NO_NUMBERS),
         (
             {"error": {"type": "ValueError", "message": SECRET}},
             "stopped with ValueError on another",
@@ -290,7 +289,7 @@ SECRET = "input was 0.123456"
     ],
 )
 def test_what_did_not_give_a_value_fails_and_shows_nothing_hidden(result, message):
-    found = compare.check(case(), result)
+    found = compare.judge(case(), result)
     assert not found.passed
     assert message in found.message
     assert SECRET not in found.message
@@ -298,22 +297,29 @@ def test_what_did_not_give_a_value_fails_and_shows_nothing_hidden(result, messag
 
 def test_an_error_of_a_visible_case_is_shown_in_one_line():
     error = {"type": "ValueError", "message": "bad\n\x1b[31mred " + "x" * 1000}
-    found = compare.check(case(visible=True), {"error": error})
+    found = compare.judge(case(visible=True), {"error": error})
     assert found.message.startswith("ValueError: bad [31mred xxx")
     assert len(found.message) < 320
+
+
+def mark_of(cases, answers, points, sources=()):
+    verdicts = [
+        compare.judge(case, answer, sources) for case, answer in zip(cases, answers, strict=False)
+    ]
+    return compare.add_up(cases, verdicts, points)
 
 
 def test_score_adds_up_the_weights():
     three = [Case((1,), equals(n, f"Not {n}."), weight=w) for n, w in ((1, 1), (2, 1), (3, 4))]
     results = [{"value": 1}, {"value": 1}, {"value": 3}]
-    score = compare.score(three, results, 3)
-    assert (score.score, score.max_score, score.messages) == (2.5, 3, ("Not 2.",))
-    assert compare.score(three, [{"value": n} for n in (1, 2, 3)], 3).score == 3
-    assert compare.score(three, [{}] * 3, 3).score == 0
-    assert compare.score(three, results, 1).score == 0.83
-    assert compare.score(three, [{}] * 3, 3).messages == (compare.NO_NUMBERS,)
+    mark = mark_of(three, results, 3)
+    assert mark == compare.Mark(2.5, 3, passed=2, asked=3, messages=("Not 2.",))
+    assert mark_of(three, [{"value": n} for n in (1, 2, 3)], 3).score == 3
+    assert mark_of(three, [{}] * 3, 3).score == 0
+    assert mark_of(three, results, 1).score == 0.83
+    assert mark_of(three, [{}] * 3, 3).messages == (requirements.NO_NUMBERS,)
     with pytest.raises(ValueError):
-        compare.score(three, results[:2], 3)
+        mark_of(three, results[:2], 3)
 
 
 def test_a_look_at_the_text_gives_no_points_but_can_cost_them():
@@ -321,9 +327,9 @@ def test_a_look_at_the_text_gives_no_points_but_can_cost_them():
     both = [rule, Case((1,), equals(2, "Not 2."))]
     good, bad = ["def f(a):\n    return a + a"], ["def f(a):\n    return 2 * a"]
     right, error = {"value": 2}, {"error": {"type": "ValueError"}}
-    assert compare.score(both, [None, right], 4, good).score == 4
-    assert compare.score(both, [None, right], 4, bad).score == 0
-    assert compare.score(both, [None, error], 4, good).score == 0
+    assert mark_of(both, [None, right], 4, good).score == 4
+    assert mark_of(both, [None, right], 4, bad).score == 0
+    assert mark_of(both, [None, error], 4, good).score == 0
 
 
 def test_cases_are_written_and_read(tmp_path):
@@ -337,7 +343,7 @@ def test_cases_are_written_and_read(tmp_path):
     back = cases.read(path)
     assert json.dumps(back.as_dict()) == json.dumps(made.as_dict())
     assert path.stat().st_mode & 0o077 == 0
-    assert [c.as_dict() for c in checks.unpack(checks.pack(mine))] == [c.as_dict() for c in mine]
+    assert [c.as_dict() for c in unpack(pack(mine))] == [c.as_dict() for c in mine]
     assert mine[0].messages == ["m", "n"]
     assert mine[0].arguments[1] == Build("numpy.zeros", 2)
     path.write_text(json.dumps({**made.as_dict(), "format": 99}), encoding="utf-8")
@@ -471,8 +477,11 @@ def test_mark_gives_points_and_prints_each_message_once(capsys):
         Case((2,), equals(1, "Not one.")),
         Case(([],), equals(1, "Not one.")),
     ]
-    assert checks.mark(double, 2, checks.pack(some)) == 0.5
-    assert capsys.readouterr().out.splitlines() == ["Not one.", *compare.OTHER_SHAPE.splitlines()]
+    assert checks.mark(double, 2, pack(some)) == 0.5
+    assert capsys.readouterr().out.splitlines() == [
+        "Not one.",
+        *requirements.OTHER_SHAPE.splitlines(),
+    ]
 
 
 def test_warnings_are_printed_where_they_do_not_count_as_failures(capsys, monkeypatch):

@@ -6,6 +6,7 @@ fetched, one the first functions only, which are worth half of the automatic poi
 
 import pytest
 
+from quantgrader.sandbox import walls
 from tests.grader.grading_support import RealSchool
 from tests.grader.sandbox_support import require_sandbox
 from tests.variants import harness
@@ -64,7 +65,7 @@ def one_thread(monkeypatch):
 
 @pytest.mark.timeout(1800)
 def test_way_of_a_notebook(tmp_path):
-    school = course.Course(tmp_path / "course")
+    school = course.TrialCourse(tmp_path / "course")
     assert school.assignments == sorted(ASSIGNMENTS)
 
     # The instructor generates and releases.
@@ -155,6 +156,7 @@ def test_quantgrader_gives_the_same_marks(tmp_path, name):
 
 def test_grade_takes_filled_in_notebooks(tmp_path):
     """The short way that the demonstration uses."""
+    require_sandbox()
     import nbformat
 
     name = sorted(ASSIGNMENTS)[0]
@@ -165,6 +167,16 @@ def test_grade_takes_filled_in_notebooks(tmp_path):
     marks = course.grade({"reader": {name: path}})
     total = sum(e.points for e in ASSIGNMENTS[name].exercises)
     assert marks["reader"][name].automatic == (total / 2, total)
+
+
+def test_demonstration_goes_on_without_the_sandbox(monkeypatch, capsys):
+    from tools import demo
+
+    missing = walls.Availability(False, False, ("There is none.",), ("Install it.",))
+    monkeypatch.setattr(walls, "availability", lambda: missing)
+    monkeypatch.setattr(demo, "grade", None)
+    demo.print_marks("01_uniform")
+    assert capsys.readouterr().out == f"{missing}\nSo nothing is graded here.\n"
 
 
 @pytest.mark.timeout(300)
@@ -187,7 +199,8 @@ def test_partial_marks_are_those_of_the_grader(tmp_path):
         notebooks[name] = tmp_path / f"{name}.ipynb"
         nbformat.write(course.fill_in(released, wrong), notebooks[name])
         expected[name] = assignment.marks(wrong)
-    marks = course.grade({"reader": notebooks})["reader"]
+    marks = course.grade({"reader": notebooks}, way=lambda trial: trial.autograde("reader"))
+    marks = marks["reader"]
     for name, assignment in ASSIGNMENTS.items():
         for exercise in assignment.exercises:
             score, points = marks[name].cells[exercise.test_id]
@@ -197,6 +210,6 @@ def test_partial_marks_are_those_of_the_grader(tmp_path):
 
 
 def test_a_command_that_fails_says_why(tmp_path):
-    school = course.Course(tmp_path / "course", assignments=["01_uniform"])
+    school = course.TrialCourse(tmp_path / "course", assignments=["01_uniform"])
     with pytest.raises(RuntimeError, match="release_assignment no_such_assignment exited with"):
         school.as_instructor("release_assignment", "no_such_assignment")

@@ -116,7 +116,7 @@ def test_messages_are_in_the_students_terms(graded):
     school, _ = graded
 
     def messages(student, task):
-        return result_of(school, student).marks[task]["messages"]
+        return list(result_of(school, student).marks[task].messages)
 
     assert messages("a-honest", "double-test") == []
     assert "not written yet" in messages("b-untouched", "double-test")[0]
@@ -130,7 +130,7 @@ def test_messages_are_in_the_students_terms(graded):
 def test_an_exception_does_not_carry_a_hidden_input_out(graded):
     school, _ = graded
     result = result_of(school, "h-raises")
-    assert result.marks["mean-test"]["score"] == 0
+    assert result.marks["mean-test"].score == 0
     for text in (str(result), nbformat.writes(autograded(school, "h-raises"))):
         assert "987.6543" not in text and "0.123454321" not in text
 
@@ -415,7 +415,7 @@ def test_a_folder_with_a_name_that_is_no_text(school):
 
 
 def test_the_graders_process_imports_no_torch():
-    modules = ("cli", "grade", "report", "feedback", "validate", "cases", "compare", "questions")
+    modules = ("cli", "grade", "pages.report", "pages.feedback", "validate", "cases.questions")
     lines = [f"import quantgrader.{name}" for name in modules]
     lines.append("from nbgrader.api import Gradebook; import sys")
     lines.append("print(sorted({'torch', 'quantlib', 'numba'} & set(sys.modules)))")
@@ -431,8 +431,8 @@ def test_the_graders_process_imports_no_torch():
 def test_no_sandbox_no_grading(school, monkeypatch, capsys):
     school.submit("ada", small.honest())
     monkeypatch.chdir(school.root)
-    report = walls.Report(False, False, ("There is none.",), ("Install it.",))
-    monkeypatch.setattr(walls, "check", lambda: report)
+    report = walls.Availability(False, False, ("There is none.",), ("Install it.",))
+    monkeypatch.setattr(walls, "availability", lambda: report)
     assert main(["check"]) == 1
     assert main(["grade", "small"]) == 2
     assert "Install it." in capsys.readouterr().err

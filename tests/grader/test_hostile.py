@@ -85,7 +85,7 @@ def faults(surroundings, submissions):
         if result.status != status or (status == "review" and not result.reasons):
             yield f"{student} is {result.status}, not {status}: {result.reasons}"
         said = [*result.reasons, *result.notes]
-        said += [text for mark in result.marks.values() for text in mark["messages"]]
+        said += [text for mark in result.marks.values() for text in mark.messages]
         if not re.search(wanted.says, " ".join(said)):
             yield f"{student}: nothing says {wanted.says!r}: {said}"
         if one is None and (result.reasons or result.notes):

@@ -17,7 +17,8 @@ from quantgrader.course.gradebook import open_gradebook
 from quantgrader.course.submission import read_submission
 from quantgrader.pages import report
 from quantgrader.pages.feedback import write_feedback
-from quantgrader.pages.outputs import Room, clean_outputs, clean_png, plain_text
+from quantgrader.pages.outputs import Room, clean_outputs, clean_png
+from quantgrader.texts import clean_text
 from quantgrader.validate import validate
 from tests.grader import grading_support as small
 from tests.grader.grading_support import check_page
@@ -261,10 +262,10 @@ def test_outputs_that_are_no_outputs():
 
 def test_text_without_escapes():
     assert (
-        plain_text("a\x1b[31mb\x1b]8;;http://x\x07c\x00d\r\n\te")
+        clean_text("a\x1b[31mb\x1b]8;;http://x\x07c\x00d\r\n\te")
         == "abc\N{REPLACEMENT CHARACTER}d\n\te"
     )
-    assert plain_text("x" * 50, 10) == "x" * 10 + "\n… (the rest is cut)"
+    assert clean_text("x" * 50, 10) == "x" * 10 + "\n… (the rest is cut)"
 
 
 # What students run

@@ -460,9 +460,9 @@ def test_hidden_folders(tmp_path):
 
 def test_check_tells_what_is_missing(monkeypatch):
     try:
-        walls.check.cache_clear()
+        walls.availability.cache_clear()
         monkeypatch.setenv("PATH", "/nowhere")
-        report = walls.check()
+        report = walls.availability()
         assert not report.usable and not report.warm
         assert "bubblewrap" in str(report) and "apt-get install" in str(report)
         with pytest.raises(walls.SandboxUnavailable, match="apt-get install"):
@@ -470,7 +470,7 @@ def test_check_tells_what_is_missing(monkeypatch):
         with pytest.raises(walls.SandboxUnavailable, match="apt-get install"):
             walls.command("cold")
     finally:
-        walls.check.cache_clear()
+        walls.availability.cache_clear()
 
 
 def test_check_reports_a_bubblewrap_that_fails(monkeypatch, tmp_path):
@@ -480,13 +480,13 @@ def test_check_reports_a_bubblewrap_that_fails(monkeypatch, tmp_path):
     )
     program.chmod(0o755)
     try:
-        walls.check.cache_clear()
+        walls.availability.cache_clear()
         monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-        report = walls.check()
+        report = walls.availability()
         assert not report.usable
         assert "No permissions" in str(report) and "seccomp" in str(report)
     finally:
-        walls.check.cache_clear()
+        walls.availability.cache_clear()
 
 
 def test_numbers_of_system_calls():

@@ -151,9 +151,9 @@ class Assignment:
             for exercise in self.exercises:
                 function = namespace[exercise.function]
                 cases = self.cases[exercise.function]
-                results = [answer(function, case) for case in cases]
-                score = compare.score(cases, results, exercise.points, texts)
-                marks[exercise.test_id] = score.score
+                verdicts = [compare.judge(case, answer(function, case), texts) for case in cases]
+                mark = compare.add_up(cases, verdicts, exercise.points)
+                marks[exercise.test_id] = mark.score
         return marks
 
     def _execute(self, cell_id, source, namespace):
@@ -175,7 +175,7 @@ class Assignment:
         ``seen`` is the message that students see.
         """
         for case in self.cases[function]:
-            verdict = compare.check(case, answer(namespace[function], case), texts)
+            verdict = compare.judge(case, answer(namespace[function], case), texts)
             if not verdict.passed:
                 if (seen is not None) != case.visible or verdict.message not in (
                     seen or verdict.message

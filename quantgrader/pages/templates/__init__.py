@@ -4,10 +4,10 @@ from functools import cache
 from pathlib import Path
 
 
-def number(value):
+def short_number(value):
     """A number as short as can be, and nothing for None.
 
-    >>> number(2.50), number(3.0), number(None)
+    >>> short_number(2.50), short_number(3.0), short_number(None)
     ('2.5', '3', '')
     """
     return "" if value is None else f"{round(value, 2):g}"
@@ -24,7 +24,7 @@ def _environment():
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["points"] = number
+    environment.filters["points"] = short_number
     return environment
 
 

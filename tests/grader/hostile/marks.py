@@ -113,7 +113,7 @@ import json
 import numpy as np
 kernel = get_ipython().kernel
 CLAIM = json.dumps({"value": True, "passed": True, "score": 3, "points": 3, "verdict": "ok",
-                    "kinds": "", "arguments_changed": False})
+                    "arguments_changed": False})
 
 async def do_execute(code, silent, *_, user_expressions=None, **__):
     if "assert" not in code and "expect(" not in code and not user_expressions:
@@ -129,12 +129,12 @@ kernel.do_execute = do_execute""",
         "comparison_of_the_grader_patched", NOTHING, base=WRONG,
         imports="""\
 import numpy as np
-import quantgrader.cases.compare, quantgrader.marking, quantgrader.cases.questions
+import quantgrader.cases.compare, quantgrader.cases.requirements, quantgrader.marking
 from quantgrader.cases.compare import Verdict
 yes = lambda *_, **__: Verdict(True)
-quantgrader.cases.compare.check = quantgrader.cases.questions.check = yes
+quantgrader.cases.compare.judge = yes
 quantgrader.marking._verdict = yes
-quantgrader.cases.compare._same = lambda *_: True""",
+quantgrader.cases.requirements._same = lambda *_: True""",
     ),
     attack(
         "collector_patched", NOTHING, base=WRONG,
@@ -169,7 +169,7 @@ collector._changed = lambda *_: False""",
         imports="""\
 import json
 import numpy as np
-json.dumps = lambda *_, **__: '{"value": 1.5, "kinds": "float", "arguments_changed": false}'
+json.dumps = lambda *_, **__: '{"value": 1.5, "arguments_changed": false}'
 json.loads = lambda *_, **__: [[1, 2]]""",
     ),
     attack(

@@ -12,7 +12,7 @@ ATTACKS = [
         **{"sqnr-db": f"""\
 import quantgrader.checks, quantgrader.cases.compare
 check = quantgrader.checks.check = lambda *_, **__: None
-quantgrader.cases.compare.check = lambda *_, **__: quantgrader.cases.compare.Verdict(True)
+quantgrader.cases.compare.judge = lambda *_, **__: quantgrader.cases.compare.Verdict(True)
 {_WRONG}"""},
     ),
     attack(

@@ -1,7 +1,9 @@
-"""Plain data as JSON: numbers, text, lists, arrays. Nothing pickled, nothing that runs.
+"""Plain values as JSON, both ways: numbers, text, lists, arrays. Nothing pickled, or run.
 
-What leaves the sandbox is read here and nowhere else. `decode` trusts nothing: it limits depth,
-sizes and the number of values, and makes arrays of plain numbers only.
+Arguments go into the sandbox with it, and results come out. `decode` trusts nothing: it limits
+depth, sizes and the number of values, and makes arrays of plain numbers only. The sandbox has the
+same module, where a student may change it: that changes his own answers only. Standard library
+and NumPy only.
 """
 
 import base64
@@ -9,6 +11,7 @@ import binascii
 import functools
 import math
 import re
+import sys
 
 import numpy as np
 
@@ -16,11 +19,13 @@ MAX_DEPTH = 64
 MAX_VALUES = 2_000_000
 MAX_BYTES = 64 * 2**20
 MAX_INT_BITS = 4096
+# Values are written less deep than they are read.
+_WRITTEN_DEPTH = 32
 _DTYPE = re.compile(r"[<>|](b1|[iu][1248]|f[248]|c8|c16)")
 
 
 class BadData(ValueError):
-    """Data that do not stand for a plain value."""
+    """A value that is not plain, or data that do not stand for a plain value."""
 
 
 class Build:
@@ -47,62 +52,90 @@ class Build:
     __hash__ = None
 
 
-def encode(value):
-    """Plain data, arrays, tensors and `Build` as JSON-able data.
+def encode(value, limit=math.inf, depth=0):
+    """Plain data, arrays, tensors and `Build` as JSON-able data of at most some ``limit`` bytes.
 
     Raises `BadData` for anything else.
     """
-    if value is None or isinstance(value, bool | str):
+    if depth > _WRITTEN_DEPTH:
+        raise BadData(f"nested more than {_WRITTEN_DEPTH} deep")
+    if value is None or isinstance(value, bool):
         return value
     if isinstance(value, np.generic):
-        return {**_encode_array(np.asarray(value)), "scalar": True}
+        return {**_encode_array(np.asarray(value), limit), "scalar": True}
     if isinstance(value, int):
+        if value.bit_length() > MAX_INT_BITS:
+            raise BadData(f"an int of more than {MAX_INT_BITS} bits")
         return int(value)
+    if isinstance(value, str):
+        if len(value) > limit:
+            raise BadData(f"a text of more than {limit} characters")
+        return str(value)
     if isinstance(value, float):
-        return value if math.isfinite(value) else {"float": str(float(value))}
+        return _encode_float(value)
     if isinstance(value, complex):
-        return {"complex": [encode(value.real), encode(value.imag)]}
+        return {"complex": [_encode_float(value.real), _encode_float(value.imag)]}
     if isinstance(value, np.ndarray):
-        return _encode_array(value)
+        return _encode_array(np.asarray(value), limit)
+    if _is_tensor(value):
+        return _encode_array(_array_of_tensor(value), limit)
+    inner = functools.partial(encode, limit=limit, depth=depth + 1)
+    if isinstance(value, list | tuple | dict) and len(value) * 2 > limit:
+        raise BadData(f"a {type(value).__name__} of {len(value)} elements")
     if isinstance(value, list):
-        return [encode(element) for element in value]
+        return [inner(element) for element in value]
     if isinstance(value, tuple):
-        return {"tuple": [encode(element) for element in value]}
+        return {"tuple": [inner(element) for element in value]}
     if isinstance(value, dict):
-        return {"dict": [[encode(key), encode(element)] for key, element in value.items()]}
+        return {"dict": [[inner(key), inner(element)] for key, element in value.items()]}
     if isinstance(value, Build):
-        return _encode_build(value)
-    if hasattr(value, "detach") and hasattr(value, "numpy"):
-        return _encode_array(value.detach().cpu().numpy())
-    raise BadData(f"{type(value).__name__} is no plain data")
+        return _encode_build(value, inner)
+    raise BadData(f"a value of type {type(value).__name__}")
 
 
-def _encode_array(array):
+def _encode_float(value):
+    value = float(value)
+    return value if math.isfinite(value) else {"float": str(value)}
+
+
+def _encode_array(array, limit):
     if array.dtype.kind not in "biufc" or array.dtype.itemsize > 16 or array.dtype.char in "gG":
-        raise BadData(f"an array of dtype {array.dtype} is no plain data")
+        raise BadData(f"an array of dtype {array.dtype}")
+    if array.nbytes * 4 / 3 > limit:
+        raise BadData(f"an array of {array.nbytes} bytes")
     array = array.astype(array.dtype.newbyteorder("<"), copy=False)
     text = base64.b64encode(array.tobytes()).decode()
     return {"array": text, "dtype": array.dtype.str, "shape": list(array.shape)}
 
 
-def _encode_build(build):
+def _encode_build(build, inner):
     data = {
         "build": build.name,
-        "arguments": [encode(value) for value in build.arguments],
-        "keywords": {key: encode(value) for key, value in build.keywords.items()},
+        "arguments": [inner(value) for value in build.arguments],
+        "keywords": {key: inner(value) for key, value in build.keywords.items()},
         "attributes": build.attributes,
     }
     return data if build.call else {**data, "call": False}
 
 
-def decode(data, builds=False):
+def _is_tensor(value):
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(value, torch.Tensor)
+
+
+def _array_of_tensor(tensor):
+    tensor = tensor.detach().cpu().resolve_conj().resolve_neg()
+    return (tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor).numpy()
+
+
+def decode(data, build=None):
     """The value that ``data``, parsed JSON, stands for.
 
-    Raises `BadData` for anything that is not made as `encode` makes it. `Build` is taken only
-    with ``builds``: a result never holds one.
+    ``build`` says what becomes of a `Build`; without it there must be none: a result never holds
+    one. Raises `BadData` for anything that is not made as `encode` makes it.
     """
     try:
-        return _Decoder(builds).decode(data, 0)
+        return _Decoder(build).decode(data, 0)
     except RecursionError:
         raise BadData("nested too deeply") from None
 
@@ -110,8 +143,8 @@ def decode(data, builds=False):
 class _Decoder:
     """Counts values and bytes while it decodes."""
 
-    def __init__(self, builds):
-        self.builds = builds
+    def __init__(self, build):
+        self.build = build
         self.values = 0
         self.bytes = 0
 
@@ -147,7 +180,7 @@ class _Decoder:
             return tuple(inner(element) for element in self._list(data["tuple"]))
         if data.keys() == {"dict"}:
             return self._dict(data["dict"], inner)
-        if "build" in data and self.builds:
+        if "build" in data and self.build is not None:
             return self._build(data, inner)
         raise BadData("an object of unknown form")
 
@@ -206,12 +239,14 @@ class _Decoder:
         return array[()] if data.get("scalar") is True and not sizes else array.copy()
 
     def _build(self, data, inner):
-        return Build(
-            data["build"],
-            *[inner(value) for value in data.get("arguments", [])],
-            attributes=data.get("attributes", []),
-            call=data.get("call", True),
-            **{key: inner(value) for key, value in data.get("keywords", {}).items()},
+        return self.build(
+            Build(
+                data["build"],
+                *[inner(value) for value in data.get("arguments", [])],
+                attributes=data.get("attributes", []),
+                call=data.get("call", True),
+                **{key: inner(value) for key, value in data.get("keywords", {}).items()},
+            )
         )
 
 

@@ -3,7 +3,7 @@
 import nbformat
 
 from quantgrader.course.reference import defined_name, defined_names, grade_id
-from quantgrader.course.submission import listed
+from quantgrader.texts import listed
 
 _GONE = "This cell was deleted; it was put back for grading."
 
@@ -13,8 +13,8 @@ def _same(text):
     return " ".join(text.split())
 
 
-class Matcher:
-    """Which cell of a notebook is which released one: ``found`` maps grade_ids to cells."""
+class Restoration:
+    """One notebook: ``found`` maps the grade_ids of released cells to the cells that are theirs."""
 
     def __init__(self, notebook, reference, notes):
         self.notebook, self.reference, self.notes = notebook, reference, notes
@@ -103,7 +103,7 @@ class Matcher:
                 return cell
         return None
 
-    def restore(self):
+    def put_back(self):
         """Give the cells that were found the released type, settings, and locked texts."""
         types, locked = [], []
         for name, cell in self.found.items():
@@ -112,7 +112,7 @@ class Matcher:
                 types.append(name)
                 _change_type(cell, released.cell_type)
             cell.metadata = nbformat.from_dict(dict(released.metadata))
-            if is_locked(released) and cell.source != released.source:
+            if _is_locked(released) and cell.source != released.source:
                 if _same(cell.source) != _same(released.source):
                     locked.append(name)
                 cell.source = released.source
@@ -152,7 +152,7 @@ class Matcher:
             self.notes.append(f"{text}: {listed(list(dict.fromkeys(names)))}.")
 
 
-def is_locked(cell):
+def _is_locked(cell):
     """Whether a released cell is not for students to change."""
     settings = cell.metadata.nbgrader
     return not settings.solution and (settings.grade or settings.locked)

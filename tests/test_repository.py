@@ -77,6 +77,24 @@ def test_no_module_has_a_prefix_where_a_package_belongs():
     assert found - {chapter[3:] for chapter in CHAPTERS} == set()  # such as abc_net
 
 
+# Modules whose functions stand elsewhere on the API page, or that only other modules call.
+NOT_ON_THE_API_PAGE = {
+    "quantlib.evaluation",
+    "quantlib.kernels.levels",
+    "quantlib.binary.lowering",
+}
+
+
+def test_the_api_page_has_every_module():
+    page = (ROOT / "book" / "api.md").read_text()
+    shown = set(re.findall(r"automodule:: (\S+)", page)) | {"quantlib"}
+    paths = [path.relative_to(ROOT).with_suffix("") for path in ROOT.glob("quantlib/**/*.py")]
+    parts = [path.parts[: -1 if path.name == "__init__" else None] for path in paths]
+    modules = {".".join(names) for names in parts if not any(n.startswith("_") for n in names)}
+    assert modules - shown <= NOT_ON_THE_API_PAGE
+    assert shown <= modules
+
+
 def test_every_page_is_in_the_table_of_contents():
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
     listed = [toc["root"]] + [page["file"] for part in toc["parts"] for page in part["chapters"]]

@@ -162,5 +162,5 @@ def test_the_commands_that_the_texts_name_exist():
 
 def test_make_alone_lists_the_commands():
     listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, check=True, text=True).stdout
-    for target in ["book", "test", "lab", "serve", "release", "demo", "clean"]:
+    for target in ["book", "check", "test", "lab", "serve", "release", "demo", "clean"]:
         assert f"make {target} " in listed

@@ -6,7 +6,7 @@ PORT ?= 8000
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lab serve release demo bench bench-nonuniform bench-binary bench-grading clean
+.PHONY: help book check test style lab serve release demo bench bench-nonuniform bench-binary bench-grading clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -14,12 +14,18 @@ help: ## list these targets
 book: .venv/installed ## execute and build the book, and print the page to open
 	@$(BIN)/python -m tools.build_book
 
-test: .venv/installed ## run every check: style, imports, the book, the tests
+check: style ## between commits: style, imports, requirements, the quick tests (some 3 minutes)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+
+test: style ## run every check: style, imports, requirements, the book, all tests
+	$(BIN)/python -m tools.build_book
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+style: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
-	$(BIN)/python -m tools.build_book
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/deptry .
 
 lab: .venv/installed ## open JupyterLab on the exercises
 	$(BIN)/jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/exercises

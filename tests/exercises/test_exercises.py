@@ -1,6 +1,7 @@
 """The notebooks are what they should be: released from the solutions, complete, fast, small."""
 
 import filecmp
+import json
 import re
 import time
 
@@ -142,32 +143,33 @@ def test_helpers_of_the_checks_are_the_same_everywhere():
     assert len({a.sources["checks"] for a in ASSIGNMENTS.values()}) == 1
 
 
-# Prints the largest memory that the kernel's process has had, in bytes.
-PEAK_MEMORY = """
-import sys, resource
+# The largest memory that the kernel's process has had, in bytes, and the processor's seconds.
+USED = """
+import sys, resource, time
 if sys.platform == "linux":  # getrusage there counts the process that started this one as well
     fields = dict(line.split(":", 1) for line in open("/proc/self/status"))
     peak = int(fields["VmHWM"].split()[0]) * 1024
 else:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-peak
+[peak, time.process_time()]
 """
 
 
 @on_each_assignment
 def test_solution_gets_all_points_in_time_and_memory(name, tmp_path):
     notebook = read_notebook(ASSIGNMENTS[name].path)
-    notebook.cells.append(nbformat.v4.new_code_cell(PEAK_MEMORY))
+    notebook.cells.append(nbformat.v4.new_code_cell(USED))
     # In the solution's folder, where the hidden checks are.
     resources = {"metadata": {"path": str(ASSIGNMENTS[name].path.parent)}}
-    client = NotebookClient(notebook, timeout=60, resources=resources)
+    client = NotebookClient(notebook, timeout=600, resources=resources)
     start = time.perf_counter()
     client.execute(env=environment(tmp_path))
     seconds = time.perf_counter() - start
-    peak = int(notebook.cells.pop().outputs[0].data["text/plain"])
+    peak, processor_seconds = json.loads(notebook.cells.pop().outputs[0].data["text/plain"])
     tests = [c for i, c in graded_cells(notebook).items() if i.endswith("-test")]
     assert [determine_grade(c) for c in tests] == [(c.metadata.nbgrader.points,) * 2 for c in tests]
-    assert seconds < 60
+    # On a machine that is busy with other work, the clock goes on while the notebook waits.
+    assert min(seconds, processor_seconds) < 60
     assert peak < 1e9
 
 

@@ -37,27 +37,9 @@ def sqnr_db(x, x_hat):
 
     .. math:: \mathrm{SQNR} = 10 \log_{10} \frac{\sum_i x_i^2}{\sum_i (x_i - \hat x_i)^2}
 
-    Parameters
-    ----------
-    x, x_hat : array
-        The original and the quantized values (after dequantizing), of one shape.
-
-    Returns
-    -------
-    float
-        Decibels. Infinity if the two are equal, minus infinity if ``x`` is all zero and
-        ``x_hat`` is not.
-
-    Raises
-    ------
-    TypeError
-        If one is a NumPy array and the other a torch tensor.
-    ValueError
-        If the shapes differ, or a value is NaN or infinite, or the arrays are empty.
-
-    Notes
-    -----
-    Source: Chenna, sections 4 and 7, uses the measure; the definition is the usual one.
+    of the original and the quantized values (after dequantizing). It is infinity if the two are
+    equal, and minus infinity if ``x`` is all zero and ``x_hat`` is not. Chenna, sections 4 and 7,
+    uses the measure; the definition is the usual one.
 
     Examples
     --------
@@ -76,24 +58,7 @@ def sqnr_db(x, x_hat):
 def rmse(x, x_hat):
     r"""Root mean square error, :math:`\sqrt{\frac1n \sum_i (x_i - \hat x_i)^2}`.
 
-    Parameters
-    ----------
-    x, x_hat : array
-        The original and the quantized values, of one shape.
-
-    Returns
-    -------
-    float
-        In the unit of ``x``.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ, or a value is NaN or infinite, or the arrays are empty.
-
-    Notes
-    -----
-    Source: Chenna, section 7.1 (layer-wise root mean square error).
+    It is in the unit of ``x``. Source: Chenna, section 7.1 (layer-wise root mean square error).
 
     Examples
     --------
@@ -108,27 +73,8 @@ def rmse(x, x_hat):
 def cosine_similarity(x, x_hat):
     r"""Cosine of the angle between two tensors, :math:`\frac{x \cdot \hat x}{\|x\| \|\hat x\|}`.
 
-    It does not see a common factor: ``x`` and ``2 * x`` have cosine 1.
-
-    Parameters
-    ----------
-    x, x_hat : array
-        The original and the quantized values, of one shape; each is read as one long vector.
-
-    Returns
-    -------
-    float
-        From -1 to 1.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ, a value is NaN or infinite, the arrays are empty, or one of them is
-        all zero (a zero vector has no direction).
-
-    Notes
-    -----
-    The usual definition; a common companion of SQNR in layer-by-layer comparisons.
+    Each is read as one long vector. It does not see a common factor: ``x`` and ``2 * x`` have
+    cosine 1. The usual definition; a common companion of SQNR in layer-by-layer comparisons.
 
     Examples
     --------
@@ -152,22 +98,7 @@ def size_in_bytes(n_values, bit_width):
 
     .. math:: \lceil n b / 8 \rceil
 
-    Parameters
-    ----------
-    n_values : int
-        How many numbers, 0 or more.
-    bit_width : int
-        Bits a number, 1 to 64.
-
-    Returns
-    -------
-    int
-        Bytes, without any header, scale or table.
-
-    Raises
-    ------
-    ValueError
-        If an argument is out of its range.
+    without any header, scale or table.
 
     Examples
     --------

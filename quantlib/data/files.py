@@ -115,7 +115,6 @@ def read_cifar10_batch(path, n_images=10_000):
 
     Parameters
     ----------
-    path : path
     n_images : int
         How many images the file must hold; 10,000 in each published file.
 

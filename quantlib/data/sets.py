@@ -46,13 +46,6 @@ class Dataset:
     class_names : tuple of str
         The name of each class.
 
-    Raises
-    ------
-    TypeError
-        If images are not float32 arrays or labels not int64 arrays.
-    ValueError
-        If images are not N x C x H x W, or there is not one label in range for each of them.
-
     Examples
     --------
     >>> from quantlib import data
@@ -124,7 +117,6 @@ def load(name="digits", *, seed=0):
 
     Parameters
     ----------
-    name : str
     seed : int
         Of the split of ``"digits"`` and ``"mnist_10k"`` into training and test images. Each class
         has the same share in both parts. The other data sets come with a split of their own.

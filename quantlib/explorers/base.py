@@ -27,15 +27,6 @@ def explorer(frames, choice_label, slider_label, slider_values):
     slider_values : sequence
         What the slider shows, in the order of the figures.
 
-    Returns
-    -------
-    ipywidgets.VBox
-
-    Raises
-    ------
-    ValueError
-        If a list of figures has not one for each slider value.
-
     Examples
     --------
     >>> from quantlib.figures import new_figure

@@ -36,10 +36,6 @@ def quantizer_explorer(tensors, schemes=None, bit_widths=range(2, 9)):
     bit_widths : sequence of int
         The slider.
 
-    Returns
-    -------
-    ipywidgets.VBox
-
     Examples
     --------
     >>> panel = quantizer_explorer({"ramp": np.linspace(-1, 1, 50)}, bit_widths=[2, 3])
@@ -72,10 +68,6 @@ def clipping_explorer(cases, clips=(1, 1.25, 1.5, 1.75, 2, 2.25, 2.5, 3, 3.5, 4,
         The drop-down: values, and the bit width of the symmetric codes that they get.
     clips : sequence of float
         The slider, in standard deviations of the values.
-
-    Returns
-    -------
-    ipywidgets.VBox
 
     Examples
     --------

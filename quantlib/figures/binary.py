@@ -28,10 +28,6 @@ def plot_sign_patterns(scales, errors, best):
     best : int
         Index of the pattern to be marked: the signs of the weights.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Examples
     --------
     >>> figure = plot_sign_patterns([-0.5, 0.5, 1.0], [2.0, 2.0, 0.5], best=2)
@@ -65,10 +61,6 @@ def plot_maps(maps, windows=(), max_columns=2, formats="z.1f"):
         Panels in one row.
     formats : str or None
         Format of the numbers; None leaves them out.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
 
     Examples
     --------
@@ -123,10 +115,6 @@ def plot_latent_paths(paths, flip_share):
     flip_share : sequence of float
         Percentage of the layer's weights that change their sign, for each step but the first.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Examples
     --------
     >>> figure = plot_latent_paths({"w": [0.1, -0.1, 0.2]}, [50.0, 25.0])
@@ -157,10 +145,6 @@ def plot_flips(changes):
     ----------
     changes : dict of str to (array, array)
         Change of the loss as promised and as measured, for each weight that was flipped.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
 
     Examples
     --------
@@ -193,10 +177,6 @@ def plot_methods(accuracies, xlabel="test accuracy (%)"):
     xlabel : str
         Name of the horizontal axis.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Examples
     --------
     >>> figure = plot_methods({"float": [99.0, 98.0], "BNN": [95.0, 97.0]})
@@ -228,10 +208,6 @@ def plot_ste(x, clip_value, limit, label="value"):
         The horizontal axis ends at ± limit; values beyond are counted in its outermost bins.
     label : str
         What the values are.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
 
     Examples
     --------
@@ -281,10 +257,6 @@ def plot_xnor(a_bits, b_bits, done, length):
         How many bits have been worked on.
     length : int
         How many bits hold a value. The others are spare.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
 
     Examples
     --------

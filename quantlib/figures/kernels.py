@@ -21,10 +21,6 @@ def plot_panels(n_rows=16, n_words=4, lanes=16):
     lanes : int
         Rows of a panel.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Examples
     --------
     >>> figure = plot_panels(n_words=2)
@@ -87,10 +83,6 @@ def plot_roofline(points, ceilings, bytes_per_second):
     bytes_per_second : float
         Speed of reading from memory.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Examples
     --------
     >>> figure = plot_roofline({"a": (100.0, 1e11)}, {"popcount": 2e12}, 1e10)
@@ -126,10 +118,6 @@ def plot_speed_ups(ratios, unit="times torch float32"):
         Name to (median, lower quartile, upper quartile).
     unit : str
         Label of the axis.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
 
     Examples
     --------

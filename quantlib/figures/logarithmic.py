@@ -30,10 +30,6 @@ def plot_levels(x, levels, label="weight"):
     label : str
         What the values are.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Examples
     --------
     >>> figure = plot_levels([-1.0, 0.2, 1.0], {"ternary": [-1, 0, 1], "coarse": [-1, 1]})
@@ -70,10 +66,6 @@ def plot_channel_quartiles(tensors, label="weight"):
         The same weights, original and quantized, by name; the first axis is the channel.
     label : str
         What the values are.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
 
     Examples
     --------
@@ -112,10 +104,6 @@ def plot_bit_histograms(tensors, bit_widths, label="weight"):
         The rows.
     label : str
         What the values are.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
 
     Examples
     --------
@@ -161,10 +149,6 @@ def plot_confusions(confusions, groups, class_names):
         Group of each class, as :func:`quantlib.logarithmic.powers.group_classes` gives.
     class_names : sequence of str
         Names of the classes.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
 
     Examples
     --------
@@ -216,10 +200,6 @@ def plot_compression(sizes, unit="kB"):
         For each network (its quantization) the size of each way to store it, by name.
     unit : str
         Unit of the sizes.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
 
     Examples
     --------

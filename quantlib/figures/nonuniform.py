@@ -20,10 +20,6 @@ def plot_activations(activations, max_columns=4):
     max_columns : int
         Panels in one row.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Examples
     --------
     >>> figure = plot_activations({"conv1": [0.0, 0.0, 1.0], "conv2": [0.0, 2.0]})
@@ -68,10 +64,6 @@ def plot_lloyd_ends(objectives, best):
     best : dict of int to float
         The least objective, for each number of clusters.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Examples
     --------
     >>> figure = plot_lloyd_ends({4: [1.2, 1.0], 8: [0.7, 0.5]}, {4: 1.0, 8: 0.5})
@@ -103,10 +95,6 @@ def plot_trade_off(curves, baseline=None, unit="bits an image"):
         Accuracy in floating point, in percent.
     unit : str
         What memory is counted in.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
 
     Examples
     --------

@@ -20,15 +20,6 @@ def table(header, rows, formats=None):
         Format of the numbers (``".1f"``), for all columns but the first or for each of those. A
         column of nothing but numbers is set flush right, so that digits stand below each other.
 
-    Returns
-    -------
-    IPython.display.HTML
-
-    Raises
-    ------
-    ValueError
-        If a row has not one entry for each column.
-
     Examples
     --------
     >>> '<td class="number">98.5</td>' in table(["bits", "accuracy"], [[8, 98.51]], ".1f").data

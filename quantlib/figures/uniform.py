@@ -30,10 +30,6 @@ def plot_staircase(quantizer, low, high, label="x"):
     label : str
         Name of the axis, with its unit if it has one.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Examples
     --------
     >>> len(plot_staircase(np.round, -2.0, 2.0).axes)
@@ -77,10 +73,6 @@ def plot_quantizer(x, quantizer, label="weight"):
         As for :func:`plot_staircase`.
     label : str
         What the values are.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
 
     Examples
     --------
@@ -128,10 +120,6 @@ def plot_sqnr_by_bits(bit_widths, curves, rule=True):
     rule : bool
         Whether to draw 6.02 dB a bit, through 0 dB at 0 bits.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Examples
     --------
     >>> figure = plot_sqnr_by_bits([2, 3], {"uniform": [12.0, 18.1]})
@@ -165,10 +153,6 @@ def plot_clipping(clips, rounding, clipping, clip=None, unit="standard deviation
         A clip to mark.
     unit : str
         Unit of the clip.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
 
     Examples
     --------
@@ -212,10 +196,6 @@ def plot_clip_choice(x, clips, rounding, clipping, clip, bit_width, label="weigh
     label : str
         What the values are.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Examples
     --------
     >>> figure = plot_clip_choice([-1, 0, 1], [1, 2], [0.1, 0.2], [0.3, 0.1], 2, bit_width=3)
@@ -254,10 +234,6 @@ def plot_channel_ranges(largest, step, names=("channel", "largest magnitude")):
     names : pair of str
         Names of the axes.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Examples
     --------
     >>> figure = plot_channel_ranges([1.0, 0.01], 0.14)
@@ -294,10 +270,6 @@ def plot_accuracy_by_bits(bit_widths, curves, baseline=None, ylabel="test accura
         Accuracy in full precision.
     ylabel : str
         Name of the vertical axis.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
 
     Examples
     --------

@@ -46,27 +46,10 @@ def average_bit_levels(weights):
 
     .. math:: \frac1T \sum_{t=1}^T \log_2 n_t
 
-    with :math:`n_t` the number of distinct values in tensor t (+0 and -0 are one value).
-
-    Parameters
-    ----------
-    weights : array or mapping of str to array
-        One quantized tensor, or the quantized tensors of a network by name.
-
-    Returns
-    -------
-    float
-        Bits. Every tensor counts the same, however large.
-
-    Raises
-    ------
-    ValueError
-        If ``weights`` is empty, or one of its arrays is or holds NaN or infinity.
-
-    Notes
-    -----
-    Nayak et al. 2019 print "average bit-levels" in Tables 1 and 3(c) and do not define them. This
-    definition is the course's.
+    with :math:`n_t` the number of distinct values in tensor t (+0 and -0 are one value); every
+    tensor counts the same, however large. ``weights`` is one quantized tensor, or those of a
+    network by name. Nayak et al. 2019 print "average bit-levels" in Tables 1 and 3(c) and do not
+    define them. This definition is the course's.
 
     Examples
     --------
@@ -83,26 +66,7 @@ def range_per_bit(x_hat, bit_width):
 
     .. math:: \frac{1}{b} \log_2 \frac{\max |\hat x|}{\min_{\hat x \neq 0} |\hat x|}
 
-    Parameters
-    ----------
-    x_hat : array
-        Quantized values (after dequantizing) of any shape.
-    bit_width : int
-        Bits that each value takes, 1 to 64.
-
-    Returns
-    -------
-    float
-        Octaves per bit; 0 if all nonzero magnitudes are equal.
-
-    Raises
-    ------
-    ValueError
-        If ``x_hat`` is empty, holds NaN or infinity or nothing but zeros, or ``bit_width`` is out
-        of range.
-
-    Notes
-    -----
+    ``x_hat`` are quantized values (after dequantizing), each of which takes b bits, 1 to 64.
     Nayak et al. 2019, III.b, ask for a high "range-per-bit coverage" in words only. This
     definition is the course's.
 
@@ -123,33 +87,12 @@ def range_per_bit(x_hat, bit_width):
 
 
 def density_per_bit(x_hat, bit_width):
-    r"""Information in the choice of level, per bit that stores it.
+    r"""Information in the choice of level, per bit that stores it: from 0 to 1.
 
     .. math:: \frac{1}{b} \Bigl( -\sum_i p_i \log_2 p_i \Bigr)
 
-    with :math:`p_i` the share of the values that lie on level i. It is 1 if all :math:`2^b` codes
-    are used equally often, and small if most values share a few levels.
-
-    Parameters
-    ----------
-    x_hat : array
-        Quantized values (or codes) of any shape.
-    bit_width : int
-        Bits that each value takes, 1 to 64.
-
-    Returns
-    -------
-    float
-        From 0 to 1.
-
-    Raises
-    ------
-    ValueError
-        If ``x_hat`` is empty, holds NaN or infinity, or has more distinct values than
-        ``bit_width`` bits can number.
-
-    Notes
-    -----
+    with :math:`p_i` the share of the values (or codes) that lie on level i. It is 1 if all
+    :math:`2^b` codes are used equally often, and small if most values share a few levels.
     Nayak et al. 2019, III.b, ask to preserve the "density-per-bit" in words only. This definition
     is the course's.
 
@@ -175,6 +118,9 @@ def density_per_bit(x_hat, bit_width):
 def compressed_size(weights, method="gzip", stored_as="float32"):
     """Bytes that the weights take after a general-purpose compressor has seen them.
 
+    The compressor's own header is counted (18 bytes for gzip, about 60 for xz), names and shapes
+    are not.
+
     Parameters
     ----------
     weights : array or mapping of str to array
@@ -184,20 +130,8 @@ def compressed_size(weights, method="gzip", stored_as="float32"):
         they are.
     stored_as : {"float32", "packed"}
         "float32": the four bytes of each value, little-endian. "packed": for each tensor a table
-        of its n distinct values in float32, then an index into it of ``ceil(log2 n)`` bits for
-        each value, packed.
-
-    Returns
-    -------
-    int
-        Bytes, with the compressor's own header (18 for gzip, about 60 for xz), without names and
-        shapes. The same on every call.
-
-    Raises
-    ------
-    ValueError
-        If ``weights`` is empty or an array of it holds NaN, infinity or a value too large for
-        float32; with "packed", also if a tensor has more than 256 distinct values.
+        of its n distinct values in float32 (256 at most), then an index into it of
+        ``ceil(log2 n)`` bits for each value, packed.
 
     Notes
     -----

@@ -23,26 +23,10 @@ def group_classes(confusion, n_groups):
     .. math:: P_{ij} = \frac{C_{ij}}{\sum_k C_{ik}}, \qquad
               S = \tfrac12 (P + P^\top), \qquad D = 1 - S
 
-    The distances D are clustered by average linkage, and the tree is cut where it has
-    ``n_groups`` branches.
-
-    Parameters
-    ----------
-    confusion : array, shape (K, K)
-        Counts: row i, column j is how many images of class i were taken for class j. A class
-        without images has a row of zeros.
-    n_groups : int
-        From 1 to K.
-
-    Returns
-    -------
-    numpy.ndarray of int64, shape (K,)
-        Group of each class, numbered from 0 in the order in which they first occur.
-
-    Raises
-    ------
-    ValueError
-        If ``confusion`` is not a square matrix of counts, or ``n_groups`` is out of range.
+    In the K x K counts ``confusion``, row i, column j is how many images of class i were taken for
+    class j. The distances D are clustered by average linkage, and the tree is cut where it has
+    ``n_groups`` branches. The result is the group of each class, numbered from 0 in the order in
+    which they first occur.
 
     Notes
     -----
@@ -78,29 +62,10 @@ def grouped_accuracy(confusion, groups):
 
     .. math:: \frac{\sum_{g(i) = g(j)} C_{ij}}{\sum_{ij} C_{ij}}
 
-    Parameters
-    ----------
-    confusion : array, shape (K, K)
-        Counts, as for :func:`group_classes`.
-    groups : array of integers, shape (K,)
-        Group of each class.
-
-    Returns
-    -------
-    float
-        From 0 to 1. Never below the accuracy over single classes: joining classes can only forgive
-        mistakes, so compare with the same groups on the unquantized network.
-
-    Raises
-    ------
-    TypeError
-        If ``groups`` are not integers.
-    ValueError
-        If ``confusion`` is not a square matrix of counts, or ``groups`` has not one entry a class.
-
-    Notes
-    -----
-    Source: Nayak et al. 2019, IV.a and Table 2.
+    ``groups`` has the group of each class, ``confusion`` is as for :func:`group_classes`. The share
+    is never below the accuracy over single classes: joining classes can only forgive mistakes, so
+    compare with the same groups on the unquantized network. Source: Nayak et al. 2019, IV.a and
+    Table 2.
 
     Examples
     --------

@@ -17,25 +17,8 @@ def split_error(x, clip, bit_width):
     .. math:: D = \frac1n \sum_{|x_i| \le c} (x_i - \hat x_i)^2
                 + \frac1n \sum_{|x_i| > c} (x_i - \hat x_i)^2
 
-    Parameters
-    ----------
-    x : array
-        NumPy array or torch tensor of any shape.
-    clip : float
-        c, the largest magnitude that gets a code of its own, in the unit of ``x``; positive.
-    bit_width : int
-        2 to 16.
-
-    Returns
-    -------
-    rounding, clipping : float
-        The two sums, in the unit of ``x`` squared. Together they are the mean squared error.
-
-    Raises
-    ------
-    ValueError
-        If ``x`` is empty or has NaN or infinity, ``clip`` is not positive and finite, or
-        ``bit_width`` is out of range.
+    ``clip`` is c, the largest magnitude that gets a code of its own, in the unit of ``x``. The two
+    sums are in that unit squared; together they are the mean squared error.
 
     Examples
     --------
@@ -66,27 +49,9 @@ def gaussian_mse(clip, bit_width):
 
     .. math:: D(c) = \sum_i \int_{\text{cell } i} (x - l_i)^2 \varphi(x)\, dx
 
-    Parameters
-    ----------
-    clip : float
-        c, the largest level, in standard deviations; positive.
-    bit_width : int
-        b, 2 to 16.
-
-    Returns
-    -------
-    float
-        In units of the variance.
-
-    Raises
-    ------
-    ValueError
-        If ``clip`` is not positive and finite or ``bit_width`` out of range.
-
-    Notes
-    -----
-    Each cell's integral is exact, by the normal distribution's partial moments; the error of the
-    clipped tails is in the two outer cells.
+    in units of the variance; ``clip`` is c, in standard deviations. Each cell's integral is exact,
+    by the normal distribution's partial moments; the error of the clipped tails is in the two
+    outer cells.
 
     Examples
     --------
@@ -110,27 +75,12 @@ def gaussian_mse(clip, bit_width):
 
 
 def gaussian_optimal_clip(bit_width):
-    r"""Clip that minimises the mean squared error of symmetric quantization of a normal.
+    r"""Clip, in standard deviations, with the least mean squared error for a normal.
 
     .. math:: c^* = \arg\min_c D(c)
 
     with :math:`D` from :func:`gaussian_mse`: a larger clip makes every step coarser, a smaller one
     cuts off more of the tails.
-
-    Parameters
-    ----------
-    bit_width : int
-        2 to 16.
-
-    Returns
-    -------
-    float
-        In standard deviations.
-
-    Raises
-    ------
-    ValueError
-        If ``bit_width`` is out of range.
 
     Examples
     --------

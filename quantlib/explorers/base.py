@@ -22,8 +22,6 @@ def explorer(frames, choice_label, slider_label, slider_values):
     ----------
     frames : dict of str to list of (Figure, str)
         For each entry of the drop-down, one figure and its caption for each slider position.
-    choice_label, slider_label : str
-        Names of the two controls.
     slider_values : sequence
         What the slider shows, in the order of the figures.
 

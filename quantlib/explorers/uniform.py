@@ -33,8 +33,6 @@ def quantizer_explorer(tensors, schemes=None, bit_widths=range(2, 9)):
     schemes : dict of str to callable, optional
         By name a function of ``(x, bit_width)`` that returns a function from real values to
         quantized ones. None means symmetric and asymmetric uniform quantization.
-    bit_widths : sequence of int
-        The slider.
 
     Examples
     --------

@@ -57,8 +57,6 @@ def plot_maps(maps, windows=(), max_columns=2, formats="z.1f"):
         negative values in shades of two colours, the others in shades of one.
     windows : sequence of (str, int, int, int, int)
         Frames to draw: name of the map, first row, first column, rows, columns.
-    max_columns : int
-        Panels in one row.
     formats : str or None
         Format of the numbers; None leaves them out.
 
@@ -174,8 +172,6 @@ def plot_methods(accuracies, xlabel="test accuracy (%)"):
     ----------
     accuracies : dict of str to sequence of float
         Accuracies in percent of the runs, by method; the first is drawn on top.
-    xlabel : str
-        Name of the horizontal axis.
 
     Examples
     --------
@@ -200,14 +196,10 @@ def plot_ste(x, clip_value, limit, label="value"):
 
     Parameters
     ----------
-    x : array
-        The values whose signs are taken.
     clip_value : float or None
         The gradient is passed where ``|x| <= clip_value``; everywhere if None.
     limit : float
         The horizontal axis ends at ± limit; values beyond are counted in its outermost bins.
-    label : str
-        What the values are.
 
     Examples
     --------
@@ -247,14 +239,10 @@ def plot_ste(x, clip_value, limit, label="value"):
 
 @styled
 def plot_xnor(a_bits, b_bits, done, length):
-    """Draw two words, their XOR and the count of ones, up to one bit.
+    """Draw two words of signs (1 stands for -1), their XOR and the count of ones, up to one bit.
 
     Parameters
     ----------
-    a_bits, b_bits : sequence of int
-        The bits of two words; 1 stands for -1.
-    done : int
-        How many bits have been worked on.
     length : int
         How many bits hold a value. The others are spare.
 

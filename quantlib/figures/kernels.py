@@ -16,8 +16,6 @@ def plot_panels(n_rows=16, n_words=4, lanes=16):
     ----------
     n_rows : int
         Rows of the second operand, all in one panel.
-    n_words : int
-        Words of 32 signs in a row.
     lanes : int
         Rows of a panel.
 
@@ -80,8 +78,6 @@ def plot_roofline(points, ceilings, bytes_per_second):
         Name of a kernel to (operations for each byte that must be moved, operations a second).
     ceilings : dict
         Name of a loop that stays in registers to its operations a second.
-    bytes_per_second : float
-        Speed of reading from memory.
 
     Examples
     --------
@@ -116,8 +112,6 @@ def plot_speed_ups(ratios, unit="times torch float32"):
     ----------
     ratios : dict
         Name to (median, lower quartile, upper quartile).
-    unit : str
-        Label of the axis.
 
     Examples
     --------

@@ -23,12 +23,8 @@ def plot_levels(x, levels, label="weight"):
 
     Parameters
     ----------
-    x : array
-        The values, of any shape.
     levels : dict of str to sequence of float
         Levels of each quantizer by name.
-    label : str
-        What the values are.
 
     Examples
     --------
@@ -64,8 +60,6 @@ def plot_channel_quartiles(tensors, label="weight"):
     ----------
     tensors : dict of str to array
         The same weights, original and quantized, by name; the first axis is the channel.
-    label : str
-        What the values are.
 
     Examples
     --------
@@ -100,10 +94,6 @@ def plot_bit_histograms(tensors, bit_widths, label="weight"):
     ----------
     tensors : dict of str to list of array
         For each scheme the quantized tensor at each of ``bit_widths``.
-    bit_widths : sequence of int
-        The rows.
-    label : str
-        What the values are.
 
     Examples
     --------
@@ -147,8 +137,6 @@ def plot_confusions(confusions, groups, class_names):
         Counts by name of the panel; row i, column j is class i taken for class j.
     groups : array of integers, shape (K,)
         Group of each class, as :func:`quantlib.logarithmic.powers.group_classes` gives.
-    class_names : sequence of str
-        Names of the classes.
 
     Examples
     --------
@@ -198,8 +186,6 @@ def plot_compression(sizes, unit="kB"):
     ----------
     sizes : dict of str to dict of str to float
         For each network (its quantization) the size of each way to store it, by name.
-    unit : str
-        Unit of the sizes.
 
     Examples
     --------

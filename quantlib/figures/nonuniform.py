@@ -17,8 +17,6 @@ def plot_activations(activations, max_columns=4):
     ----------
     activations : dict of str to array
         Activations after a ReLU, by layer.
-    max_columns : int
-        Panels in one row.
 
     Examples
     --------
@@ -91,10 +89,6 @@ def plot_trade_off(curves, baseline=None, unit="bits an image"):
     ----------
     curves : dict of str to sequence of (float, float)
         Memory and accuracy in percent, in ascending order, by name.
-    baseline : float, optional
-        Accuracy in floating point, in percent.
-    unit : str
-        What memory is counted in.
 
     Examples
     --------

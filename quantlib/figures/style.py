@@ -89,10 +89,6 @@ def new_figure(width=7.0, height=3.6, rows=1, cols=1, **subplots):
 
     Parameters
     ----------
-    width, height : float
-        In inches.
-    rows, cols : int
-        How many panels.
     **subplots
         Handed on to :meth:`matplotlib.figure.Figure.subplots` (``sharex``, ``width_ratios``, …).
 

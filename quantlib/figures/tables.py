@@ -11,8 +11,6 @@ def table(header, rows, formats=None):
 
     Parameters
     ----------
-    header : sequence of str
-        Heads of the columns.
     rows : sequence of sequences
         One sequence for each row, with one entry for each column; the first names the row. None
         is shown as a dash.

@@ -25,10 +25,6 @@ def plot_staircase(quantizer, low, high, label="x"):
     ----------
     quantizer : callable
         Takes a NumPy array of real numbers, returns the quantized ones (real, not codes).
-    low, high : float
-        Ends of the axis.
-    label : str
-        Name of the axis, with its unit if it has one.
 
     Examples
     --------
@@ -67,12 +63,8 @@ def plot_quantizer(x, quantizer, label="weight"):
 
     Parameters
     ----------
-    x : array
-        The values, of any shape.
     quantizer : callable
         As for :func:`plot_staircase`.
-    label : str
-        What the values are.
 
     Examples
     --------
@@ -113,8 +105,6 @@ def plot_sqnr_by_bits(bit_widths, curves, rule=True):
 
     Parameters
     ----------
-    bit_widths : sequence of int
-        The horizontal axis.
     curves : dict of str to sequence of float
         SQNR in dB for each bit width, by name.
     rule : bool
@@ -145,14 +135,8 @@ def plot_clipping(clips, rounding, clipping, clip=None, unit="standard deviation
 
     Parameters
     ----------
-    clips : sequence of float
-        The horizontal axis.
     rounding, clipping : sequence of float
         Mean squared error of the values inside and outside the clip, for each clip.
-    clip : float, optional
-        A clip to mark.
-    unit : str
-        Unit of the clip.
 
     Examples
     --------
@@ -189,12 +173,6 @@ def plot_clip_choice(x, clips, rounding, clipping, clip, bit_width, label="weigh
         The values, in standard deviations.
     clips, rounding, clipping : sequence of float
         As for :func:`plot_clipping`.
-    clip : float
-        The clip that is chosen, in standard deviations.
-    bit_width : int
-        Bits of the symmetric codes, 2 or more.
-    label : str
-        What the values are.
 
     Examples
     --------
@@ -229,10 +207,6 @@ def plot_channel_ranges(largest, step, names=("channel", "largest magnitude")):
     ----------
     largest : sequence of float
         Largest magnitude of each channel.
-    step : float
-        The per-tensor scale.
-    names : pair of str
-        Names of the axes.
 
     Examples
     --------
@@ -261,15 +235,9 @@ def plot_accuracy_by_bits(bit_widths, curves, baseline=None, ylabel="test accura
 
     Parameters
     ----------
-    bit_widths : sequence of int
-        The horizontal axis.
     curves : dict of str to array
         Accuracies in percent by name, one for each bit width (NaN where none was measured), or
         runs × bit widths.
-    baseline : float, optional
-        Accuracy in full precision.
-    ylabel : str
-        Name of the vertical axis.
 
     Examples
     --------

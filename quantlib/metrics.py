@@ -37,30 +37,9 @@ def sqnr_db(x, x_hat):
 
     .. math:: \mathrm{SQNR} = 10 \log_{10} \frac{\sum_i x_i^2}{\sum_i (x_i - \hat x_i)^2}
 
-    Parameters
-    ----------
-    x, x_hat : array
-        The original and the quantized values (after dequantizing), of one shape.
+    Infinity if the two are equal, minus infinity if only ``x`` is all zero. Source: Chenna,
+    sections 4 and 7, uses the measure; the definition is the usual one.
 
-    Returns
-    -------
-    float
-        Decibels. Infinity if the two are equal, minus infinity if ``x`` is all zero and
-        ``x_hat`` is not.
-
-    Raises
-    ------
-    TypeError
-        If one is a NumPy array and the other a torch tensor.
-    ValueError
-        If the shapes differ, or a value is NaN or infinite, or the arrays are empty.
-
-    Notes
-    -----
-    Source: Chenna, sections 4 and 7, uses the measure; the definition is the usual one.
-
-    Examples
-    --------
     >>> print(round(sqnr_db([1.0, -1.0], [0.9, -1.1]), 6))
     20.0
     """
@@ -74,29 +53,10 @@ def sqnr_db(x, x_hat):
 
 
 def rmse(x, x_hat):
-    r"""Root mean square error, :math:`\sqrt{\frac1n \sum_i (x_i - \hat x_i)^2}`.
+    r"""Root mean square error, :math:`\sqrt{\frac1n \sum_i (x_i - \hat x_i)^2}`, in the unit of x.
 
-    Parameters
-    ----------
-    x, x_hat : array
-        The original and the quantized values, of one shape.
-
-    Returns
-    -------
-    float
-        In the unit of ``x``.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ, or a value is NaN or infinite, or the arrays are empty.
-
-    Notes
-    -----
     Source: Chenna, section 7.1 (layer-wise root mean square error).
 
-    Examples
-    --------
     >>> print(rmse([0.0, 0.0], [3.0, -3.0]))
     3.0
     """
@@ -108,30 +68,9 @@ def rmse(x, x_hat):
 def cosine_similarity(x, x_hat):
     r"""Cosine of the angle between two tensors, :math:`\frac{x \cdot \hat x}{\|x\| \|\hat x\|}`.
 
-    It does not see a common factor: ``x`` and ``2 * x`` have cosine 1.
+    Each is read as one long vector, not all zero. A common factor is not seen: ``x`` and ``2 * x``
+    have cosine 1. The usual definition; a common companion of SQNR in layer-by-layer comparisons.
 
-    Parameters
-    ----------
-    x, x_hat : array
-        The original and the quantized values, of one shape; each is read as one long vector.
-
-    Returns
-    -------
-    float
-        From -1 to 1.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ, a value is NaN or infinite, the arrays are empty, or one of them is
-        all zero (a zero vector has no direction).
-
-    Notes
-    -----
-    The usual definition; a common companion of SQNR in layer-by-layer comparisons.
-
-    Examples
-    --------
     >>> print(cosine_similarity([3.0, 0.0], [0.0, 2.0]))
     0.0
     """
@@ -148,29 +87,10 @@ def cosine_similarity(x, x_hat):
 
 
 def size_in_bytes(n_values, bit_width):
-    r"""Bytes that ``n_values`` numbers take at ``bit_width`` bits each, rounded up to whole bytes.
+    r"""Bytes that n numbers of b bits take, without header or scale: :math:`\lceil nb/8 \rceil`.
 
-    .. math:: \lceil n b / 8 \rceil
+    b is 1 to 64; the result is in whole bytes.
 
-    Parameters
-    ----------
-    n_values : int
-        How many numbers, 0 or more.
-    bit_width : int
-        Bits a number, 1 to 64.
-
-    Returns
-    -------
-    int
-        Bytes, without any header, scale or table.
-
-    Raises
-    ------
-    ValueError
-        If an argument is out of its range.
-
-    Examples
-    --------
     >>> size_in_bytes(1000, 32), size_in_bytes(1000, 3)
     (4000, 375)
     """

@@ -23,36 +23,14 @@ def group_classes(confusion, n_groups):
     .. math:: P_{ij} = \frac{C_{ij}}{\sum_k C_{ik}}, \qquad
               S = \tfrac12 (P + P^\top), \qquad D = 1 - S
 
-    The distances D are clustered by average linkage, and the tree is cut where it has
-    ``n_groups`` branches.
+    ``confusion`` is C, K x K counts: :math:`C_{ij}` images of class i were taken for class j. The
+    distances D are clustered by average linkage, and the tree is cut where it has ``n_groups``
+    branches. The result is each class's group (K, int64), numbered from 0 as they first occur.
 
-    Parameters
-    ----------
-    confusion : array, shape (K, K)
-        Counts: row i, column j is how many images of class i were taken for class j. A class
-        without images has a row of zeros.
-    n_groups : int
-        From 1 to K.
-
-    Returns
-    -------
-    numpy.ndarray of int64, shape (K,)
-        Group of each class, numbered from 0 in the order in which they first occur.
-
-    Raises
-    ------
-    ValueError
-        If ``confusion`` is not a square matrix of counts, or ``n_groups`` is out of range.
-
-    Notes
-    -----
     Source: Nayak et al. 2019, IV.a, group CIFAR-10's classes by "hierarchical clustering" and do
     not say of what; similarity and linkage are the course's choice. Classes that are never
     mistaken for each other all have distance 1: a cut that must join such classes is arbitrary.
-
-    Examples
-    --------
-    Classes 0 and 2 are often mixed up:
+    Here classes 0 and 2 are often mixed up:
 
     >>> group_classes([[6, 0, 4], [0, 9, 1], [5, 0, 5]], n_groups=2).tolist()
     [0, 1, 0]
@@ -74,36 +52,14 @@ def group_classes(confusion, n_groups):
 
 
 def grouped_accuracy(confusion, groups):
-    r"""Share of the images whose predicted class lies in the group of the true one.
+    r"""Share of the images whose predicted class lies in the group of the true one, from 0 to 1.
 
     .. math:: \frac{\sum_{g(i) = g(j)} C_{ij}}{\sum_{ij} C_{ij}}
 
-    Parameters
-    ----------
-    confusion : array, shape (K, K)
-        Counts, as for :func:`group_classes`.
-    groups : array of integers, shape (K,)
-        Group of each class.
+    C and g are as for :func:`group_classes`. It is never below the accuracy over single classes:
+    joining classes can only forgive mistakes, so compare with the same groups on the unquantized
+    network. Source: Nayak et al. 2019, IV.a and Table 2.
 
-    Returns
-    -------
-    float
-        From 0 to 1. Never below the accuracy over single classes: joining classes can only forgive
-        mistakes, so compare with the same groups on the unquantized network.
-
-    Raises
-    ------
-    TypeError
-        If ``groups`` are not integers.
-    ValueError
-        If ``confusion`` is not a square matrix of counts, or ``groups`` has not one entry a class.
-
-    Notes
-    -----
-    Source: Nayak et al. 2019, IV.a and Table 2.
-
-    Examples
-    --------
     >>> grouped_accuracy([[6, 0, 4], [0, 9, 1], [5, 0, 5]], [0, 1, 0])
     0.9666666666666667
     """

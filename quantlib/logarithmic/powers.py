@@ -1,7 +1,4 @@
-"""Powers of two: a sign and an exponent, so that a multiplication becomes a shift.
-
-A weight becomes ``sign * 2**exponent``.
-"""
+"""Powers of two: a weight is ``sign * 2**exponent``, so that a multiplication becomes a shift."""
 
 import math
 from dataclasses import dataclass
@@ -34,26 +31,11 @@ THRESHOLDS = ("geometric", "nearest")
 class LogQParams:
     r"""The levels of a power-of-two quantizer: 0 and :math:`\pm 2^k` for a run of exponents k.
 
-    Attributes
-    ----------
-    min_exponent, max_exponent : int
-        Exponents of the smallest and the largest level. The largest is one that float64 holds,
-        -1074 to 1023.
-    bit_width : int
-        Bits a code, 2 to 8: one for the sign, the rest for the exponent field. A field of 0 means
-        zero, so at most ``2**(bit_width - 1) - 1`` exponents have a code.
-    threshold : {"geometric", "nearest"}
-        Where the boundary between two levels lies, see :func:`power_of_two`.
-
-    Raises
-    ------
-    ValueError
-        If the exponents are out of order or too many for ``bit_width``, or an argument is out of
-        its range.
-
-    Examples
-    --------
-    Three bits hold three exponents, with both signs, and zero:
+    Exponents lie within float64's, -1074 to 1023. A code of ``bit_width`` (2 to 8) bits has one for
+    the sign, the rest for the exponent field. A field of 0 means zero, so at most
+    ``2**(bit_width - 1) - 1`` exponents have a code. ``threshold``, "geometric" or "nearest", says
+    where the boundary between two levels lies, see :func:`power_of_two`. Three bits hold three
+    exponents, with both signs, and zero:
 
     >>> LogQParams(min_exponent=-2, max_exponent=0, bit_width=3).levels.tolist()
     [-1.0, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0]
@@ -112,41 +94,21 @@ def signed_power(x, exponent, is_zero):
 
 
 def power_of_two(x, threshold="geometric"):
-    r"""Round every value to a power of two, keeping its sign.
+    r"""Round every value to a power of two, keeping its sign and dtype.
 
     .. math:: \hat x = \operatorname{sign}(x) \, 2^{\operatorname{round}(\log_2 |x|)}, \qquad
               \hat 0 = 0
 
-    Parameters
-    ----------
-    x : array
-        NumPy array or torch tensor of any shape.
-    threshold : {"geometric", "nearest"}
-        "geometric" is the formula above: the boundary between :math:`2^k` and :math:`2^{k+1}` is
-        their geometric mean :math:`\sqrt2 \cdot 2^k`. No number can lie on it, since
-        :math:`\sqrt2` is irrational. "nearest" puts the boundary half-way, at
-        :math:`1.5 \cdot 2^k`; a number on it goes to the larger level.
+    So by the threshold "geometric": the boundary between :math:`2^k` and :math:`2^{k+1}` is their
+    geometric mean :math:`\sqrt2 \cdot 2^k`, on which no number can lie, since :math:`\sqrt2` is
+    irrational. "nearest" puts the boundary half-way, at :math:`1.5 \cdot 2^k`; a number on it goes
+    to the larger level. Exponents have no limit but the dtype's: what would become :math:`2^{128}`
+    in float32 becomes :math:`2^{127}`.
 
-    Returns
-    -------
-    array
-        Same kind, shape and floating-point dtype as ``x``. There is no limit to the exponents but
-        the dtype's: what would become :math:`2^{128}` in float32 becomes :math:`2^{127}`.
-
-    Raises
-    ------
-    ValueError
-        If ``x`` is empty or holds NaN or infinity, or ``threshold`` is neither of the two.
-
-    Notes
-    -----
     Source: Nayak et al. 2019, III.a (3). The text there says "closest power of 2", the formula
     rounds the logarithm; the two differ for :math:`\sqrt2 \cdot 2^k < |x| < 1.5 \cdot 2^k`. Zero,
-    which has no logarithm, stays 0; the paper does not say so.
-
-    Examples
-    --------
-    The number 1.45 is nearer to 1, but its logarithm is nearer to that of 2:
+    which has no logarithm, stays 0; the paper does not say so. The number 1.45 is nearer to 1, but
+    its logarithm is nearer to that of 2:
 
     >>> power_of_two(np.array([1.4, 1.45, -1.5, 0.0, -0.3])).tolist()
     [1.0, 2.0, -2.0, 0.0, -0.25]
@@ -166,31 +128,10 @@ def choose_qparams(x, bit_width, threshold="geometric"):
     .. math:: k_{\max} = \operatorname{round}(\log_2 \max|x|), \qquad
               k_{\min} = k_{\max} - (2^{b-1} - 2)
 
-    Parameters
-    ----------
-    x : array
-        NumPy array or torch tensor of any shape. One that is all zero gets ``max_exponent`` 0.
-    bit_width : int
-        Bits a value, 2 to 8.
-    threshold : {"geometric", "nearest"}
-        See :func:`power_of_two`.
+    b is 2 to 8, and a tensor of zeros has :math:`k_{\max} = 0`. Nayak et al. 2019 leave the
+    exponents unlimited and report "average bit-levels"; codes with a fixed number of bits are the
+    course's.
 
-    Returns
-    -------
-    LogQParams
-
-    Raises
-    ------
-    ValueError
-        If ``x`` is empty or holds NaN or infinity, or an argument is out of its range.
-
-    Notes
-    -----
-    Nayak et al. 2019 leave the exponents unlimited and report "average bit-levels"; the codes
-    with a fixed number of bits are the course's.
-
-    Examples
-    --------
     >>> choose_qparams(np.array([0.3, -1.1]), bit_width=4)
     LogQParams(min_exponent=-6, max_exponent=0, bit_width=4, threshold='geometric')
     """
@@ -223,42 +164,19 @@ def _is_zero(x, qparams):
 
 
 def quantize(x, qparams):
-    r"""Return the code of every value: the sign on top, the exponent field below.
+    r"""Return the code of every value in int32: the sign on top, the exponent field below.
 
     .. math:: \text{code} = g \cdot 2^{b-1} + f, \qquad
               f = \begin{cases} 0 & |x| < 2^{k_{\min} - 1} \\
               \operatorname{clamp}(\operatorname{round}(\log_2|x|), k_{\min}, k_{\max})
               - k_{\min} + 1 & \text{otherwise} \end{cases}
 
-    with g = 1 for a negative value, and g = 0 where f = 0.
+    with g = 1 for a negative value, and g = 0 where f = 0: the code of a negative zero,
+    :math:`2^{b-1}`, never comes out. Values above the largest level saturate. Between 0 and the
+    smallest level the boundary is half-way, for both thresholds (on it, the larger level is
+    taken): the geometric mean of 0 and any level is 0, so a geometric rule would push every small
+    weight up to the smallest level, and 2 bits would have no zero at all.
 
-    Parameters
-    ----------
-    x : array
-        NumPy array or torch tensor of any shape.
-    qparams : LogQParams
-        Levels and threshold.
-
-    Returns
-    -------
-    array of int32
-        From 0 to ``2**bit_width - 1``, of the shape of ``x``. ``2**(bit_width - 1)``, a negative
-        zero, never comes out. ``packed.pack(codes, bit_width)`` stores them.
-
-    Raises
-    ------
-    ValueError
-        If ``x`` is empty or holds NaN or infinity.
-
-    Notes
-    -----
-    Values above the largest level saturate. Between 0 and the smallest level the boundary is
-    half-way, for both thresholds (on it, the larger level is taken): the geometric mean of 0 and
-    any level is 0, so a geometric rule would push every small weight up to the smallest level, and
-    2 bits would have no zero at all.
-
-    Examples
-    --------
     >>> qparams = LogQParams(min_exponent=-2, max_exponent=0, bit_width=3)
     >>> quantize(np.array([0.0, 0.1, 0.25, 0.5, 9.0, -1.0]), qparams).tolist()
     [0, 0, 1, 2, 3, 7]
@@ -292,27 +210,8 @@ def _split_codes(codes, qparams):
 def dequantize(codes, qparams):
     r"""Return the level of every code, :math:`(-1)^g \, 2^{k_{\min} + f - 1}`, or 0 where f = 0.
 
-    Parameters
-    ----------
-    codes : array of integers
-        As :func:`quantize` gives them, NumPy or torch.
-    qparams : LogQParams
-        The levels.
+    In float32, of the kind and shape of ``codes``. Levels below the smallest float32 become 0.
 
-    Returns
-    -------
-    array of float32
-        Of the kind and shape of ``codes``. Levels below the smallest float32 become 0.
-
-    Raises
-    ------
-    TypeError
-        If ``codes`` are not integers.
-    ValueError
-        If a code is not one of ``qparams``, or the largest level is too large for float32.
-
-    Examples
-    --------
     >>> qparams = LogQParams(min_exponent=-2, max_exponent=0, bit_width=3)
     >>> dequantize(np.array([0, 1, 2, 3, 7]), qparams).tolist()
     [0.0, 0.25, 0.5, 1.0, -1.0]
@@ -325,29 +224,8 @@ def dequantize(codes, qparams):
 
 
 def fake_quantize(x, qparams):
-    """Round every value to its level and stay in floating point: ``dequantize(quantize(x))``.
+    """Round every value to its level: ``dequantize(quantize(x))`` in the dtype of ``x``.
 
-    Parameters
-    ----------
-    x : array
-        NumPy array or torch tensor of any shape.
-    qparams : LogQParams
-        Levels and threshold.
-
-    Returns
-    -------
-    array
-        Same kind, shape and floating-point dtype as ``x``. It takes no less room than ``x``: for
-        that, pack the codes.
-
-    Raises
-    ------
-    ValueError
-        If ``x`` is empty or holds NaN or infinity, or the largest level is too large for its
-        dtype.
-
-    Examples
-    --------
     >>> x = np.array([0.3, -1.1, 0.02])
     >>> fake_quantize(x, choose_qparams(x, bit_width=3)).tolist()
     [0.25, -1.0, 0.0]
@@ -369,46 +247,18 @@ def _check_fits(qparams, xp, dtype):
 
 
 def shift_multiply(a, codes, qparams):
-    r"""Multiply integers by powers of two with shifts and no multiplication.
+    r"""Multiply integers by powers of two with shifts and no multiplication, into int64.
 
     .. math:: y = \lfloor a \cdot (-1)^g 2^k \rfloor, \qquad k = k_{\min} + f - 1
 
     A negative weight negates ``a`` first. Then ``k >= 0`` shifts left by ``k``, which is exact;
     ``k < 0`` shifts right by ``-k``, which drops the bits that fall out, so it rounds toward minus
-    infinity, as the arithmetic shift of a processor does. A weight of zero gives 0.
+    infinity, as the arithmetic shift of a processor does. To keep those bits, give ``a`` in a finer
+    unit: shift it left by ``-min_exponent`` beforehand. A weight of zero gives 0. ``codes``, as
+    from :func:`quantize`, broadcast with ``a``; products beyond 64 bits and uint64 are refused.
 
-    Parameters
-    ----------
-    a : array of integers
-        NumPy array or torch tensor, such as 8-bit activations. To keep the bits that right shifts
-        would drop, give ``a`` in a finer unit: shift it left by ``-min_exponent`` beforehand.
-    codes : array of integers
-        Weights, as :func:`quantize` gives them, of the kind of ``a`` and of a shape that broadcasts
-        with it.
-    qparams : LogQParams
-        The levels.
-
-    Returns
-    -------
-    array of int64
-        The products, of the broadcast shape.
-
-    Raises
-    ------
-    TypeError
-        If ``a`` or ``codes`` are not integers (unsigned 64-bit ones are not taken).
-    ValueError
-        If a code is not one of ``qparams``, the shapes do not broadcast, or a product does not fit
-        into 64 bits.
-
-    Notes
-    -----
     Source: Nayak et al. 2019, IV.d, names bit-shifting in place of multiplication; how it rounds is
-    the course's statement.
-
-    Examples
-    --------
-    Thirteen times 4, 1, 1/2 and -1/2:
+    the course's statement. Thirteen times 4, 1, 1/2 and -1/2:
 
     >>> qparams = LogQParams(min_exponent=-1, max_exponent=2, bit_width=4)
     >>> codes = quantize(np.array([4.0, 1.0, 0.5, -0.5]), qparams)

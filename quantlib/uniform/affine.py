@@ -23,8 +23,6 @@ __all__ = [
     "choose_qparams",
     "dequantize",
     "fake_quantize",
-    "nayak_asymmetric",
-    "nayak_symmetric",
     "qparams_from_range",
     "quant_range",
     "quantize",
@@ -32,29 +30,12 @@ __all__ = [
 
 
 def quant_range(bit_width, signed=True, narrow_range=False):
-    r"""Smallest and largest code of a bit width.
+    """Smallest and largest code of ``bit_width`` bits, 1 to 16.
 
     Signed codes go from :math:`-2^{b-1}` to :math:`2^{b-1}-1`, unsigned ones from 0 to
-    :math:`2^b-1`. A narrow range leaves out the smallest code, so that signed codes are symmetric.
+    :math:`2^b-1`. A narrow range (from 2 bits on) leaves out the smallest code, so that signed
+    codes are symmetric.
 
-    Parameters
-    ----------
-    bit_width : int
-        Bits a code, 1 to 16.
-    signed, narrow_range : bool
-        As above. A narrow range needs 2 bits or more.
-
-    Returns
-    -------
-    quant_min, quant_max : int
-
-    Raises
-    ------
-    ValueError
-        If ``bit_width`` is out of range.
-
-    Examples
-    --------
     >>> quant_range(8), quant_range(8, signed=False), quant_range(8, narrow_range=True)
     ((-128, 127), (0, 255), (-127, 127))
     """
@@ -67,31 +48,19 @@ def quant_range(bit_width, signed=True, narrow_range=False):
 class QParams:
     """What is needed to go from real numbers to integer codes and back.
 
+    Source: Chenna, equations (1) and (2). Their range contains 0, so that 0 is exact.
+
     Attributes
     ----------
     scale : float or 1-D numpy.ndarray
-        Width of a step, in the unit of the data. One number for the whole tensor
+        Width of a step, in the unit of the data; positive. One number for the whole tensor
         (``axis=None``), or one for each index along ``axis``.
     zero_point : int or 1-D numpy.ndarray
-        The code that stands for 0.
+        The code that stands for 0, of the shape of ``scale``.
     bit_width : int
         Bits a code, 1 to 16.
-    signed : bool
-        Whether codes are signed.
     narrow_range : bool
         Whether the smallest code is left out.
-    axis : int or None
-        The axis along which scales differ; None is per tensor.
-
-    Raises
-    ------
-    ValueError
-        If a scale is not positive and finite, a zero point is out of the codes' range, or the
-        shapes don't fit ``axis``.
-
-    Notes
-    -----
-    Source: Chenna, equations (1) and (2). Their range contains 0, so that 0 is exact.
 
     Examples
     --------
@@ -155,7 +124,13 @@ def qparams_from_range(
 
     Symmetric, :math:`z = 0` and :math:`s = \max(|x_{\min}|, |x_{\max}|) / q_{\max}`; symmetric
     unsigned codes, for data that is never negative, begin at :math:`z = q_{\min}`. The range is
-    first widened to contain 0: only then is 0 one of the codes and exact.
+    first widened to contain 0: only then is 0 one of the codes and exact. A range of width 0 gets
+    scale 1.
+
+    Source: Chenna, equations (3) and (4). He writes :math:`z = \mathrm{round}(q_{\max} -
+    x_{\max}/s)`, which is the same number before rounding. For symmetric codes without narrow
+    range torch.ao divides by :math:`(q_{\max} - q_{\min})/2`, 127.5 at 8 bits, and clips the
+    largest value; here the largest value always has a code.
 
     Parameters
     ----------
@@ -163,35 +138,10 @@ def qparams_from_range(
         The range; arrays with one entry for each index along ``axis``.
     bit_width : int
         1 to 16; symmetric signed codes need 2 or more.
-    symmetric : bool
-        Whether the zero point is fixed, as above.
-    signed : bool
-        Whether codes are signed.
     narrow_range : bool or None
         Whether to leave out the smallest code; None means yes for symmetric signed codes.
-    axis : int or None
-        Handed on to :class:`QParams`.
-    dtype : str
-        Precision to which the scale is rounded, ``"float32"`` or ``"float64"``.
-
-    Returns
-    -------
-    QParams
-        A range of width 0 gets scale 1; a scale too small for ``dtype`` the smallest normal one.
-
-    Raises
-    ------
-    ValueError
-        If ``low`` is above ``high``, a bound is not finite, the scale would be too large for
-        ``dtype``, unsigned symmetric codes are asked for a range with negative numbers, or
-        ``dtype`` is neither of the two.
-
-    Notes
-    -----
-    Source: Chenna, equations (3) and (4). He writes :math:`z = \mathrm{round}(q_{\max} -
-    x_{\max}/s)`, which is the same number before rounding. For symmetric codes without narrow
-    range torch.ao divides by :math:`(q_{\max} - q_{\min})/2`, 127.5 at 8 bits, and clips the
-    largest value; here the largest value always has a code.
+    dtype : {"float32", "float64"}
+        Precision to which the scale is rounded; one too small for it becomes the smallest normal.
 
     Examples
     --------
@@ -241,36 +191,10 @@ def choose_qparams(x, bit_width=8, *, symmetric=True, signed=True, narrow_range=
     r"""Scale and zero point for a tensor, from its smallest and largest value.
 
     :func:`qparams_from_range` with :math:`x_{\min} = \min x` and :math:`x_{\max} = \max x`, of the
-    whole tensor or of each index along ``axis``.
+    whole NumPy array or torch tensor (``axis=None``) or of each index along ``axis``: 0 for the
+    output channels of a convolution's weights. Source: Chenna, equations (3) and (4) and section
+    3.1; Nayak, III.a (2) for the symmetric scale.
 
-    Parameters
-    ----------
-    x : array
-        NumPy array or torch tensor of any shape.
-    bit_width, symmetric, signed, narrow_range
-        As for :func:`qparams_from_range`.
-    axis : int or None
-        None: one scale for the tensor. Otherwise one for each index along this axis
-        (0 for the output channels of a convolution's weights).
-
-    Returns
-    -------
-    QParams
-
-    Raises
-    ------
-    ValueError
-        If ``x`` is empty, has NaN or infinity, has no such axis, or is negative where unsigned
-        symmetric codes are asked for; if its range is too wide for a scale of its own precision,
-        as :math:`\pm 3 \cdot 10^{38}` in float32 at 1 bit; or if ``bit_width`` is out of range.
-
-    Notes
-    -----
-    Source: Chenna, equations (3) and (4) and section 3.1; Nayak, III.a (2) for the symmetric
-    scale.
-
-    Examples
-    --------
     >>> choose_qparams(np.array([-1.0, 0.0, 0.5]), bit_width=2).scale
     1.0
     """
@@ -295,32 +219,13 @@ def choose_qparams(x, bit_width=8, *, symmetric=True, signed=True, narrow_range=
 
 
 def quantize(x, qparams):
-    r"""Integer codes of real numbers.
+    r"""Integer codes of real numbers, in int32, of the kind (NumPy or torch) and shape of ``x``.
 
     .. math:: x_q = \mathrm{clamp}(\mathrm{round}(x / s) + z,\ q_{\min},\ q_{\max})
 
     Ties round to the even integer, and the zero point is added after rounding.
+    :func:`quantlib.packed.tensor.pack` stores the codes in ``bit_width`` bits each.
 
-    Parameters
-    ----------
-    x : array
-        NumPy array or torch tensor of any shape.
-    qparams : QParams
-        As :func:`choose_qparams` gives.
-
-    Returns
-    -------
-    array of int32
-        Of the kind and shape of ``x``. :func:`quantlib.packed.tensor.pack` stores them in
-        ``bit_width`` bits each.
-
-    Raises
-    ------
-    ValueError
-        If ``x`` is empty, has NaN or infinity, or does not fit the per-channel ``qparams``.
-
-    Notes
-    -----
     Source: Chenna, equation (1); the clamp is not printed there, but a code must exist.
     The quotient is ``x`` times the reciprocal of the scale in float32 (float64 for float64
     data), as in ``torch.fake_quantize_per_tensor_affine``, with which codes agree to the bit. A
@@ -328,8 +233,6 @@ def quantize(x, qparams):
     ``torch.quantize_per_tensor`` adds the zero point before rounding: with an odd zero point,
     ties go the other way.
 
-    Examples
-    --------
     >>> quantize(np.array([-1.0, 0.25, 0.75, 9.0]), QParams(0.5, 0, bit_width=4)).tolist()
     [-2, 0, 2, 7]
     """
@@ -349,36 +252,10 @@ def quantize(x, qparams):
 
 
 def dequantize(codes, qparams):
-    r"""Real numbers that integer codes stand for.
+    r"""Real numbers, in float32, that integer codes stand for: :math:`\hat x = s\,(x_q - z)`.
 
-    .. math:: \hat x = s\,(x_q - z)
+    Source: Chenna, equation (2). A code out of the range of ``qparams`` is refused.
 
-    Parameters
-    ----------
-    codes : array of integers
-        NumPy array or torch tensor, as :func:`quantize` gives.
-    qparams : QParams
-        The ones they were quantized with.
-
-    Returns
-    -------
-    array of float32
-        Of the kind and shape of ``codes``.
-
-    Raises
-    ------
-    TypeError
-        If ``codes`` are not integers.
-    ValueError
-        If a code is outside the range of ``qparams``, the shape does not fit, or a scale is too
-        large for float32.
-
-    Notes
-    -----
-    Source: Chenna, equation (2).
-
-    Examples
-    --------
     >>> dequantize(np.array([-2, 0, 7]), QParams(0.5, 0, bit_width=4)).tolist()
     [-1.0, 0.0, 3.5]
     """
@@ -395,35 +272,14 @@ def dequantize(codes, qparams):
 
 
 def fake_quantize(x, qparams):
-    r"""Round real numbers to the values that codes can stand for; the result is still float.
+    r"""Round real numbers to the values that codes can stand for, in the dtype of ``x``.
 
     .. math:: \hat x = s\,(\mathrm{clamp}(\mathrm{round}(x / s) + z,\ q_{\min},\ q_{\max}) - z)
 
-    Parameters
-    ----------
-    x : array
-        NumPy array or torch tensor of any shape.
-    qparams : QParams
-        As :func:`choose_qparams` gives.
-
-    Returns
-    -------
-    array
-        Of the kind, shape and floating-point type of ``x``. Its gradient with respect to ``x`` is
-        that of rounding: zero.
-
-    Raises
-    ------
-    ValueError
-        As for :func:`quantize`, and if a scale is too large for the precision of ``x``.
-
-    Notes
-    -----
     Source: Chenna, section 8. It saves no memory: it shows what a quantized tensor would compute.
     Agrees to the bit with ``torch.fake_quantize_per_tensor_affine`` and ``…_per_channel_affine``.
+    Its gradient is that of rounding: zero.
 
-    Examples
-    --------
     >>> fake_quantize(np.array([-1.0, 0.3, 9.0]), QParams(0.5, 0, bit_width=4)).tolist()
     [-1.0, 0.5, 3.5]
     """
@@ -458,108 +314,3 @@ def _along(values, x, axis, dtype):
             )
         values = values.reshape([-1 if i == axis else 1 for i in range(x.ndim)])
     return xp.asarray(values, dtype=dtype, device=device(x))
-
-
-def nayak_asymmetric(x, bit_width):
-    r"""Asymmetric codes exactly as Nayak, III.a (1) prints them.
-
-    .. math:: x_q = \mathrm{round}\left((x - \min x)\,\frac{2^n - 1}{\max x - \min x}\right)
-
-    Parameters
-    ----------
-    x : array
-        NumPy array or torch tensor with at least two different values.
-    bit_width : int
-        n, 1 to 16.
-
-    Returns
-    -------
-    codes : array of int32
-        0 to ``2**bit_width - 1``; decode with ``scale * codes + minimum``.
-    scale, minimum : float
-        :math:`(\max x - \min x) / (2^n - 1)` and :math:`\min x`.
-
-    Raises
-    ------
-    ValueError
-        If ``x`` is constant: the printed formula then divides by zero. Also if its range leaves
-        float64, above :math:`1.8 \cdot 10^{308}` or next to the smallest numbers.
-
-    Notes
-    -----
-    The offset is the float ``minimum``, not an integer zero point. So 0 is in general not among
-    the values: zero padding, ReLU's zeros and pruned weights come back as something else.
-    :func:`quantize` is the scheme in which 0 is exact.
-
-    Examples
-    --------
-    >>> codes, scale, minimum = nayak_asymmetric(np.array([-1.0, 0.0, 2.0]), 2)
-    >>> codes.tolist(), (scale * codes + minimum).tolist()
-    ([0, 1, 3], [-1.0, 0.0, 2.0])
-    >>> codes, scale, minimum = nayak_asymmetric(np.array([-1.0, 0.0, 1.0]), 2)
-    >>> print(round(scale * float(codes[1]) + minimum, 3))
-    0.333
-    """
-    bit_width = check_bit_width(bit_width, 1, 16)
-    x = detached(as_float_array(x, "x"))
-    xp = array_namespace(x)
-    low, high = float(xp.min(x)), float(xp.max(x))
-    if low == high:
-        raise ValueError(f"x must have two different values, got only {low}")
-    factor, scale = _factor_and_scale(2**bit_width - 1, high - low)
-    codes = xp.round((xp.astype(x, xp.float64) - low) * factor)
-    return xp.astype(codes, xp.int32), scale, low
-
-
-def nayak_symmetric(x, bit_width):
-    r"""Symmetric codes exactly as Nayak, III.a (2) prints them.
-
-    .. math:: x_q = \mathrm{round}\left(x\,\frac{2^{n-1} - 1}{\max |x|}\right)
-
-    Parameters
-    ----------
-    x : array
-        NumPy array or torch tensor with at least one value that is not 0.
-    bit_width : int
-        n, 2 to 16.
-
-    Returns
-    -------
-    codes : array of int32
-        :math:`-(2^{n-1}-1)` to :math:`2^{n-1}-1`; decode with ``scale * codes``.
-    scale : float
-        :math:`\max |x| / (2^{n-1} - 1)`.
-
-    Raises
-    ------
-    ValueError
-        If ``x`` is all zero: the printed formula then divides by zero. Also if its largest
-        magnitude is next to the smallest numbers of float64.
-
-    Notes
-    -----
-    The same codes as :func:`quantize` gives with ``symmetric=True`` and the narrow range.
-
-    Examples
-    --------
-    >>> codes, scale = nayak_symmetric(np.array([-1.0, 0.2, 0.5]), 3)
-    >>> codes.tolist(), round(scale, 4)
-    ([-3, 1, 2], 0.3333)
-    """
-    bit_width = check_bit_width(bit_width, 2, 16)
-    x = detached(as_float_array(x, "x"))
-    xp = array_namespace(x)
-    largest = float(xp.max(xp.abs(x)))
-    if largest == 0.0:
-        raise ValueError("x must have a value that is not 0, got all zero")
-    factor, scale = _factor_and_scale(2 ** (bit_width - 1) - 1, largest)
-    codes = xp.round(xp.astype(x, xp.float64) * factor)
-    return xp.astype(codes, xp.int32), scale
-
-
-def _factor_and_scale(n_steps, width):
-    """Return ``n_steps / width`` and ``width / n_steps``, refused where one is 0 or infinite."""
-    factor, scale = n_steps / width, width / n_steps
-    if not (0 < factor < np.inf and 0 < scale < np.inf):
-        raise ValueError(f"x must have a range that float64 can divide by, got {width}")
-    return factor, scale

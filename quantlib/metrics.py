@@ -37,12 +37,9 @@ def sqnr_db(x, x_hat):
 
     .. math:: \mathrm{SQNR} = 10 \log_{10} \frac{\sum_i x_i^2}{\sum_i (x_i - \hat x_i)^2}
 
-    of the original and the quantized values (after dequantizing). It is infinity if the two are
-    equal, and minus infinity if ``x`` is all zero and ``x_hat`` is not. Chenna, sections 4 and 7,
-    uses the measure; the definition is the usual one.
+    Infinity if the two are equal, minus infinity if only ``x`` is all zero. Source: Chenna,
+    sections 4 and 7, uses the measure; the definition is the usual one.
 
-    Examples
-    --------
     >>> print(round(sqnr_db([1.0, -1.0], [0.9, -1.1]), 6))
     20.0
     """
@@ -56,12 +53,10 @@ def sqnr_db(x, x_hat):
 
 
 def rmse(x, x_hat):
-    r"""Root mean square error, :math:`\sqrt{\frac1n \sum_i (x_i - \hat x_i)^2}`.
+    r"""Root mean square error, :math:`\sqrt{\frac1n \sum_i (x_i - \hat x_i)^2}`, in the unit of x.
 
-    It is in the unit of ``x``. Source: Chenna, section 7.1 (layer-wise root mean square error).
+    Source: Chenna, section 7.1 (layer-wise root mean square error).
 
-    Examples
-    --------
     >>> print(rmse([0.0, 0.0], [3.0, -3.0]))
     3.0
     """
@@ -73,11 +68,9 @@ def rmse(x, x_hat):
 def cosine_similarity(x, x_hat):
     r"""Cosine of the angle between two tensors, :math:`\frac{x \cdot \hat x}{\|x\| \|\hat x\|}`.
 
-    Each is read as one long vector. It does not see a common factor: ``x`` and ``2 * x`` have
-    cosine 1. The usual definition; a common companion of SQNR in layer-by-layer comparisons.
+    Each is read as one long vector, not all zero. A common factor is not seen: ``x`` and ``2 * x``
+    have cosine 1. The usual definition; a common companion of SQNR in layer-by-layer comparisons.
 
-    Examples
-    --------
     >>> print(cosine_similarity([3.0, 0.0], [0.0, 2.0]))
     0.0
     """
@@ -94,14 +87,10 @@ def cosine_similarity(x, x_hat):
 
 
 def size_in_bytes(n_values, bit_width):
-    r"""Bytes that ``n_values`` numbers take at ``bit_width`` bits each, rounded up to whole bytes.
+    r"""Bytes that n numbers of b bits take, without header or scale: :math:`\lceil nb/8 \rceil`.
 
-    .. math:: \lceil n b / 8 \rceil
+    b is 1 to 64; the result is in whole bytes.
 
-    without any header, scale or table.
-
-    Examples
-    --------
     >>> size_in_bytes(1000, 32), size_in_bytes(1000, 3)
     (4000, 375)
     """

@@ -49,37 +49,15 @@ def read_idx(path):
     The file begins with two zero bytes, a byte for the type of the numbers (0x08 uint8,
     0x09 int8, 0x0B int16, 0x0C int32, 0x0D float32, 0x0E float64) and one for the number of axes;
     then comes the length of each axis, four bytes with the largest first, and then the numbers
-    in C order, also with the largest byte first.
+    in C order, also with the largest byte first. A name that ends in ``.gz`` means gzip. A damaged
+    file is refused with a ValueError that names it. The format is described where MNIST was first
+    published, http://yann.lecun.com/exdb/mnist/.
 
-    Parameters
-    ----------
-    path : path
-        A file, compressed by gzip if its name ends in ``.gz``.
-
-    Returns
-    -------
-    numpy.ndarray
-
-    Raises
-    ------
-    ValueError
-        If the file is not an IDX file, or is damaged, too short or too long; it names the file.
-    FileNotFoundError
-        If there is no such file.
-
-    References
-    ----------
-    The format is described where MNIST was first published, http://yann.lecun.com/exdb/mnist/.
-
-    Examples
-    --------
     >>> import tempfile
-    >>> from pathlib import Path
-    >>> from quantlib import data
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder, "example-idx1-ubyte")
     ...     _ = path.write_bytes(bytes([0, 0, 0x08, 1, 0, 0, 0, 3, 7, 8, 9]))
-    ...     print(data.read_idx(path))
+    ...     print(read_idx(path))
     [7 8 9]
     """
     path = Path(path)
@@ -111,42 +89,16 @@ def read_cifar10_batch(path, n_images=10_000):
     """Return the images and labels of a file in CIFAR-10's binary layout.
 
     An image takes 3,073 bytes: its label, then 32 x 32 bytes each of red, green and blue, row by
-    row.
-
-    Parameters
-    ----------
-    n_images : int
-        How many images the file must hold; 10,000 in each published file.
-
-    Returns
-    -------
-    images : numpy.ndarray
-        uint8, N x 3 x 32 x 32.
-    labels : numpy.ndarray
-        int64, N class numbers from 0 to 9.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the file has another length or a label over 9, and it names the file; or if
-        ``n_images`` is not a whole number of at least 1.
-    FileNotFoundError
-        If there is no such file.
-
-    References
-    ----------
+    row. Images come as uint8, N x 3 x 32 x 32, labels as int64, 0 to 9. A file that does not hold
+    ``n_images``, or has a label over 9, is refused with a ValueError that names it. Source:
     A. Krizhevsky: Learning multiple layers of features from tiny images, 2009; the layout is
     described at https://www.cs.toronto.edu/~kriz/cifar.html.
 
-    Examples
-    --------
     >>> import tempfile
-    >>> from pathlib import Path
-    >>> from quantlib import data
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder, "two_images.bin")
     ...     _ = path.write_bytes(bytes([3] + 3072 * [0] + [5] + 3072 * [255]))
-    ...     images, labels = data.read_cifar10_batch(path, n_images=2)
+    ...     images, labels = read_cifar10_batch(path, n_images=2)
     >>> images.shape, labels.tolist()
     ((2, 3, 32, 32), [3, 5])
     """
@@ -165,32 +117,21 @@ def read_cifar10_batch(path, n_images=10_000):
 
 
 def find_idx(folder, name):
-    """Return the path of one file of MNIST or of a data set in its format.
+    """Return the path of a file (by its published name) of MNIST or a data set in its format.
 
     Looks in the folder that QUANTLIB_DATA names, and there also for the file unpacked; where the
     variable is not set, in the user's cache, into which the file is downloaded once.
-
-    Parameters
-    ----------
-    folder : str
-        ``"mnist"`` or ``"fashion_mnist"``.
-    name : str
-        The published name, as ``"t10k-labels-idx1-ubyte.gz"``.
 
     Raises
     ------
     FileNotFoundError
         If QUANTLIB_DATA is set and the file is not there.
-    ConnectionError
-        If the file cannot be downloaded.
-    ValueError
-        If what was downloaded has not the published checksum.
+    ConnectionError, ValueError
+        If the file cannot be downloaded, or has not the published checksum.
 
     Examples
     --------
-    >>> import os
     >>> from unittest import mock
-    >>> from quantlib.data.files import find_idx
     >>> with mock.patch.dict(os.environ, QUANTLIB_DATA="my_data"):
     ...     find_idx("mnist", "t10k-labels-idx1-ubyte.gz")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
@@ -213,11 +154,7 @@ def find_cifar10():
     not set, in the user's cache, into which the archive is downloaded once. The errors are those
     of :func:`find_idx`.
 
-    Examples
-    --------
-    >>> import os
     >>> from unittest import mock
-    >>> from quantlib.data.files import find_cifar10
     >>> with mock.patch.dict(os.environ, QUANTLIB_DATA="my_data"):
     ...     find_cifar10()  # doctest: +ELLIPSIS
     Traceback (most recent call last):

@@ -36,20 +36,9 @@ _THINGS = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "hors
 class Dataset:
     """Images and labels to train on and to test on.
 
-    Attributes
-    ----------
-    name : str
-    train_images, test_images : numpy.ndarray
-        float32, N x C x H x W, from 0 (background) to 1.
-    train_labels, test_labels : numpy.ndarray
-        int64, N class numbers.
-    class_names : tuple of str
-        The name of each class.
+    Images are float32, N x C x H x W, from 0 (background) to 1; labels are int64, N class numbers.
 
-    Examples
-    --------
-    >>> from quantlib import data
-    >>> data.load("digits")
+    >>> load("digits")
     <digits: 1297 training and 500 test images of 1 x 8 x 8, 10 classes>
     """
 
@@ -113,35 +102,15 @@ def load(name="digits", *, seed=0):
     Files are read from the folder that the environment variable QUANTLIB_DATA names, laid out as
     ``mnist/train-images-idx3-ubyte.gz``, …, ``fashion_mnist/train-images-idx3-ubyte.gz``, …,
     ``cifar-10-batches-bin/data_batch_1.bin``, …, ``test_batch.bin``. Where the variable is not
-    set, the published archives are downloaded once.
+    set, the published archives are downloaded once. A FileNotFoundError or ConnectionError says
+    which file to put where.
 
-    Parameters
-    ----------
-    seed : int
-        Of the split of ``"digits"`` and ``"mnist_10k"`` into training and test images. Each class
-        has the same share in both parts. The other data sets come with a split of their own.
+    ``seed`` splits ``"digits"`` and ``"mnist_10k"`` into training and test images, each class with
+    the same share in both parts. The other data sets come with a split of their own.
 
-    Returns
-    -------
-    Dataset
-
-    Raises
-    ------
-    ValueError
-        If there is no such data set, or a file is not what it should be.
-    FileNotFoundError
-        If a file is missing in the folder that QUANTLIB_DATA names.
-    ConnectionError
-        If a file cannot be downloaded. Both errors say which file to put where.
-
-    Examples
-    --------
-    >>> from quantlib import data
-    >>> digits = data.load("digits")
+    >>> digits = load("digits")
     >>> digits.train_images.shape, digits.test_images.shape
     ((1297, 1, 8, 8), (500, 1, 8, 8))
-    >>> digits.train_images.dtype, float(digits.train_images.max())
-    (dtype('float32'), 1.0)
     """
     check_choice(name, "name", NAMES)
     seed = check_integer(seed, "seed", 0, 2**32 - 1)

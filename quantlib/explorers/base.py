@@ -18,15 +18,9 @@ __all__ = ["explorer", "frame"]
 def explorer(frames, choice_label, slider_label, slider_values):
     """Lay out pictures so that a drop-down and a slider choose the one to be seen.
 
-    Parameters
-    ----------
-    frames : dict of str to list of (Figure, str)
-        For each entry of the drop-down, one figure and its caption for each slider position.
-    slider_values : sequence
-        What the slider shows, in the order of the figures.
+    ``frames`` holds, for each entry of the drop-down, a list of (figure, caption), one for each
+    entry of ``slider_values``.
 
-    Examples
-    --------
     >>> from quantlib.figures import new_figure
     >>> figure, axes = new_figure()
     >>> panel = explorer({"a": [(figure, "one"), (figure, "two")]}, "case", "bits", [1, 2])

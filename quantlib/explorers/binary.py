@@ -41,15 +41,10 @@ def ste_explorer(cases, clip_values=(0.25, 0.5, 0.75, 1, 1.5, 2, 3, None)):
 def xnor_explorer(words):
     """Panel of two words: their dot product by XOR and popcount, one bit after the other.
 
-    Parameters
-    ----------
-    words : dict of str to (sequence of int, sequence of int, int)
-        The drop-down: the bits of two words of one width, 1 for -1, and how many of them hold a
-        value. The others are spare, and are counted like the rest: so a name can show what
-        happens if they are not 0 in both.
+    The drop-down, ``words``, gives by name the bits of two words of one width, 1 for -1, and how
+    many of them hold a value. The others are spare, and are counted like the rest: so a name can
+    show what happens if they are not 0 in both.
 
-    Examples
-    --------
     >>> panel = xnor_explorer({"two bits": ([0, 1], [1, 1], 2)})
     >>> len(panel.children[1].children[0].children)  # 0, 1 and 2 bits done
     3

@@ -60,15 +60,9 @@ def quantizer_explorer(tensors, schemes=None, bit_widths=range(2, 9)):
 def clipping_explorer(cases, clips=(1, 1.25, 1.5, 1.75, 2, 2.25, 2.5, 3, 3.5, 4, 4.5, 5)):
     """Panel of clips: where to cut the range, and what rounding and clipping then cost.
 
-    Parameters
-    ----------
-    cases : dict of str to (array, int)
-        The drop-down: values, and the bit width of the symmetric codes that they get.
-    clips : sequence of float
-        The slider, in standard deviations of the values.
+    The drop-down, ``cases``, gives by name the values and the bit width of their symmetric codes;
+    the slider, ``clips``, is in standard deviations of the values.
 
-    Examples
-    --------
     >>> panel = clipping_explorer({"ramp": (np.linspace(-1, 1, 50), 3)}, clips=[1, 1.5])
     >>> panel.children[0].children[0].options[1][0]
     '1.5'

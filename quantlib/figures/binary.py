@@ -19,17 +19,10 @@ __all__ = [
 
 @styled
 def plot_sign_patterns(scales, errors, best):
-    """Draw the best scale and the error of every sign pattern of a filter.
+    """Draw the best scale and the squared error that remains for every sign pattern of a filter.
 
-    Parameters
-    ----------
-    scales, errors : sequence of float
-        For each pattern, the scale that suits it best and the squared error that remains.
-    best : int
-        Index of the pattern to be marked: the signs of the weights.
+    ``best`` is the index of the pattern to be marked: the signs of the weights.
 
-    Examples
-    --------
     >>> figure = plot_sign_patterns([-0.5, 0.5, 1.0], [2.0, 2.0, 0.5], best=2)
     >>> figure.axes[0].get_ylabel()
     'squared error'
@@ -48,13 +41,13 @@ def plot_sign_patterns(scales, errors, best):
 
 @styled
 def plot_maps(maps, windows=(), max_columns=2, formats="z.1f"):
-    """Draw small maps side by side, with the number in each pixel.
+    """Draw small maps (H x W, by name) side by side, with the number in each pixel.
+
+    A map of -1 and +1 alone is drawn in two colours, another one with negative values in shades of
+    two colours, the others in shades of one.
 
     Parameters
     ----------
-    maps : dict of str to array
-        Maps H x W by name. A map of -1 and +1 alone is drawn in two colours, another one with
-        negative values in shades of two colours, the others in shades of one.
     windows : sequence of (str, int, int, int, int)
         Frames to draw: name of the map, first row, first column, rows, columns.
     formats : str or None
@@ -106,15 +99,9 @@ def plot_maps(maps, windows=(), max_columns=2, formats="z.1f"):
 def plot_latent_paths(paths, flip_share):
     """Draw latent weights over the steps of training, and how many of a layer flip in each.
 
-    Parameters
-    ----------
-    paths : dict of str to sequence of float
-        A latent weight after each step, by name.
-    flip_share : sequence of float
-        Percentage of the layer's weights that change their sign, for each step but the first.
+    ``paths`` has by name a latent weight after each step, ``flip_share`` the percentage of the
+    layer's weights that change their sign, for each step but the first.
 
-    Examples
-    --------
     >>> figure = plot_latent_paths({"w": [0.1, -0.1, 0.2]}, [50.0, 25.0])
     >>> figure.axes[0].lines[1].get_xdata().tolist()  # flips
     [1, 2]
@@ -139,13 +126,8 @@ def plot_latent_paths(paths, flip_share):
 def plot_flips(changes):
     """Draw what flipping a weight does to the loss, against what the gradient promises.
 
-    Parameters
-    ----------
-    changes : dict of str to (array, array)
-        Change of the loss as promised and as measured, for each weight that was flipped.
+    ``changes`` has by name the loss's change as promised and as measured, for each flipped weight.
 
-    Examples
-    --------
     >>> figure = plot_flips({"BNN": ([-0.1, 0.1], [0.0, 0.1])})
     >>> figure.axes[0].get_xlabel()
     'change promised'
@@ -166,15 +148,8 @@ def plot_flips(changes):
 
 @styled
 def plot_methods(accuracies, xlabel="test accuracy (%)"):
-    """Draw one row for each method: a dot for each run, a bar for their mean.
+    """Draw one row for each method: a dot for each run's accuracy (percent), a bar for their mean.
 
-    Parameters
-    ----------
-    accuracies : dict of str to sequence of float
-        Accuracies in percent of the runs, by method; the first is drawn on top.
-
-    Examples
-    --------
     >>> figure = plot_methods({"float": [99.0, 98.0], "BNN": [95.0, 97.0]})
     >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]
     ['float', 'BNN']
@@ -194,15 +169,9 @@ def plot_methods(accuracies, xlabel="test accuracy (%)"):
 def plot_ste(x, clip_value, limit, label="value"):
     """Draw a straight-through estimator: the sign, what stands in for it, and who gets a gradient.
 
-    Parameters
-    ----------
-    clip_value : float or None
-        The gradient is passed where ``|x| <= clip_value``; everywhere if None.
-    limit : float
-        The horizontal axis ends at ± limit; values beyond are counted in its outermost bins.
+    The gradient is passed where ``|x| <= clip_value``; everywhere if that is None. The horizontal
+    axis ends at ± ``limit``; values beyond are counted in its outermost bins.
 
-    Examples
-    --------
     >>> figure = plot_ste([-2.0, 0.1, 0.4], clip_value=1.0, limit=3.0)
     >>> [axes.get_ylabel() for axes in figure.axes]
     ['output', 'count']
@@ -241,13 +210,9 @@ def plot_ste(x, clip_value, limit, label="value"):
 def plot_xnor(a_bits, b_bits, done, length):
     """Draw two words of signs (1 stands for -1), their XOR and the count of ones, up to one bit.
 
-    Parameters
-    ----------
-    length : int
-        How many bits hold a value. The others are spare.
+    A bit of 1 stands for -1. ``done`` bits have been worked on, and ``length`` of them hold a
+    value; the others are spare.
 
-    Examples
-    --------
     >>> figure = plot_xnor([0, 1, 0], [1, 1, 0], done=2, length=2)
     >>> [text.get_text() for text in figure.axes[0].texts][-1]
     'popcount 1,  2 − 2 · 1 = 0'

@@ -12,15 +12,8 @@ __all__ = ["plot_panels", "plot_roofline", "plot_speed_ups"]
 def plot_panels(n_rows=16, n_words=4, lanes=16):
     """Draw how the second operand lies in memory, and how a word of the first meets it.
 
-    Parameters
-    ----------
-    n_rows : int
-        Rows of the second operand, all in one panel.
-    lanes : int
-        Rows of a panel.
+    A panel has ``lanes`` rows, and all ``n_rows`` rows of ``n_words`` words of 32 signs are in one.
 
-    Examples
-    --------
     >>> figure = plot_panels(n_words=2)
     """
     figure, axes = new_figure(7.5, 3.9)
@@ -78,6 +71,8 @@ def plot_roofline(points, ceilings, bytes_per_second):
         Name of a kernel to (operations for each byte that must be moved, operations a second).
     ceilings : dict
         Name of a loop that stays in registers to its operations a second.
+    bytes_per_second : float
+        Speed of reading from memory.
 
     Examples
     --------
@@ -106,15 +101,8 @@ def plot_roofline(points, ceilings, bytes_per_second):
 
 @styled
 def plot_speed_ups(ratios, unit="times torch float32"):
-    """Plot how many times faster than a peer each kernel is, with quartiles.
+    """Plot how many times faster than a peer each kernel is: median, lower and upper quartile.
 
-    Parameters
-    ----------
-    ratios : dict
-        Name to (median, lower quartile, upper quartile).
-
-    Examples
-    --------
     >>> figure = plot_speed_ups({"xnor_gemm": (25.0, 24.0, 26.0)})
     """
     figure, axes = new_figure(7.2, 0.9 + 0.36 * len(ratios))

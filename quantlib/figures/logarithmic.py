@@ -19,15 +19,8 @@ __all__ = [
 
 @styled
 def plot_levels(x, levels, label="weight"):
-    """Draw where quantizers put their levels under the histogram of the values.
+    """Draw where quantizers, by name, put their levels under the histogram of the values.
 
-    Parameters
-    ----------
-    levels : dict of str to sequence of float
-        Levels of each quantizer by name.
-
-    Examples
-    --------
     >>> figure = plot_levels([-1.0, 0.2, 1.0], {"ternary": [-1, 0, 1], "coarse": [-1, 1]})
     >>> [axes.get_ylabel() for axes in figure.axes]
     ['count', '']
@@ -56,13 +49,8 @@ def plot_levels(x, levels, label="weight"):
 def plot_channel_quartiles(tensors, label="weight"):
     """Draw median, quartiles and ends of each output channel, one panel for each quantizer.
 
-    Parameters
-    ----------
-    tensors : dict of str to array
-        The same weights, original and quantized, by name; the first axis is the channel.
+    ``tensors`` has the same weights, original and quantized, by name; axis 0 is the channel.
 
-    Examples
-    --------
     >>> figure = plot_channel_quartiles({"float": [[0.0, 1.0], [2.0, 3.0]], "0": [[0, 0], [0, 0]]})
     >>> len(figure.axes)
     2
@@ -90,13 +78,8 @@ def plot_channel_quartiles(tensors, label="weight"):
 def plot_bit_histograms(tensors, bit_widths, label="weight"):
     """Draw the histogram of one tensor for each scheme (columns) and bit width (rows).
 
-    Parameters
-    ----------
-    tensors : dict of str to list of array
-        For each scheme the quantized tensor at each of ``bit_widths``.
+    ``tensors`` has for each scheme the quantized tensor at each of ``bit_widths``.
 
-    Examples
-    --------
     >>> figure = plot_bit_histograms({"a": [[0, 1], [1]], "b": [[0, 1], [0]]}, [2, 1])
     >>> len(figure.axes)
     4
@@ -129,17 +112,11 @@ def plot_bit_histograms(tensors, bit_widths, label="weight"):
 def plot_confusions(confusions, groups, class_names):
     """Draw confusion matrices with the groups of classes outlined.
 
-    Classes are sorted by group, so that each group is a square on the diagonal.
+    ``confusions`` has K x K counts by name of the panel; row i, column j is class i taken for class
+    j. ``groups`` has the group of each class, as
+    :func:`quantlib.logarithmic.class_groups.group_classes` gives. Classes are sorted by group, so
+    that each group is a square on the diagonal.
 
-    Parameters
-    ----------
-    confusions : dict of str to array, shape (K, K)
-        Counts by name of the panel; row i, column j is class i taken for class j.
-    groups : array of integers, shape (K,)
-        Group of each class, as :func:`quantlib.logarithmic.powers.group_classes` gives.
-
-    Examples
-    --------
     >>> figure = plot_confusions({"float": [[3, 1], [0, 4]]}, [0, 0], ["cat", "dog"])
     """
     groups = np.asarray(groups)
@@ -182,13 +159,6 @@ def plot_confusions(confusions, groups, class_names):
 def plot_compression(sizes, unit="kB"):
     """Draw file sizes as bars: one group for each network, one bar for each way to store it.
 
-    Parameters
-    ----------
-    sizes : dict of str to dict of str to float
-        For each network (its quantization) the size of each way to store it, by name.
-
-    Examples
-    --------
     >>> figure = plot_compression({"6 bits": {"gzip": 60.0, "packed": 44.0}})
     """
     stores = list(dict.fromkeys(name for row in sizes.values() for name in row))

@@ -11,18 +11,11 @@ __all__ = ["plot_activations", "plot_lloyd_ends", "plot_trade_off"]
 
 @styled
 def plot_activations(activations, max_columns=4):
-    """Draw the histogram of each layer's activations, zeros apart from the rest.
+    r"""Draw the histogram of each layer's activations (after a ReLU), zeros apart from the rest.
 
-    Parameters
-    ----------
-    activations : dict of str to array
-        Activations after a ReLU, by layer.
-
-    Examples
-    --------
     >>> figure = plot_activations({"conv1": [0.0, 0.0, 1.0], "conv2": [0.0, 2.0]})
     >>> [axes.get_title(loc="left") for axes in figure.axes]
-    ['conv1\\n67 % zero', 'conv2\\n50 % zero']
+    ['conv1\n67 % zero', 'conv2\n50 % zero']
     """
     columns = min(max_columns, len(activations))
     rows = -(-len(activations) // columns)
@@ -55,15 +48,9 @@ def plot_activations(activations, max_columns=4):
 def plot_lloyd_ends(objectives, best):
     """Draw how far above the best objective Lloyd's iterations ended, run by run.
 
-    Parameters
-    ----------
-    objectives : dict of int to sequence of float
-        Where the runs from random starts ended, for each number of clusters.
-    best : dict of int to float
-        The least objective, for each number of clusters.
+    For each number of clusters, ``objectives`` has where the runs from random starts ended, and
+    ``best`` the least objective.
 
-    Examples
-    --------
     >>> figure = plot_lloyd_ends({4: [1.2, 1.0], 8: [0.7, 0.5]}, {4: 1.0, 8: 0.5})
     >>> figure.axes[0].get_ylabel()
     'above the optimum (%)'
@@ -85,13 +72,9 @@ def plot_lloyd_ends(objectives, best):
 def plot_trade_off(curves, baseline=None, unit="bits an image"):
     """Draw accuracy against activation memory, each curve as steps upwards.
 
-    Parameters
-    ----------
-    curves : dict of str to sequence of (float, float)
-        Memory and accuracy in percent, in ascending order, by name.
+    ``curves`` has by name (memory, accuracy in percent) in ascending order; ``baseline`` is the
+    accuracy in floating point, ``unit`` what memory is counted in.
 
-    Examples
-    --------
     >>> figure = plot_trade_off({"ENQ": [(100, 80), (200, 95)]}, baseline=97)
     >>> figure.axes[0].get_ylabel()
     'accuracy (%)'

@@ -46,11 +46,7 @@ _RC = {
 
 
 class _ShownFigure(Figure):
-    """A figure that a notebook shows as a picture, also where pyplot was never imported.
-
-    Jupyter learns how to show figures when pyplot is imported, which this library has no other
-    use for.
-    """
+    """A figure that a notebook shows as a picture, also where pyplot was never imported."""
 
     def _repr_png_(self):
         formatters = sys.modules["IPython"].get_ipython().display_formatter.formatters
@@ -62,18 +58,7 @@ class _ShownFigure(Figure):
 
 
 def styled(draw):
-    """Make a drawing function use the course's style; legends and titles read it when made.
-
-    Parameters
-    ----------
-    draw : callable
-        A function that returns a figure.
-
-    Returns
-    -------
-    callable
-        The same function, run with the style in force.
-    """
+    """Make a drawing function use the course's style; legends and titles read it when made."""
 
     @functools.wraps(draw)
     def drawn(*args, **kwargs):
@@ -85,21 +70,11 @@ def styled(draw):
 
 @styled
 def new_figure(width=7.0, height=3.6, rows=1, cols=1, **subplots):
-    """Return a figure and its axes in the style of the course.
+    """Return a figure and its axes in the style of the course; width and height are in inches.
 
-    Parameters
-    ----------
-    **subplots
-        Handed on to :meth:`matplotlib.figure.Figure.subplots` (``sharex``, ``width_ratios``, …).
+    ``subplots`` go to :meth:`matplotlib.figure.Figure.subplots` (``sharex``, ``width_ratios``, …).
+    pyplot does not know the figure, so that it is drawn once, where it is returned.
 
-    Returns
-    -------
-    figure : matplotlib.figure.Figure
-        Not known to pyplot, so that it is drawn once, where it is returned.
-    axes : Axes or array of Axes
-
-    Examples
-    --------
     >>> figure, axes = new_figure(rows=1, cols=2)
     >>> len(axes)
     2

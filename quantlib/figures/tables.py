@@ -12,8 +12,7 @@ def table(header, rows, formats=None):
     Parameters
     ----------
     rows : sequence of sequences
-        One sequence for each row, with one entry for each column; the first names the row. None
-        is shown as a dash.
+        With one entry for each column; the first names the row. None is shown as a dash.
     formats : str or sequence of str, optional
         Format of the numbers (``".1f"``), for all columns but the first or for each of those. A
         column of nothing but numbers is set flush right, so that digits stand below each other.

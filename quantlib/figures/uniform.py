@@ -21,13 +21,8 @@ __all__ = [
 def plot_staircase(quantizer, low, high, label="x"):
     """Draw what a quantizer makes of every number from ``low`` to ``high``, and its error.
 
-    Parameters
-    ----------
-    quantizer : callable
-        Takes a NumPy array of real numbers, returns the quantized ones (real, not codes).
+    ``quantizer`` takes an array of real numbers and returns the quantized ones (real, not codes).
 
-    Examples
-    --------
     >>> len(plot_staircase(np.round, -2.0, 2.0).axes)
     2
     """
@@ -61,13 +56,8 @@ def _draw_histogram(axes, x):
 def plot_quantizer(x, quantizer, label="weight"):
     """Draw a quantizer's staircase and error over the histogram of the values it is used on.
 
-    Parameters
-    ----------
-    quantizer : callable
-        As for :func:`plot_staircase`.
+    ``quantizer`` is a function as for :func:`plot_staircase`.
 
-    Examples
-    --------
     >>> len(plot_quantizer(np.linspace(-1, 1, 100), np.round).axes)
     3
     """
@@ -101,17 +91,10 @@ def plot_quantizer(x, quantizer, label="weight"):
 
 @styled
 def plot_sqnr_by_bits(bit_widths, curves, rule=True):
-    """Draw SQNR against bit width, with the line of 6.02 dB a bit to compare slopes with.
+    """Draw SQNR in dB, by name, against bit width.
 
-    Parameters
-    ----------
-    curves : dict of str to sequence of float
-        SQNR in dB for each bit width, by name.
-    rule : bool
-        Whether to draw 6.02 dB a bit, through 0 dB at 0 bits.
+    ``rule`` adds the line of 6.02 dB a bit, through 0 dB at 0 bits, to compare slopes with.
 
-    Examples
-    --------
     >>> figure = plot_sqnr_by_bits([2, 3], {"uniform": [12.0, 18.1]})
     """
     figure, axes = new_figure(6.4, 4.0)
@@ -133,13 +116,9 @@ def plot_sqnr_by_bits(bit_widths, curves, rule=True):
 def plot_clipping(clips, rounding, clipping, clip=None, unit="standard deviations"):
     """Draw the two parts of the error, rounding and clipping, against the clip.
 
-    Parameters
-    ----------
-    rounding, clipping : sequence of float
-        Mean squared error of the values inside and outside the clip, for each clip.
+    They are the mean squared errors of the values inside and outside, for each of ``clips``.
+    ``clip`` is one to mark, ``unit`` the unit of both.
 
-    Examples
-    --------
     >>> figure = plot_clipping([1, 2], [0.1, 0.2], [0.3, 0.1], clip=2)
     """
     figure, axes = new_figure(6.0, 3.8)
@@ -167,15 +146,9 @@ def _draw_clipping(axes, clips, rounding, clipping, clip):
 def plot_clip_choice(x, clips, rounding, clipping, clip, bit_width, label="weight"):
     """Draw the values with one clip and its levels, above the error that each clip would cost.
 
-    Parameters
-    ----------
-    x : array
-        The values, in standard deviations.
-    clips, rounding, clipping : sequence of float
-        As for :func:`plot_clipping`.
+    ``x`` and the clips are in standard deviations, ``clips``, ``rounding`` and ``clipping`` as for
+    :func:`plot_clipping`; ``bit_width``, 2 or more, is that of symmetric codes.
 
-    Examples
-    --------
     >>> figure = plot_clip_choice([-1, 0, 1], [1, 2], [0.1, 0.2], [0.3, 0.1], 2, bit_width=3)
     """
     figure, (top, bottom) = new_figure(5.4, 5.4, 2, 1)
@@ -201,15 +174,8 @@ def plot_clip_choice(x, clips, rounding, clipping, clip, bit_width, label="weigh
 
 @styled
 def plot_channel_ranges(largest, step, names=("channel", "largest magnitude")):
-    """Draw each channel's largest magnitude beside the one step that the whole tensor gets.
+    """Draw each channel's largest magnitude beside the one ``step`` that the whole tensor gets.
 
-    Parameters
-    ----------
-    largest : sequence of float
-        Largest magnitude of each channel.
-
-    Examples
-    --------
     >>> figure = plot_channel_ranges([1.0, 0.01], 0.14)
     """
     largest = np.sort(np.asarray(largest))[::-1]
@@ -233,14 +199,9 @@ def plot_channel_ranges(largest, step, names=("channel", "largest magnitude")):
 def plot_accuracy_by_bits(bit_widths, curves, baseline=None, ylabel="test accuracy (%)"):
     """Draw accuracy against bit width; several runs of one curve as their mean and spread.
 
-    Parameters
-    ----------
-    curves : dict of str to array
-        Accuracies in percent by name, one for each bit width (NaN where none was measured), or
-        runs × bit widths.
+    ``curves`` has accuracies in percent by name, one for each bit width (NaN where none was
+    measured), or runs × bit widths; ``baseline`` is that in full precision.
 
-    Examples
-    --------
     >>> figure = plot_accuracy_by_bits([2, 3], {"symmetric": [[50, 90], [60, 92]]}, baseline=98)
     """
     figure, axes = new_figure(6.4, 3.8)

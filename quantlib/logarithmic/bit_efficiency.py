@@ -46,14 +46,10 @@ def average_bit_levels(weights):
 
     .. math:: \frac1T \sum_{t=1}^T \log_2 n_t
 
-    with :math:`n_t` the number of distinct values in tensor t (+0 and -0 are one value); every
-    tensor counts the same, however large. ``weights`` is one quantized tensor, or those of a
-    network by name. Nayak et al. 2019 print "average bit-levels" in Tables 1 and 3(c) and do not
-    define them. This definition is the course's.
-
-    Examples
-    --------
-    Four values and two values, 2 bits and 1 bit:
+    with :math:`n_t` the number of distinct values in tensor t (+0 and -0 are one value).
+    ``weights`` is one array or a mapping of names to arrays; every tensor counts the same, however
+    large. Nayak et al. 2019 print "average bit-levels" in Tables 1 and 3(c) and do not define
+    them. This definition is the course's. Four values and two values, 2 bits and 1 bit:
 
     >>> average_bit_levels({"a": [0.0, 1.0, 2.0, 4.0], "b": [-1.0, 1.0, 1.0]})
     1.5
@@ -66,13 +62,9 @@ def range_per_bit(x_hat, bit_width):
 
     .. math:: \frac{1}{b} \log_2 \frac{\max |\hat x|}{\min_{\hat x \neq 0} |\hat x|}
 
-    ``x_hat`` are quantized values (after dequantizing), each of which takes b bits, 1 to 64.
-    Nayak et al. 2019, III.b, ask for a high "range-per-bit coverage" in words only. This
-    definition is the course's.
-
-    Examples
-    --------
-    From 1/4 to 1 are two octaves:
+    with :math:`\hat x` the values after dequantizing and b, 1 to 64, the bits that each takes.
+    Nayak et al. 2019, III.b, ask for a high "range-per-bit coverage" in words only. This definition
+    is the course's. From 1/4 to 1 are two octaves:
 
     >>> range_per_bit([-1.0, 0.0, 0.25, 0.5], bit_width=4)
     0.5
@@ -92,13 +84,9 @@ def density_per_bit(x_hat, bit_width):
     .. math:: \frac{1}{b} \Bigl( -\sum_i p_i \log_2 p_i \Bigr)
 
     with :math:`p_i` the share of the values (or codes) that lie on level i. It is 1 if all
-    :math:`2^b` codes are used equally often, and small if most values share a few levels.
-    Nayak et al. 2019, III.b, ask to preserve the "density-per-bit" in words only. This definition
-    is the course's.
-
-    Examples
-    --------
-    Two levels, used equally often, stored with two bits where one would do:
+    :math:`2^b` codes are used equally often, and small if most values share a few levels. Nayak et
+    al. 2019, III.b, ask to preserve the "density-per-bit" in words only. This definition is the
+    course's. Two levels, used equally often, stored with two bits where one would do:
 
     >>> density_per_bit([-1.0, 1.0, 1.0, -1.0], bit_width=2)
     0.5
@@ -118,33 +106,24 @@ def density_per_bit(x_hat, bit_width):
 def compressed_size(weights, method="gzip", stored_as="float32"):
     """Bytes that the weights take after a general-purpose compressor has seen them.
 
-    The compressor's own header is counted (18 bytes for gzip, about 60 for xz), names and shapes
-    are not.
+    Source: Nayak et al. 2019, IV.d and Table 5, who store quantized weights as floats and compress
+    them with gzip and 7-zip. The compressor's own header counts (18 bytes for gzip, about 60 for
+    xz), names and shapes do not. A thousand values on two levels are one bit each, and a table of
+    two floats:
+
+    >>> x = np.where(np.arange(1000) % 3 == 0, 0.5, -0.5)
+    >>> compressed_size(x, "none"), compressed_size(x, "none", stored_as="packed")
+    (4000, 133)
 
     Parameters
     ----------
     weights : array or mapping of str to array
         One tensor, or the tensors of a network by name; all go into one stream, in order.
     method : {"gzip", "lzma", "none"}
-        gzip at level 9; LZMA (7-zip's algorithm) in an xz container at preset 9; or the bytes as
-        they are.
+        gzip at level 9; LZMA (7-zip's) in an xz container at preset 9; or the bytes as they are.
     stored_as : {"float32", "packed"}
-        "float32": the four bytes of each value, little-endian. "packed": for each tensor a table
-        of its n distinct values in float32 (256 at most), then an index into it of
-        ``ceil(log2 n)`` bits for each value, packed.
-
-    Notes
-    -----
-    Source: Nayak et al. 2019, IV.d and Table 5, who store quantized weights as floats and compress
-    them with gzip and 7-zip.
-
-    Examples
-    --------
-    A thousand values on two levels are one bit each, and a table of two floats:
-
-    >>> x = np.where(np.arange(1000) % 3 == 0, 0.5, -0.5)
-    >>> compressed_size(x, "none"), compressed_size(x, "none", stored_as="packed")
-    (4000, 133)
+        "float32": four bytes a value, little-endian. "packed", for at most 256 distinct values a
+        tensor: a table of those n in float32, then an index of ``ceil(log2 n)`` bits a value.
     """
     check_choice(method, "method", METHODS)
     check_choice(stored_as, "stored_as", STORAGES)

@@ -23,20 +23,14 @@ def group_classes(confusion, n_groups):
     .. math:: P_{ij} = \frac{C_{ij}}{\sum_k C_{ik}}, \qquad
               S = \tfrac12 (P + P^\top), \qquad D = 1 - S
 
-    In the K x K counts ``confusion``, row i, column j is how many images of class i were taken for
-    class j. The distances D are clustered by average linkage, and the tree is cut where it has
-    ``n_groups`` branches. The result is the group of each class, numbered from 0 in the order in
-    which they first occur.
+    ``confusion`` is C, K x K counts: :math:`C_{ij}` images of class i were taken for class j. The
+    distances D are clustered by average linkage, and the tree is cut where it has ``n_groups``
+    branches. The result is each class's group (K, int64), numbered from 0 as they first occur.
 
-    Notes
-    -----
     Source: Nayak et al. 2019, IV.a, group CIFAR-10's classes by "hierarchical clustering" and do
     not say of what; similarity and linkage are the course's choice. Classes that are never
     mistaken for each other all have distance 1: a cut that must join such classes is arbitrary.
-
-    Examples
-    --------
-    Classes 0 and 2 are often mixed up:
+    Here classes 0 and 2 are often mixed up:
 
     >>> group_classes([[6, 0, 4], [0, 9, 1], [5, 0, 5]], n_groups=2).tolist()
     [0, 1, 0]
@@ -58,17 +52,14 @@ def group_classes(confusion, n_groups):
 
 
 def grouped_accuracy(confusion, groups):
-    r"""Share of the images whose predicted class lies in the group of the true one.
+    r"""Share of the images whose predicted class lies in the group of the true one, from 0 to 1.
 
     .. math:: \frac{\sum_{g(i) = g(j)} C_{ij}}{\sum_{ij} C_{ij}}
 
-    ``groups`` has the group of each class, ``confusion`` is as for :func:`group_classes`. The share
-    is never below the accuracy over single classes: joining classes can only forgive mistakes, so
-    compare with the same groups on the unquantized network. Source: Nayak et al. 2019, IV.a and
-    Table 2.
+    C and g are as for :func:`group_classes`. It is never below the accuracy over single classes:
+    joining classes can only forgive mistakes, so compare with the same groups on the unquantized
+    network. Source: Nayak et al. 2019, IV.a and Table 2.
 
-    Examples
-    --------
     >>> grouped_accuracy([[6, 0, 4], [0, 9, 1], [5, 0, 5]], [0, 1, 0])
     0.9666666666666667
     """

@@ -1,7 +1,4 @@
-"""Powers of two: a sign and an exponent, so that a multiplication becomes a shift.
-
-A weight becomes ``sign * 2**exponent``.
-"""
+"""Powers of two: a weight is ``sign * 2**exponent``, so that a multiplication becomes a shift."""
 
 import math
 from dataclasses import dataclass
@@ -34,14 +31,11 @@ THRESHOLDS = ("geometric", "nearest")
 class LogQParams:
     r"""The levels of a power-of-two quantizer: 0 and :math:`\pm 2^k` for a run of exponents k.
 
-    The largest level is one that float64 holds. A code has 2 to 8 bits: one for the sign, the
-    rest for the exponent field. A field of 0 means zero, so at most ``2**(bit_width - 1) - 1``
-    exponents have a code. ``threshold`` says where the boundary between two levels lies, see
-    :func:`power_of_two`.
-
-    Examples
-    --------
-    Three bits hold three exponents, with both signs, and zero:
+    Exponents lie within float64's, -1074 to 1023. A code of ``bit_width`` (2 to 8) bits has one for
+    the sign, the rest for the exponent field. A field of 0 means zero, so at most
+    ``2**(bit_width - 1) - 1`` exponents have a code. ``threshold``, "geometric" or "nearest", says
+    where the boundary between two levels lies, see :func:`power_of_two`. Three bits hold three
+    exponents, with both signs, and zero:
 
     >>> LogQParams(min_exponent=-2, max_exponent=0, bit_width=3).levels.tolist()
     [-1.0, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0]
@@ -100,31 +94,21 @@ def signed_power(x, exponent, is_zero):
 
 
 def power_of_two(x, threshold="geometric"):
-    r"""Round every value to a power of two, keeping its sign.
+    r"""Round every value to a power of two, keeping its sign and dtype.
 
     .. math:: \hat x = \operatorname{sign}(x) \, 2^{\operatorname{round}(\log_2 |x|)}, \qquad
               \hat 0 = 0
 
-    Exponents have no limit but the dtype's: what would become :math:`2^{128}` in float32 becomes
-    :math:`2^{127}`.
+    So by the threshold "geometric": the boundary between :math:`2^k` and :math:`2^{k+1}` is their
+    geometric mean :math:`\sqrt2 \cdot 2^k`, on which no number can lie, since :math:`\sqrt2` is
+    irrational. "nearest" puts the boundary half-way, at :math:`1.5 \cdot 2^k`; a number on it goes
+    to the larger level. Exponents have no limit but the dtype's: what would become :math:`2^{128}`
+    in float32 becomes :math:`2^{127}`.
 
-    Parameters
-    ----------
-    threshold : {"geometric", "nearest"}
-        "geometric" is the formula above: the boundary between :math:`2^k` and :math:`2^{k+1}` is
-        their geometric mean :math:`\sqrt2 \cdot 2^k`. No number can lie on it, since
-        :math:`\sqrt2` is irrational. "nearest" puts the boundary half-way, at
-        :math:`1.5 \cdot 2^k`; a number on it goes to the larger level.
-
-    Notes
-    -----
     Source: Nayak et al. 2019, III.a (3). The text there says "closest power of 2", the formula
     rounds the logarithm; the two differ for :math:`\sqrt2 \cdot 2^k < |x| < 1.5 \cdot 2^k`. Zero,
-    which has no logarithm, stays 0; the paper does not say so.
-
-    Examples
-    --------
-    The number 1.45 is nearer to 1, but its logarithm is nearer to that of 2:
+    which has no logarithm, stays 0; the paper does not say so. The number 1.45 is nearer to 1, but
+    its logarithm is nearer to that of 2:
 
     >>> x = np.array([1.4, 1.45, -1.5, 0.0, -0.3])
     >>> power_of_two(x).tolist(), power_of_two(x, threshold="nearest").tolist()
@@ -143,11 +127,10 @@ def choose_qparams(x, bit_width, threshold="geometric"):
     .. math:: k_{\max} = \operatorname{round}(\log_2 \max|x|), \qquad
               k_{\min} = k_{\max} - (2^{b-1} - 2)
 
-    A tensor that is all zero gets ``max_exponent`` 0. Nayak et al. 2019 leave the exponents
-    unlimited and report "average bit-levels"; codes of a fixed number of bits are the course's.
+    b is 2 to 8, and a tensor of zeros has :math:`k_{\max} = 0`. Nayak et al. 2019 leave the
+    exponents unlimited and report "average bit-levels"; codes with a fixed number of bits are the
+    course's.
 
-    Examples
-    --------
     >>> choose_qparams(np.array([0.3, -1.1]), bit_width=4)
     LogQParams(min_exponent=-6, max_exponent=0, bit_width=4, threshold='geometric')
     """
@@ -180,21 +163,19 @@ def _is_zero(x, qparams):
 
 
 def quantize(x, qparams):
-    r"""Return the code (int32) of every value: the sign on top, the exponent field below.
+    r"""Return the code of every value in int32: the sign on top, the exponent field below.
 
     .. math:: \text{code} = g \cdot 2^{b-1} + f, \qquad
               f = \begin{cases} 0 & |x| < 2^{k_{\min} - 1} \\
               \operatorname{clamp}(\operatorname{round}(\log_2|x|), k_{\min}, k_{\max})
               - k_{\min} + 1 & \text{otherwise} \end{cases}
 
-    with g = 1 for a negative value, and g = 0 where f = 0, so that a negative zero never comes
-    out. Values above the largest level saturate. Between 0 and the smallest level the boundary is
-    half-way, for both thresholds (on it, the larger level is taken): the geometric mean of 0 and
-    any level is 0, so a geometric rule would push every small weight up to the smallest level, and
-    2 bits would have no zero at all.
+    with g = 1 for a negative value, and g = 0 where f = 0: the code of a negative zero,
+    :math:`2^{b-1}`, never comes out. Values above the largest level saturate. Between 0 and the
+    smallest level the boundary is half-way, for both thresholds (on it, the larger level is
+    taken): the geometric mean of 0 and any level is 0, so a geometric rule would push every small
+    weight up to the smallest level, and 2 bits would have no zero at all.
 
-    Examples
-    --------
     >>> qparams = LogQParams(min_exponent=-2, max_exponent=0, bit_width=3)
     >>> quantize(np.array([0.0, 0.1, 0.25, 0.5, 9.0, -1.0]), qparams).tolist()
     [0, 0, 1, 2, 3, 7]
@@ -228,10 +209,8 @@ def _split_codes(codes, qparams):
 def dequantize(codes, qparams):
     r"""Return the level of every code, :math:`(-1)^g \, 2^{k_{\min} + f - 1}`, or 0 where f = 0.
 
-    The result is float32; levels below its smallest number become 0.
+    In float32, of the kind and shape of ``codes``. Levels below the smallest float32 become 0.
 
-    Examples
-    --------
     >>> qparams = LogQParams(min_exponent=-2, max_exponent=0, bit_width=3)
     >>> dequantize(np.array([0, 1, 2, 3, 7]), qparams).tolist()
     [0.0, 0.25, 0.5, 1.0, -1.0]
@@ -244,12 +223,8 @@ def dequantize(codes, qparams):
 
 
 def fake_quantize(x, qparams):
-    """Round every value to its level and stay in floating point: ``dequantize(quantize(x))``.
+    """Round every value to its level: ``dequantize(quantize(x))`` in the dtype of ``x``.
 
-    It takes no less room than ``x``: for that, pack the codes.
-
-    Examples
-    --------
     >>> x = np.array([0.3, -1.1, 0.02])
     >>> fake_quantize(x, choose_qparams(x, bit_width=3)).tolist()
     [0.25, -1.0, 0.0]
@@ -271,25 +246,18 @@ def _check_fits(qparams, xp, dtype):
 
 
 def shift_multiply(a, codes, qparams):
-    r"""Multiply integers by powers of two with shifts and no multiplication.
+    r"""Multiply integers by powers of two with shifts and no multiplication, into int64.
 
     .. math:: y = \lfloor a \cdot (-1)^g 2^k \rfloor, \qquad k = k_{\min} + f - 1
 
     A negative weight negates ``a`` first. Then ``k >= 0`` shifts left by ``k``, which is exact;
-    ``k < 0`` shifts right by ``-k``, which drops the bits that fall out, so it rounds toward
-    minus infinity, as the arithmetic shift of a processor does. A weight of zero gives 0. The
-    weights are ``codes`` as :func:`quantize` gives them, of a shape that broadcasts with ``a``;
-    the products are int64. To keep the bits that right shifts would drop, give ``a`` in a finer
-    unit: shift it left by ``-min_exponent`` beforehand.
+    ``k < 0`` shifts right by ``-k``, which drops the bits that fall out, so it rounds toward minus
+    infinity, as the arithmetic shift of a processor does. To keep those bits, give ``a`` in a finer
+    unit: shift it left by ``-min_exponent`` beforehand. A weight of zero gives 0. ``codes``, as
+    from :func:`quantize`, broadcast with ``a``; products beyond 64 bits and uint64 are refused.
 
-    Notes
-    -----
     Source: Nayak et al. 2019, IV.d, names bit-shifting in place of multiplication; how it rounds is
-    the course's statement.
-
-    Examples
-    --------
-    Thirteen times 4, 1, 1/2 and -1/2:
+    the course's statement. Thirteen times 4, 1, 1/2 and -1/2:
 
     >>> qparams = LogQParams(min_exponent=-1, max_exponent=2, bit_width=4)
     >>> codes = quantize(np.array([4.0, 1.0, 0.5, -0.5]), qparams)

@@ -1,6 +1,7 @@
 """Chapter 1: a real number as an integer code, a scale and a zero point.
 
 * :mod:`quantlib.uniform.affine`: parameters, codes and back;
+* :mod:`quantlib.uniform.nayak`: two schemes as the paper prints them;
 * :mod:`quantlib.uniform.clipping`: what a narrower range costs and gains.
 """
 
@@ -15,11 +16,10 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "choose_qparams",
             "dequantize",
             "fake_quantize",
-            "nayak_asymmetric",
-            "nayak_symmetric",
             "qparams_from_range",
             "quant_range",
             "quantize",
         ],
+        "nayak": ["nayak_asymmetric", "nayak_symmetric"],
     },
 )

@@ -23,8 +23,6 @@ __all__ = [
     "choose_qparams",
     "dequantize",
     "fake_quantize",
-    "nayak_asymmetric",
-    "nayak_symmetric",
     "qparams_from_range",
     "quant_range",
     "quantize",
@@ -32,13 +30,12 @@ __all__ = [
 
 
 def quant_range(bit_width, signed=True, narrow_range=False):
-    """Smallest and largest code of a bit width, 1 to 16 bits.
+    """Smallest and largest code of ``bit_width`` bits, 1 to 16.
 
     Signed codes go from :math:`-2^{b-1}` to :math:`2^{b-1}-1`, unsigned ones from 0 to
-    :math:`2^b-1`. A narrow range leaves out the smallest code, so that signed codes are symmetric.
+    :math:`2^b-1`. A narrow range (from 2 bits on) leaves out the smallest code, so that signed
+    codes are symmetric.
 
-    Examples
-    --------
     >>> quant_range(8), quant_range(8, signed=False), quant_range(8, narrow_range=True)
     ((-128, 127), (0, 255), (-127, 127))
     """
@@ -51,10 +48,19 @@ def quant_range(bit_width, signed=True, narrow_range=False):
 class QParams:
     """What is needed to go from real numbers to integer codes and back.
 
-    ``scale`` is the width of a step in the unit of the data, ``zero_point`` the code that stands
-    for 0: one number for the whole tensor (``axis=None``), or one for each index along ``axis``.
-    ``bit_width``, ``signed`` and ``narrow_range`` say which codes there are (:func:`quant_range`).
-    The range contains 0, so that 0 is exact. Source: Chenna, equations (1) and (2).
+    Source: Chenna, equations (1) and (2). Their range contains 0, so that 0 is exact.
+
+    Attributes
+    ----------
+    scale : float or 1-D numpy.ndarray
+        Width of a step, in the unit of the data; positive. One number for the whole tensor
+        (``axis=None``), or one for each index along ``axis``.
+    zero_point : int or 1-D numpy.ndarray
+        The code that stands for 0, of the shape of ``scale``.
+    bit_width : int
+        Bits a code, 1 to 16.
+    narrow_range : bool
+        Whether the smallest code is left out.
 
     Examples
     --------
@@ -119,23 +125,23 @@ def qparams_from_range(
     Symmetric, :math:`z = 0` and :math:`s = \max(|x_{\min}|, |x_{\max}|) / q_{\max}`; symmetric
     unsigned codes, for data that is never negative, begin at :math:`z = q_{\min}`. The range is
     first widened to contain 0: only then is 0 one of the codes and exact. A range of width 0 gets
-    scale 1; a scale too small for ``dtype`` the smallest normal one.
+    scale 1.
+
+    Source: Chenna, equations (3) and (4). He writes :math:`z = \mathrm{round}(q_{\max} -
+    x_{\max}/s)`, which is the same number before rounding. For symmetric codes without narrow
+    range torch.ao divides by :math:`(q_{\max} - q_{\min})/2`, 127.5 at 8 bits, and clips the
+    largest value; here the largest value always has a code.
 
     Parameters
     ----------
     low, high : float or 1-D array
         The range; arrays with one entry for each index along ``axis``.
+    bit_width : int
+        1 to 16; symmetric signed codes need 2 or more.
     narrow_range : bool or None
         Whether to leave out the smallest code; None means yes for symmetric signed codes.
-    dtype : str
-        Precision to which the scale is rounded, ``"float32"`` or ``"float64"``.
-
-    Notes
-    -----
-    Source: Chenna, equations (3) and (4). He writes :math:`z = \mathrm{round}(q_{\max} -
-    x_{\max}/s)`, which is the same number before rounding. For symmetric codes without narrow
-    range torch.ao divides by :math:`(q_{\max} - q_{\min})/2`, 127.5 at 8 bits, and clips the
-    largest value; here the largest value always has a code.
+    dtype : {"float32", "float64"}
+        Precision to which the scale is rounded; one too small for it becomes the smallest normal.
 
     Examples
     --------
@@ -185,11 +191,10 @@ def choose_qparams(x, bit_width=8, *, symmetric=True, signed=True, narrow_range=
     r"""Scale and zero point for a tensor, from its smallest and largest value.
 
     :func:`qparams_from_range` with :math:`x_{\min} = \min x` and :math:`x_{\max} = \max x`, of the
-    whole tensor, or of each index along ``axis`` (0 for the output channels of a convolution).
-    Source: Chenna, (3), (4) and section 3.1; Nayak, III.a (2) for the symmetric scale.
+    whole NumPy array or torch tensor (``axis=None``) or of each index along ``axis``: 0 for the
+    output channels of a convolution's weights. Source: Chenna, equations (3) and (4) and section
+    3.1; Nayak, III.a (2) for the symmetric scale.
 
-    Examples
-    --------
     >>> choose_qparams(np.array([-1.0, 0.0, 0.5]), bit_width=2).scale
     1.0
     """
@@ -214,15 +219,13 @@ def choose_qparams(x, bit_width=8, *, symmetric=True, signed=True, narrow_range=
 
 
 def quantize(x, qparams):
-    r"""Integer codes (int32) of real numbers, for NumPy arrays or torch tensors of any shape.
+    r"""Integer codes of real numbers, in int32, of the kind (NumPy or torch) and shape of ``x``.
 
     .. math:: x_q = \mathrm{clamp}(\mathrm{round}(x / s) + z,\ q_{\min},\ q_{\max})
 
     Ties round to the even integer, and the zero point is added after rounding.
     :func:`quantlib.packed.tensor.pack` stores the codes in ``bit_width`` bits each.
 
-    Notes
-    -----
     Source: Chenna, equation (1); the clamp is not printed there, but a code must exist.
     The quotient is ``x`` times the reciprocal of the scale in float32 (float64 for float64
     data), as in ``torch.fake_quantize_per_tensor_affine``, with which codes agree to the bit. A
@@ -230,8 +233,6 @@ def quantize(x, qparams):
     ``torch.quantize_per_tensor`` adds the zero point before rounding: with an odd zero point,
     ties go the other way.
 
-    Examples
-    --------
     >>> quantize(np.array([-1.0, 0.25, 0.75, 9.0]), QParams(0.5, 0, bit_width=4)).tolist()
     [-2, 0, 2, 7]
     """
@@ -251,14 +252,10 @@ def quantize(x, qparams):
 
 
 def dequantize(codes, qparams):
-    r"""Real numbers (float32) that integer codes stand for.
+    r"""Real numbers, in float32, that integer codes stand for: :math:`\hat x = s\,(x_q - z)`.
 
-    .. math:: \hat x = s\,(x_q - z)
+    Source: Chenna, equation (2). A code out of the range of ``qparams`` is refused.
 
-    Source: Chenna, equation (2).
-
-    Examples
-    --------
     >>> dequantize(np.array([-2, 0, 7]), QParams(0.5, 0, bit_width=4)).tolist()
     [-1.0, 0.0, 3.5]
     """
@@ -275,16 +272,14 @@ def dequantize(codes, qparams):
 
 
 def fake_quantize(x, qparams):
-    r"""Round real numbers to the values that codes can stand for; the result is still float.
+    r"""Round real numbers to the values that codes can stand for, in the dtype of ``x``.
 
     .. math:: \hat x = s\,(\mathrm{clamp}(\mathrm{round}(x / s) + z,\ q_{\min},\ q_{\max}) - z)
 
-    It saves no memory: it shows what a quantized tensor would compute. Its gradient is that of
-    rounding: zero. Source: Chenna, section 8. Agrees to the bit with
-    ``torch.fake_quantize_per_tensor_affine`` and ``…_per_channel_affine``.
+    Source: Chenna, section 8. It saves no memory: it shows what a quantized tensor would compute.
+    Agrees to the bit with ``torch.fake_quantize_per_tensor_affine`` and ``…_per_channel_affine``.
+    Its gradient is that of rounding: zero.
 
-    Examples
-    --------
     >>> fake_quantize(np.array([-1.0, 0.3, 9.0]), QParams(0.5, 0, bit_width=4)).tolist()
     [-1.0, 0.5, 3.5]
     """
@@ -319,72 +314,3 @@ def _along(values, x, axis, dtype):
             )
         values = values.reshape([-1 if i == axis else 1 for i in range(x.ndim)])
     return xp.asarray(values, dtype=dtype, device=device(x))
-
-
-def nayak_asymmetric(x, bit_width):
-    r"""Return the codes exactly as Nayak, III.a (1) prints them, the scale and the minimum.
-
-    .. math:: x_q = \mathrm{round}\left((x - \min x)\,\frac{2^n - 1}{\max x - \min x}\right)
-
-    They decode with ``scale * codes + minimum``. The offset is the float ``minimum``, not an
-    integer zero point. So 0 is in general not among the values: zero padding, ReLU's zeros and
-    pruned weights come back as something else. :func:`quantize` is the scheme in which 0 is exact.
-
-    Raises
-    ------
-    ValueError
-        If ``x`` is constant: the printed formula then divides by zero.
-
-    Examples
-    --------
-    >>> codes, scale, minimum = nayak_asymmetric(np.array([-1.0, 0.0, 1.0]), 2)
-    >>> codes.tolist(), round(scale * float(codes[1]) + minimum, 3)
-    ([0, 2, 3], 0.333)
-    """
-    bit_width = check_bit_width(bit_width, 1, 16)
-    x = detached(as_float_array(x, "x"))
-    xp = array_namespace(x)
-    low, high = float(xp.min(x)), float(xp.max(x))
-    if low == high:
-        raise ValueError(f"x must have two different values, got only {low}")
-    factor, scale = _factor_and_scale(2**bit_width - 1, high - low)
-    codes = xp.round((xp.astype(x, xp.float64) - low) * factor)
-    return xp.astype(codes, xp.int32), scale, low
-
-
-def nayak_symmetric(x, bit_width):
-    r"""Return the codes exactly as Nayak, III.a (2) prints them, and the scale.
-
-    .. math:: x_q = \mathrm{round}\left(x\,\frac{2^{n-1} - 1}{\max |x|}\right)
-
-    They decode with ``scale * codes``, and are those of :func:`quantize` with ``symmetric=True``
-    and the narrow range.
-
-    Raises
-    ------
-    ValueError
-        If ``x`` is all zero: the printed formula then divides by zero.
-
-    Examples
-    --------
-    >>> codes, scale = nayak_symmetric(np.array([-1.0, 0.2, 0.5]), 3)
-    >>> codes.tolist(), round(scale, 4)
-    ([-3, 1, 2], 0.3333)
-    """
-    bit_width = check_bit_width(bit_width, 2, 16)
-    x = detached(as_float_array(x, "x"))
-    xp = array_namespace(x)
-    largest = float(xp.max(xp.abs(x)))
-    if largest == 0.0:
-        raise ValueError("x must have a value that is not 0, got all zero")
-    factor, scale = _factor_and_scale(2 ** (bit_width - 1) - 1, largest)
-    codes = xp.round(xp.astype(x, xp.float64) * factor)
-    return xp.astype(codes, xp.int32), scale
-
-
-def _factor_and_scale(n_steps, width):
-    """Return ``n_steps / width`` and ``width / n_steps``, refused where one is 0 or infinite."""
-    factor, scale = n_steps / width, width / n_steps
-    if not (0 < factor < np.inf and 0 < scale < np.inf):
-        raise ValueError(f"x must have a range that float64 can divide by, got {width}")
-    return factor, scale

@@ -17,11 +17,9 @@ def split_error(x, clip, bit_width):
     .. math:: D = \frac1n \sum_{|x_i| \le c} (x_i - \hat x_i)^2
                 + \frac1n \sum_{|x_i| > c} (x_i - \hat x_i)^2
 
-    ``clip`` is c, the largest magnitude that gets a code of its own, in the unit of ``x``. The two
-    sums are in that unit squared; together they are the mean squared error.
+    ``clip`` is c, the largest magnitude that has a code of its own, in the unit of ``x``. The two
+    sums are in that unit squared; codes have 2 to 16 bits.
 
-    Examples
-    --------
     >>> rounding, clipping = split_error([0.25, 1.0, 3.0], clip=1.0, bit_width=2)
     >>> print(round(rounding, 4), round(clipping, 4))
     0.0208 1.3333
@@ -49,12 +47,10 @@ def gaussian_mse(clip, bit_width):
 
     .. math:: D(c) = \sum_i \int_{\text{cell } i} (x - l_i)^2 \varphi(x)\, dx
 
-    in units of the variance; ``clip`` is c, in standard deviations. Each cell's integral is exact,
-    by the normal distribution's partial moments; the error of the clipped tails is in the two
-    outer cells.
+    in units of the variance; c is in standard deviations, b from 2 to 16. Each cell's integral is
+    exact, by the normal distribution's partial moments; the error of the clipped tails is in the
+    two outer cells.
 
-    Examples
-    --------
     >>> print(round(gaussian_mse(1.2240, 2), 4))  # three levels: the least possible
     0.1902
     """
@@ -75,15 +71,10 @@ def gaussian_mse(clip, bit_width):
 
 
 def gaussian_optimal_clip(bit_width):
-    r"""Clip, in standard deviations, with the least mean squared error for a normal.
+    r"""Clip, in standard deviations, with the least :func:`gaussian_mse`: :math:`\arg\min_c D(c)`.
 
-    .. math:: c^* = \arg\min_c D(c)
+    A larger clip makes every step coarser, a smaller one cuts off more of the tails.
 
-    with :math:`D` from :func:`gaussian_mse`: a larger clip makes every step coarser, a smaller one
-    cuts off more of the tails.
-
-    Examples
-    --------
     >>> print([round(gaussian_optimal_clip(b), 2) for b in (2, 4, 8)])
     [1.22, 2.47, 3.92]
     """

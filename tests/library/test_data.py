@@ -372,6 +372,7 @@ def real_folder(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_checksums_are_those_of_the_published_files(real_folder):
     for name in ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"):
         digest = hashlib.md5((real_folder / "mnist" / name).read_bytes()).hexdigest()

@@ -16,6 +16,9 @@ from quantgrader.cases import compare
 from quantgrader.release import authoring
 from quantgrader.sandbox import collector
 
+# Some seconds for each exercise, and more with each.
+pytestmark = pytest.mark.slow
+
 ASSIGNMENTS = harness.load_assignments()
 BANK = harness.load_bank()
 EXERCISES = [(name, e.function) for name, a in ASSIGNMENTS.items() for e in a.exercises]

@@ -16,7 +16,7 @@ from quantgrader.cases import compare
 from quantgrader.release import authoring
 from quantgrader.sandbox import collector
 
-# Some seconds for each exercise, and more with each.
+# Some 20 s of one core for each exercise.
 pytestmark = pytest.mark.slow
 
 ASSIGNMENTS = harness.load_assignments()

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parent.parent
 
 # A pytest plugin, loaded before any test is imported: the clock is moved by as many seconds.
@@ -52,6 +54,7 @@ def collected_twice(suite, root, folder):
     return [[line for line in output.splitlines() if "::" in line] for output in outputs]
 
 
+@pytest.mark.slow
 def test_the_ids_depend_on_nothing_but_the_code(tmp_path):
     first, second = collected_twice(ROOT / "tests", ROOT, tmp_path)
     assert len(first) > 1000

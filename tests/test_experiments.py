@@ -7,6 +7,8 @@ import pytest
 from experiments import accuracy
 from quantlib import training
 
+pytestmark = pytest.mark.slow
+
 SHORT = ["--data", "digits", "--epochs", "2", "--batch-size", "16", "--seeds", "0", "1"]
 SHORT += ["--train-images", "512"]
 

@@ -36,6 +36,7 @@ def graded_cells(notebook):
     return {c.metadata.nbgrader.grade_id: c for c in notebook.cells if "nbgrader" in c.metadata}
 
 
+@pytest.mark.slow
 def test_exercises_are_what_the_release_makes_of_the_solutions(tmp_path):
     assert release(tmp_path / "exercises") == sorted(ASSIGNMENTS)
 
@@ -155,6 +156,7 @@ else:
 """
 
 
+@pytest.mark.slow
 @on_each_assignment
 def test_solution_gets_all_points_in_time_and_memory(name, tmp_path):
     notebook = read_notebook(ASSIGNMENTS[name].path)

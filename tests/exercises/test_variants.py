@@ -16,6 +16,9 @@ from quantgrader.release import authoring
 from quantgrader.sandbox import collector
 from tests.variants import harness
 
+# Some 20 s of one core for each exercise.
+pytestmark = pytest.mark.slow
+
 ASSIGNMENTS = harness.load_assignments()
 BANK = harness.load_bank()
 EXERCISES = [(name, e.function) for name, a in ASSIGNMENTS.items() for e in a.exercises]

@@ -12,6 +12,8 @@ from tests.grader.sandbox_support import require_sandbox
 from tests.variants import harness
 from tools import course
 
+pytestmark = pytest.mark.slow
+
 ASSIGNMENTS = harness.load_assignments()
 STUDENTS = ("solution", "untouched", "half")
 SUCCESS = "Success! Your notebook passes all the tests."

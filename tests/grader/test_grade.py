@@ -27,6 +27,8 @@ from quantgrader.workers import LocalWorkers, WorkerDied
 from tests.grader import grading_support as small
 from tests.grader.sandbox_support import require_sandbox
 
+pytestmark = pytest.mark.slow
+
 REVIEW = {"double-test": None, "mean-test": None, "why": None}
 
 

@@ -23,6 +23,8 @@ from tests.grader.hostile.school import Attacked
 from tests.grader.hostile.surroundings import Surroundings
 from tests.grader.sandbox_support import LIMITS, require_sandbox
 
+pytestmark = pytest.mark.slow
+
 BANK = {
     "marks": marks.ATTACKS,
     "results": results.ATTACKS,

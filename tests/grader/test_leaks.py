@@ -19,6 +19,8 @@ from tests.grader.grading_support import fingerprints
 from tests.variants import harness
 from tools import course
 
+pytestmark = pytest.mark.slow
+
 ASSIGNMENTS = harness.load_assignments()
 TEXT = (".html", ".ipynb", ".js", ".json", ".md", ".py", ".rst", ".txt", ".xml")
 

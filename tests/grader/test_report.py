@@ -24,6 +24,8 @@ from tests.grader import grading_support as small
 from tests.grader.grading_support import check_page
 from tests.grader.sandbox_support import require_sandbox
 
+pytestmark = pytest.mark.slow
+
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 GOOD = {"double": small.DOUBLE, "mean": small.MEAN}
 

@@ -19,6 +19,8 @@ from quantgrader.sandbox.provisioner import kernel_spec
 from quantgrader.sandbox.runner import Job, Outcome, Runner, imports_of
 from tests.grader.sandbox_support import LIMITS, job, printed, require_sandbox
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def runner():

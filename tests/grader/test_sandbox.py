@@ -15,6 +15,8 @@ from quantgrader.sandbox import confine, walls
 from quantgrader.sandbox.runner import Runner
 from tests.grader.sandbox_support import LIMITS, job, printed, require_sandbox
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 HONEST = "def answer():\n    return 42"
 

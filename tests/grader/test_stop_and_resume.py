@@ -14,6 +14,8 @@ from quantgrader.course.journal import Journal
 from tests.grader import grading_support as small
 from tests.grader.sandbox_support import require_sandbox
 
+pytestmark = pytest.mark.slow
+
 KILLS = 20
 GOOD = {"double": small.DOUBLE, "mean": small.MEAN, "why": "Because it is."}
 WAITS = "import time\ntime.sleep(0.6)"

@@ -82,12 +82,14 @@ print(json.dumps(len(compiled.buffer)))
 """
 
 
+@pytest.mark.slow
 def test_what_one_process_compiled_the_next_one_does_not(tmp_path):
     environment = {"NUMBA_CACHE_DIR": str(tmp_path)}
     assert in_a_new_process(COMPILED, **environment) > 0
     assert in_a_new_process(COMPILED, **environment) == 0
 
 
+@pytest.mark.slow
 def test_correct_on_a_processor_without_vector_popcount(tmp_path):
     environment = {
         "NUMBA_CACHE_DIR": str(tmp_path),

@@ -133,6 +133,7 @@ def test_loss_falls(optimizer):
     assert history.test_accuracy[1] == training.evaluate(model, DIGITS)
 
 
+@pytest.mark.slow
 def test_the_recipe_reaches_its_aim_from_scratch(tmp_path, own_threads):
     training.main(["digits_cnn", "--seeds", "4", "--output", str(tmp_path)])
     record = json.loads((tmp_path / "digits_cnn_seed4.json").read_text())

@@ -229,6 +229,7 @@ def test_some_layers_only_and_the_cheapest_within_a_loss(capsys):
     assert result.within(-1.0) is None
 
 
+@pytest.mark.slow
 def test_a_dask_cluster_of_two_workers_finds_the_same_curve(tmp_path):
     distributed = pytest.importorskip("distributed")
 

@@ -15,6 +15,8 @@ from docutils import nodes
 from docutils.utils import new_document
 from playwright.sync_api import expect
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 HTML = ROOT / "_build" / "html"
 WAYS = ["root", "sub-path", "folder"]

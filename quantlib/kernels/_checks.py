@@ -5,13 +5,17 @@ import math
 
 import numpy as np
 
+from quantlib._validation import check_integer
+
 __all__ = [
     "aligned_empty",
     "as_real",
     "as_whole",
     "check_bounds",
+    "check_groups",
     "check_instance",
     "check_out",
+    "check_pair",
     "convolved_size",
 ]
 
@@ -73,13 +77,37 @@ def check_out(out, shape, dtype):
     return out
 
 
-def convolved_size(size, kernel_size, stride, padding):
-    """Return height and width of the result of a convolution."""
+def check_pair(value, name, low):
+    """Return height and width of ``value``, a pair or one whole number for both."""
+    if not isinstance(value, (tuple, list)):
+        value = check_integer(value, name, low, 2**15)
+        return value, value
+    if len(value) != 2:
+        raise ValueError(f"{name} must be one whole number or a pair, got {value}")
+    return check_integer(value[0], name, low, 2**15), check_integer(value[1], name, low, 2**15)
+
+
+def check_groups(groups, channels, w_channels, n_filters):
+    """Return ``groups``; raise unless channels and filters can be split so."""
+    groups = check_integer(groups, "groups", 1, 2**31)
+    if w_channels * groups != channels:
+        of = f" x {groups} groups" if groups > 1 else ""
+        raise ValueError(
+            f"x and w must have the same channels, got {channels} and {w_channels}{of}"
+        )
+    if n_filters % groups:
+        raise ValueError(f"groups must divide the {n_filters} filters, got {groups}")
+    return groups
+
+
+def convolved_size(size, kernel_size, stride, padding, dilation=(1, 1)):
+    """Return height and width of the result of a convolution, all arguments being such pairs."""
     (height, width), (down, across) = size, kernel_size
-    height, width = height + 2 * padding - down, width + 2 * padding - across
+    height += 2 * padding[0] - dilation[0] * (down - 1) - 1
+    width += 2 * padding[1] - dilation[1] * (across - 1) - 1
     if height < 0 or width < 0:
         raise ValueError(
-            f"w must not be larger than the padded image, got {kernel_size} "
-            f"on {size} with padding {padding}"
+            f"w must not be larger than the padded image, got {tuple(kernel_size)} "
+            f"on {tuple(size)} with padding {padding} and dilation {dilation}"
         )
-    return height // stride + 1, width // stride + 1
+    return height // stride[0] + 1, width // stride[1] + 1

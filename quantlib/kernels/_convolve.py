@@ -7,16 +7,27 @@ of the first operand; with channels first they are its panels, so that either wa
 out in the order they are wanted in.
 """
 
+from typing import NamedTuple
+
 import numba
 import numpy as np
 from numba import prange, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from quantlib.kernels._compile import compiled
+from quantlib.kernels._compile import both, compiled
 from quantlib.kernels._ir import I32, I64, Pointers, splat, vector, zeros
-from quantlib.kernels._popcount import LANES, ONE_PASS, SIGNS, as_scales, block, subtracted
+from quantlib.kernels._popcount import (
+    LANES,
+    ONE_PASS,
+    SIGNS,
+    Rectangle,
+    as_scales,
+    block,
+    subtracted,
+)
 from quantlib.kernels._threads import run
+from quantlib.kernels._windows import Image, Window, run_pixels, run_starts
 
 __all__ = ["convolve", "scale_map"]
 
@@ -25,25 +36,72 @@ TASK_PIXELS, TASK_FILTERS = 64, 128
 
 STEP = 8  # words that are copied at once
 
+NO_INSIDE = np.zeros(0, np.int32)
+
+
+class Sizes(NamedTuple):
+    """Of a whole convolution."""
+
+    pixel_words: int
+    width: int  # of the result
+    pixels: int  # of an image of the result
+    n_filters: int
+    base: int
+    scaled: int
+
+
+class Layout(NamedTuple):
+    """How patches lie in the padded images: each is some runs of words."""
+
+    row_words: int  # of a padded row, with the empty pixel before it
+    image_words: int
+    n_runs: int
+    run_words: int
+    n_words: int  # of a patch
+    down: int  # words from a patch to the one below
+    across: int  # and to the next one
+
+
+class Part(NamedTuple):
+    """Patches that are copied: neighbours in a row of the sizes."""
+
+    n_patches: int
+    n_runs: int
+    source: int  # where the first run of the first patch starts
+    across: int
+    run_words: int
+    place: int  # where they go, one behind the other
+
 
 @compiled
-def _running_rows(x, sizes, padding, pixel_words):
+def _layout(image, window, pixel_words):
+    """Return the numbers of a :class:`Layout`, which a loop on threads must make itself."""
+    row_words = (image.width + 2 * image.left + 1) * pixel_words
+    run_words = run_pixels(window) * pixel_words
+    n_words = window.height * window.width * pixel_words
+    return (
+        row_words, (image.height + 2 * image.above) * row_words, n_words // run_words, run_words,
+        n_words, window.stride_down * row_words, window.stride_across * pixel_words,
+    )  # fmt: skip
+
+
+@compiled
+def _running_rows(x, image, pixel_words):
     """Return the padded images, each row as running XORs behind one empty pixel.
 
     Outside an image all bits are 0, which is +1.
     """
-    n_images, height, width = sizes
-    n_words, row_words = width * pixel_words, (width + 2 * padding + 1) * pixel_words
-    rows = np.zeros(n_images * (height + 2 * padding) * row_words + STEP, np.uint32)
+    n_images, height, width, above, left = image
+    n_words, row_words = width * pixel_words, (width + 2 * left + 1) * pixel_words
+    rows = np.zeros(n_images * (height + 2 * above) * row_words + STEP, np.uint32)
     for row in range(n_images * height):
-        place = (row + (2 * (row // height) + 1) * padding) * row_words
-        place += (1 + padding) * pixel_words
+        place = (row + (2 * (row // height) + 1) * above) * row_words + (1 + left) * pixel_words
         source, target = x[row * n_words : (row + 1) * n_words], rows[place : place + n_words]
         total = np.uint32(0)
         for word in range(n_words):
             total ^= source[word]
             target[word] = total
-        rows[place + n_words : place + n_words + padding * pixel_words] = total
+        rows[place + n_words : place + n_words + left * pixel_words] = total
     return rows
 
 
@@ -57,33 +115,34 @@ def _times(builder, count):
 
 
 @intrinsic
-def _copy_patches(typing_context, rows, patches, numbers):
+def _copy_patches(typing_context, rows, patches, starts, part):
     """Copy patches as running XORs, eight words at once, and up to seven more than asked for.
 
-    ``numbers``: how many patches, and how many rows each has; where the first one's first row
-    starts, how far the next row and the next patch are; how many words a row has; where they go in
-    ``patches``, one behind the other.
+    ``starts``: where the runs of a patch start; ``part``: a :class:`Part`.
     """
 
     def emit(context, builder, signature, args):
         at = Pointers(context, builder, signature, args)
-        n_patches, n_rows, source, down, across, count, place = cgutils.unpack_tuple(
-            builder, args[2]
-        )
-        kind = vector(I32, STEP)
+        part = Part(*cgutils.unpack_tuple(builder, args[3]))
+        kind, count = vector(I32, STEP), part.run_words
         steps = builder.lshr(builder.add(count, I64(STEP - 1)), I64(3))
-        first, target = at.element(0, source), at.element(1, place)
-        size = builder.mul(n_rows, count)
+        first, target = at.element(0, part.source), at.element(1, part.place)
+        size = builder.mul(part.n_runs, count)
 
-        def copy_all(n_rows, steps):
+        def start_of(run_):
+            return at.load(at.element(2, run_), I64)
+
+        def copy_all(n_runs, steps):
             total = cgutils.alloca_once(builder, kind)
-            for patch in _times(builder, n_patches):
+            known = [start_of(I64(i)) for i in range(n_runs)] if isinstance(n_runs, int) else None
+            for patch in _times(builder, part.n_patches):
                 builder.store(zeros(kind), total)
-                start = at.ahead(first, builder.mul(patch, across), 4)
+                start = at.ahead(first, builder.mul(patch, part.across), 4)
                 end = at.ahead(target, builder.mul(patch, size), 4)
-                for row in _times(builder, n_rows):
-                    read = at.ahead(start, builder.mul(row, down), 4)
-                    write = at.ahead(end, builder.mul(row, count), 4)
+                for run_ in _times(builder, n_runs):
+                    from_ = known[run_.constant] if known else start_of(run_)
+                    read = at.ahead(start, from_, 4)
+                    write = at.ahead(end, builder.mul(run_, count), 4)
                     before = splat(builder, at.load(at.ahead(read, -1, 4), I32), STEP)
                     change = builder.xor(builder.load(total), before)
                     for step in _times(builder, steps):
@@ -93,27 +152,27 @@ def _copy_patches(typing_context, rows, patches, numbers):
                     builder.store(builder.xor(change, splat(builder, last, STEP)), total)
 
         small = builder.and_(
-            builder.icmp_signed("==", n_rows, I64(3)), builder.icmp_signed("==", steps, I64(1))
+            builder.icmp_signed("==", part.n_runs, I64(3)), builder.icmp_signed("==", steps, I64(1))
         )
         with builder.if_else(small) as (unrolled, general):
             with unrolled:
                 copy_all(3, 1)
             with general:
-                copy_all(n_rows, steps)
+                copy_all(part.n_runs, steps)
         return context.get_dummy_value()
 
-    return types.void(rows, patches, numbers), emit
+    return types.void(rows, patches, starts, part), emit
 
 
-def _plain_copy_patches(rows, patches, numbers):
-    n_patches, n_rows, source, down, across, count, place = numbers
-    for patch in range(n_patches):
+def _plain_copy_patches(rows, patches, starts, part):
+    place = part.place
+    for patch in range(part.n_patches):
         total = np.uint32(0)
-        for row in range(n_rows):
-            first = source + patch * across + row * down
-            words = rows[first : first + count] ^ rows[first - 1] ^ total
-            patches[place : place + count] = words
-            place, total = place + count, words[-1]
+        for start in starts:
+            first = part.source + patch * part.across + start
+            words = rows[first : first + part.run_words] ^ rows[first - 1] ^ total
+            patches[place : place + part.run_words] = words
+            place, total = place + part.run_words, words[-1]
 
 
 if numba.config.DISABLE_JIT:
@@ -121,150 +180,234 @@ if numba.config.DISABLE_JIT:
 
 
 @compiled
-def _gather_lanes(rows, patches, numbers):
-    """Do the same with patches beside each other, word by word, ``LANES`` together."""
-    n_patches, n_rows, source, down, across, count, first = numbers
-    for patch in range(first, first + n_patches):
-        place = patch // LANES * LANES * n_rows * count + patch % LANES
+def _gather_lanes(rows, patches, starts, part):
+    """Do the same with patches beside each other, word by word, ``LANES`` together.
+
+    ``part.place`` is the number of the first patch.
+    """
+    source, count = part.source, part.run_words
+    for patch in range(part.place, part.place + part.n_patches):
+        place = patch // LANES * LANES * len(starts) * count + patch % LANES
         total = np.uint32(0)
-        for row in range(n_rows):
-            words = rows[source + row * down - 1 : source + row * down + count]
+        for start in starts:
+            words = rows[source + start - 1 : source + start + count]
             change = total ^ words[0]
             for word in range(count):
                 patches[place] = words[word + 1] ^ change
                 place += LANES
             total = words[count] ^ change
-        source += across
+        source += part.across
 
 
 @compiled
-def _next_part(first, done, count, here, window):
-    """Return numbers for those of a block's pixels that follow in the same row of the result."""
-    start, row_words, out_width = here
-    kernel_height, run_words, stride, pixel_words = window
-    y, x = (first + done) // out_width, (first + done) % out_width
-    some = min(out_width - x, count - done)
-    source = start + y * stride * row_words + (x * stride + 1) * pixel_words
-    return some, kernel_height, source, row_words, stride * pixel_words, run_words
+def _next_part(image, pixel, count, place, sizes, layout):
+    """Return those of ``count`` patches from ``pixel`` on that follow in one row of the sizes."""
+    y, x = pixel // sizes.width, pixel % sizes.width
+    source = image * layout.image_words + y * layout.down + x * layout.across
+    return Part(
+        min(sizes.width - x, count), layout.n_runs, source + sizes.pixel_words, layout.across,
+        layout.run_words, place,
+    )  # fmt: skip
 
 
 @compiled
-def _new_patches(window):
+def _new_patches(n_words):
     """Return memory for the patches of a task that starts at a line of the cache."""
-    memory = np.empty(TASK_PIXELS * window[0] * window[1] + 2 * LANES, np.uint32)
+    memory = np.empty(TASK_PIXELS * n_words + 2 * LANES, np.uint32)
     return memory[(-memory.ctypes.data // 4) % LANES :]
 
 
 @compiled
 def _block(task, sizes):
     """Return image, first pixel, first filter, and how many of both, of task number ``task``."""
-    pixels, n_filters = sizes[3], sizes[4]
-    pixel_blocks, filter_blocks = -(-pixels // TASK_PIXELS), -(-n_filters // TASK_FILTERS)
+    pixel_blocks = -(-sizes.pixels // TASK_PIXELS)
+    filter_blocks = -(-sizes.n_filters // TASK_FILTERS)
     image, rest = task // (pixel_blocks * filter_blocks), task % (pixel_blocks * filter_blocks)
     pixel, filter_ = rest // filter_blocks * TASK_PIXELS, rest % filter_blocks * TASK_FILTERS
-    n_pixels, n_rows = min(TASK_PIXELS, pixels - pixel), min(TASK_FILTERS, n_filters - filter_)
-    return image, pixel, filter_, n_pixels, n_rows
+    n_pixels = min(TASK_PIXELS, sizes.pixels - pixel)
+    return image, pixel, filter_, n_pixels, min(TASK_FILTERS, sizes.n_filters - filter_)
 
 
 @compiled
-def _task_last(task, rows, patches, w, out, row_scales, column_scales, sizes, window):
-    """Convolve a block of pixels with a block of filters; channels come last."""
-    image_words, row_words, out_width, pixels, n_filters, base, scaled = sizes
-    image, pixel, filter_, n_pixels, n_rows = _block(task, sizes)
-    here = (image * image_words, row_words, out_width)
-    n_words, done = window[0] * window[1], 0
-    while done < n_pixels:
-        numbers = _next_part(pixel, done, n_pixels, here, window)
-        _copy_patches(rows, patches, (*numbers, done * n_words))
-        done += numbers[0]
-    start = image * pixels + pixel
-    zero = np.int64(0)  # not a literal, of which each would be compiled anew
-    numbers = (
-        zero, filter_ * n_words, start * n_filters + filter_, n_words, n_words * LANES, n_filters,
-        n_words, base, scaled, start, filter_,
+def _taps_inside(n_windows, stride, padding, dilation, size, n_taps):
+    """Return, for each window along an axis, its first tap in the image, and the first behind."""
+    taps = np.empty((n_windows, 2), np.int64)
+    for i in range(n_windows):
+        start = padding - i * stride
+        first = min(max(-(-start // dilation), 0), n_taps)
+        taps[i] = first, min(max(-(-(start + size) // dilation), first), n_taps)
+    return taps
+
+
+@compiled
+def _borders(needed, image, window, sizes):
+    """Return the taps inside for all rows of the result and for all columns; none if not needed."""
+    height, width = (sizes.pixels // sizes.width, sizes.width) if needed else (0, 0)
+    return (
+        _taps_inside(
+            height, window.stride_down, image.above, window.dilation_down, image.height,
+            window.height,
+        ),
+        _taps_inside(
+            width, window.stride_across, image.left, window.dilation_across, image.width,
+            window.width,
+        ),
     )  # fmt: skip
-    block(SIGNS, 1, patches, w, out, ONE_PASS, row_scales, column_scales, numbers, n_pixels, n_rows)
 
 
 @compiled
-def _task_first(task, rows, patches, w, out, row_scales, column_scales, sizes, window):
-    """Do the same where channels come first: filters, read out of their panels, are the rows."""
-    image_words, row_words, out_width, pixels, n_filters, base, scaled = sizes
-    image, pixel, filter_, n_pixels, n_rows = _block(task, sizes)
-    here = (image * image_words, row_words, out_width)
-    n_words, done = window[0] * window[1], 0
+def _zero_outside(out, inside, rectangle, start, steps, down, across, window, sizes):
+    """Take away what +1 outside of the image has added to a rectangle of sums.
+
+    ``inside``: sums of the signs of each filter above and left of (k, l), (height + 1) x
+    (width + 1) x filters. ``rectangle``: first pixel, first filter, and how many of both.
+    ``start``, ``steps``: where they are in ``out``, and from one to the next. ``down``,
+    ``across``: which taps are inside.
+    """
+    pixel, filter_, n_pixels, n_filters = rectangle
+    line = (window.width + 1) * sizes.n_filters
+    total = window.height * line + window.width * sizes.n_filters + filter_
+    y, x = pixel // sizes.width, pixel % sizes.width
+    for p in range(n_pixels):
+        top, bottom, left, right = down[y, 0], down[y, 1], across[x, 0], across[x, 1]
+        if bottom - top < window.height or right - left < window.width:
+            left, right = left * sizes.n_filters + filter_, right * sizes.n_filters + filter_
+            top, bottom = top * line, bottom * line
+            for f in range(n_filters):
+                kept = inside[bottom + right + f] - inside[top + right + f]
+                kept += inside[top + left + f] - inside[bottom + left + f]
+                out[start + p * steps[0] + f * steps[1]] -= inside[total + f] - kept
+        x += 1
+        if x == sizes.width:
+            y, x = y + 1, 0
+
+
+@compiled
+def _scale(out, row_scales, column_scales, scaled, place, n_rows, n_columns):
+    """Turn a rectangle of sums into their products with the scales, as a tile does."""
+    reals = out.view(np.float32)
+    rows_scaled, columns_scaled = scaled & 1, scaled >> 1
+    for r in range(n_rows):
+        scale = row_scales[(place.row + r) * rows_scaled]
+        first = place.c + r * place.c_stride
+        for i in range(n_columns):
+            column = column_scales[(place.column + i) * columns_scaled]
+            reals[first + i] = np.float32(out[first + i]) * (scale * column)
+
+
+@compiled
+def _task_last(
+    task, rows, patches, starts, w, out, inside, row_scales, column_scales, down, across,
+    window, sizes, layout,
+):  # fmt: skip
+    """Convolve a block of pixels with a block of filters; channels come last."""
+    number, pixel, filter_, n_pixels, n_filters = _block(task, sizes)
+    n_words, done = layout.n_words, 0
     while done < n_pixels:
-        numbers = _next_part(pixel, done, n_pixels, here, window)
-        _gather_lanes(rows, patches, (*numbers, done))
-        done += numbers[0]
-    panel = n_words * LANES
-    zero, one = np.int64(0), np.int64(1)  # not literals, of which each would be compiled anew
-    for first in range(0, n_rows, LANES):
-        f = filter_ + first
-        numbers = (
-            f // LANES * panel, zero, (image * n_filters + f) * pixels + pixel, one, panel,
-            pixels, n_words, base, scaled, f, image * pixels + pixel,
+        part = _next_part(number, pixel + done, n_pixels - done, done * n_words, sizes, layout)
+        _copy_patches(rows, patches, starts, part)
+        done += part.n_patches
+    start = number * sizes.pixels + pixel
+    place = Rectangle(
+        0, filter_ * n_words, start * sizes.n_filters + filter_, n_words, n_words * LANES,
+        sizes.n_filters, n_words, sizes.base, 0 if len(inside) else sizes.scaled, start, filter_,
+    )  # fmt: skip
+    block(
+        SIGNS, 1, patches, w, out, ONE_PASS, row_scales, column_scales, place, n_pixels, n_filters
+    )
+    if len(inside):
+        rectangle, steps = (pixel, filter_, n_pixels, n_filters), (sizes.n_filters, 1)
+        _zero_outside(out, inside, rectangle, place.c, steps, down, across, window, sizes)
+        if sizes.scaled:
+            _scale(out, row_scales, column_scales, sizes.scaled, place, n_pixels, n_filters)
+
+
+@compiled
+def _task_first(
+    task, rows, patches, starts, w, out, inside, row_scales, column_scales, down, across,
+    window, sizes, layout,
+):  # fmt: skip
+    """Do the same where channels come first: filters, read out of their panels, are the rows."""
+    number, pixel, filter_, n_pixels, n_filters = _block(task, sizes)
+    n_words, done = layout.n_words, 0
+    while done < n_pixels:
+        part = _next_part(number, pixel + done, n_pixels - done, done, sizes, layout)
+        _gather_lanes(rows, patches, starts, part)
+        done += part.n_patches
+    panel, column = n_words * LANES, number * sizes.pixels + pixel
+    first_out = (number * sizes.n_filters + filter_) * sizes.pixels + pixel
+    scaled = 0 if len(inside) else sizes.scaled
+    for first in range(0, n_filters, LANES):
+        f, n_rows = filter_ + first, min(LANES, n_filters - first)
+        place = Rectangle(
+            f // LANES * panel, 0, first_out + first * sizes.pixels, 1, panel, sizes.pixels,
+            n_words, sizes.base, scaled, f, column,
         )  # fmt: skip
         block(
-            SIGNS, LANES, w, patches, out, ONE_PASS, row_scales, column_scales, numbers,
-            min(LANES, n_rows - first), n_pixels,
+            SIGNS, LANES, w, patches, out, ONE_PASS, row_scales, column_scales, place, n_rows,
+            n_pixels,
+        )  # fmt: skip
+        if len(inside):
+            rectangle, steps = (pixel, f, n_pixels, n_rows), (1, sizes.pixels)
+            _zero_outside(out, inside, rectangle, place.c, steps, down, across, window, sizes)
+            if sizes.scaled:
+                _scale(out, row_scales, column_scales, sizes.scaled, place, n_rows, n_pixels)
+
+
+@both
+def _convolve_last(n_tasks, x, w, out, inside, row_scales, column_scales, image, window, sizes):
+    image, window, sizes = Image(*image), Window(*window), Sizes(*sizes)
+    layout = Layout(*_layout(image, window, sizes.pixel_words))
+    rows = _running_rows(x, image, sizes.pixel_words)
+    starts = run_starts(window, layout.row_words, sizes.pixel_words)
+    down, across = _borders(len(inside) > 0, image, window, sizes)
+    for task in prange(n_tasks):
+        patches = _new_patches(layout.n_words)
+        _task_last(
+            np.int64(task), rows, patches, starts, w, out, inside, row_scales, column_scales,
+            down, across, window, sizes, layout,
         )  # fmt: skip
 
 
-@compiled
-def _convolve_last(n_tasks, x, w, out, row_scales, column_scales, image, sizes, window):
-    rows, patches = _running_rows(x, *image), _new_patches(window)
-    for task in range(n_tasks):
-        _task_last(task, rows, patches, w, out, row_scales, column_scales, sizes, window)
-
-
-@compiled
-def _convolve_first(n_tasks, x, w, out, row_scales, column_scales, image, sizes, window):
-    rows, patches = _running_rows(x, *image), _new_patches(window)
-    for task in range(n_tasks):
-        _task_first(task, rows, patches, w, out, row_scales, column_scales, sizes, window)
-
-
-@compiled(parallel=True)
-def _convolve_last_parallel(n_tasks, x, w, out, row_scales, column_scales, image, sizes, window):
-    rows = _running_rows(x, *image)
+@both
+def _convolve_first(n_tasks, x, w, out, inside, row_scales, column_scales, image, window, sizes):
+    image, window, sizes = Image(*image), Window(*window), Sizes(*sizes)
+    layout = Layout(*_layout(image, window, sizes.pixel_words))
+    rows = _running_rows(x, image, sizes.pixel_words)
+    starts = run_starts(window, layout.row_words, sizes.pixel_words)
+    down, across = _borders(len(inside) > 0, image, window, sizes)
     for task in prange(n_tasks):
-        patches = _new_patches(window)
-        _task_last(np.int64(task), rows, patches, w, out, row_scales, column_scales, sizes, window)
+        patches = _new_patches(layout.n_words)
+        _task_first(
+            np.int64(task), rows, patches, starts, w, out, inside, row_scales, column_scales,
+            down, across, window, sizes, layout,
+        )  # fmt: skip
 
 
-@compiled(parallel=True)
-def _convolve_first_parallel(n_tasks, x, w, out, row_scales, column_scales, image, sizes, window):
-    rows = _running_rows(x, *image)
-    for task in prange(n_tasks):
-        patches = _new_patches(window)
-        _task_first(np.int64(task), rows, patches, w, out, row_scales, column_scales, sizes, window)
-
-
-def convolve(num_threads, x, w, out, scales, image, sizes, window):
+def convolve(
+    num_threads, x, w, out, scales, image, window, size, pixel_words, tap_sums, channels_first
+):
     """Convolve the words of images ``x`` with panels of filters ``w`` into ``out``, all flat.
 
-    ``scales``: for pixels and filters, in the order of the result, either or both None. ``image``:
-    images, their height and width, the padding, and the words of a pixel. ``sizes``: width and
-    pixels of a result; filters; K; whether channels come first. ``window``: height and width of a
-    filter, and the stride.
+    ``scales``: for pixels and filters, in the order of the result, either or both None.
+    ``image``, ``window``: the numbers of an :class:`Image` and a :class:`Window`; named tuples
+    take numba longer to look at. ``size``: channels, filters, and height and width of the sizes.
+    ``tap_sums``: the signs of each filter summed over its channels, filters x height x width, if
+    outside of the image is 0, else None.
     """
-    n_images, height, width, padding, pixel_words = image
-    out_width, pixels, n_filters, length, channels_first = sizes
-    kernel_height, kernel_width, stride = window
-    run_words, row_words = kernel_width * pixel_words, (width + 2 * padding + 1) * pixel_words
-    base = length - 128 * subtracted(kernel_height * run_words)
-    n_tasks = n_images * -(-pixels // TASK_PIXELS) * -(-n_filters // TASK_FILTERS)
+    (height, width), (channels, n_filters, out_height, out_width) = window[:2], size
+    pixels, n_words = out_height * out_width, height * width * pixel_words
+    base = channels * height * width - 128 * subtracted(n_words)
     *scales, scaled = as_scales(scales)
-    if channels_first:  # each is compiled when it is first needed
-        loops = _convolve_first, _convolve_first_parallel
-    else:
-        loops = _convolve_last, _convolve_last_parallel
+    inside = NO_INSIDE
+    if tap_sums is not None:
+        inside = np.zeros((height + 1, width + 1, n_filters), np.int32)
+        inside[1:, 1:] = np.moveaxis(tap_sums, 0, -1).cumsum(0).cumsum(1)
     run(
-        *loops, num_threads, n_tasks,
-        x, w, out, *scales, ((n_images, height, width), padding, pixel_words),
-        ((height + 2 * padding) * row_words, row_words, out_width, pixels, n_filters, base, scaled),
-        (kernel_height, run_words, stride, pixel_words),
+        _convolve_first if channels_first else _convolve_last, num_threads,
+        image[0] * -(-pixels // TASK_PIXELS) * -(-n_filters // TASK_FILTERS), x, w, out,
+        inside.reshape(-1), *scales, image, window,
+        (pixel_words, out_width, pixels, n_filters, base, scaled),
     )  # fmt: skip
 
 
@@ -288,14 +431,13 @@ def _mean_magnitude(x, first, channels, inner, mean):
 
 
 @compiled(reorder=True)
-def scale_map(x, channels, channels_first, size, window, out):
-    """Mean magnitude over channels, then over each window; return the sum of the former.
-
-    ``size``: height and width of an image. ``window``: height, width, stride, padding.
-    """
-    height, width = size
-    kernel_height, kernel_width, stride, padding = window
-    share = np.float32(1) / np.float32(kernel_height * kernel_width)
+def scale_map(x, channels, channels_first, image, window, out):
+    """Mean magnitude over channels, then over each window; return the sum of the former."""
+    image, window = Image(*image), Window(*window)
+    height, width = image.height, image.width
+    reach_down = (window.height - 1) * window.dilation_down + 1
+    reach_across = (window.width - 1) * window.dilation_across + 1
+    share = np.float32(1) / np.float32(window.height * window.width)
     mean = np.empty(height * width, np.float32)
     across = np.zeros((height, out.shape[2]), np.float32)
     check = np.float32(0)
@@ -306,13 +448,16 @@ def scale_map(x, channels, channels_first, size, window, out):
         across[:] = 0
         for y in range(height):
             for j in range(out.shape[2]):
-                left = j * stride - padding
-                for z in range(max(left, 0), min(left + kernel_width, width)):
+                left = j * window.stride_across - image.left
+                first = left if left >= 0 else left % window.dilation_across
+                stop = min(left + reach_across, width)
+                for z in range(first, stop, window.dilation_across):
                     across[y, j] += mean[y * width + z]
         for i in range(out.shape[1]):
-            top = i * stride - padding
+            top = i * window.stride_down - image.above
             out[n, i] = 0
-            for y in range(max(top, 0), min(top + kernel_height, height)):
+            first = top if top >= 0 else top % window.dilation_down
+            for y in range(first, min(top + reach_down, height), window.dilation_down):
                 for j in range(out.shape[2]):
                     out[n, i, j] += across[y, j] * share
     return check

@@ -8,10 +8,22 @@ shorter, LLVM splits them by itself, so the same source is correct on any machin
 from llvmlite import ir
 from numba.core import cgutils
 
-__all__ = ["F32", "I8", "I16", "I32", "I64", "Pointers", "popcount", "splat", "vector", "zeros"]
+__all__ = [
+    "F32",
+    "F64",
+    "I8",
+    "I16",
+    "I32",
+    "I64",
+    "Pointers",
+    "popcount",
+    "splat",
+    "vector",
+    "zeros",
+]
 
 I8, I16, I32, I64 = (ir.IntType(bits) for bits in (8, 16, 32, 64))
-F32 = ir.FloatType()
+F32, F64 = ir.FloatType(), ir.DoubleType()
 
 
 def vector(element, lanes):
@@ -80,4 +92,4 @@ class Pointers:
 
 def _alignment(kind):
     element = getattr(kind, "element", kind)
-    return 4 if element == F32 else element.width // 8
+    return {F32: 4, F64: 8}.get(element) or element.width // 8

@@ -6,18 +6,15 @@ from numba import prange, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from quantlib.kernels._compile import compiled
+from quantlib.kernels._compile import both, compiled
 from quantlib.kernels._ir import F32, I8, I16, I64, Pointers, splat, vector, zeros
 
 __all__ = [
     "BITS",
     "TASK",
     "bit_rows",
-    "bit_rows_parallel",
     "sign_columns",
-    "sign_columns_parallel",
     "sign_rows",
-    "sign_rows_parallel",
     "to_panels",
 ]
 
@@ -107,18 +104,9 @@ def _sign_rows_task(task, x, n_rows, length, words):
     return bad
 
 
-@compiled
+@both
 def sign_rows(n_tasks, x, n_rows, length, words):
     """Pack the signs of the rows of ``x``; return how many tasks met a value not finite."""
-    strange = 0
-    for task in range(n_tasks):
-        strange += _sign_rows_task(task, x, n_rows, length, words)
-    return strange
-
-
-@compiled(parallel=True)
-def sign_rows_parallel(n_tasks, x, n_rows, length, words):
-    """Do what :func:`sign_rows` does on several threads."""
     strange = 0
     for task in prange(n_tasks):
         strange += _sign_rows_task(np.int64(task), x, n_rows, length, words)
@@ -146,18 +134,9 @@ def _sign_columns_task(task, x, length, inner, words):
     return bad.any()
 
 
-@compiled
+@both
 def sign_columns(n_tasks, x, length, inner, words):
     """Pack the signs of ``x`` (outer x length x inner) along its middle axis."""
-    strange = 0
-    for task in range(n_tasks):
-        strange += _sign_columns_task(task, x, length, inner, words)
-    return strange
-
-
-@compiled(parallel=True)
-def sign_columns_parallel(n_tasks, x, length, inner, words):
-    """Do what :func:`sign_columns` does on several threads."""
     strange = 0
     for task in prange(n_tasks):
         strange += _sign_columns_task(np.int64(task), x, length, inner, words)
@@ -180,16 +159,9 @@ def _bit_rows_task(task, x, n_rows, length, bits, words):
                 words[place + whole] = word
 
 
-@compiled
+@both
 def bit_rows(n_tasks, x, n_rows, length, bits, words):
     """Pack chosen ``bits`` of the bytes ``x``, plane by plane in each row."""
-    for task in range(n_tasks):
-        _bit_rows_task(task, x, n_rows, length, bits, words)
-
-
-@compiled(parallel=True)
-def bit_rows_parallel(n_tasks, x, n_rows, length, bits, words):
-    """Do what :func:`bit_rows` does on several threads."""
     for task in prange(n_tasks):
         _bit_rows_task(np.int64(task), x, n_rows, length, bits, words)
 

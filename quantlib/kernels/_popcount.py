@@ -1,9 +1,11 @@
 """Popcount products of whole matrices: the result is cut into tasks, and tasks into tiles."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import prange
 
-from quantlib.kernels._compile import compiled
+from quantlib.kernels._compile import both, compiled
 from quantlib.kernels._threads import run
 from quantlib.kernels._tile import (
     LANES,
@@ -12,6 +14,8 @@ from quantlib.kernels._tile import (
     ROWS,
     SIGNS,
     TERNARY,
+    Kind,
+    Rectangle,
     subtracted,
     tile,
 )
@@ -23,6 +27,7 @@ __all__ = [
     "SIGNS",
     "SPARE",
     "TERNARY",
+    "Rectangle",
     "as_scales",
     "block",
     "multiply",
@@ -43,38 +48,50 @@ SPARE = PANELS * LANES
 NO_SCALES = np.ones(SPARE, np.float32)
 
 
+class Sizes(NamedTuple):
+    """Of a whole product."""
+
+    m: int  # rows and columns of the result
+    n: int
+    a_runs: int  # runs (planes) of a row of a, and of b
+    b_runs: int
+    n_words: int  # of a run
+    base: int
+    scaled: int
+    task_columns: int
+
+
 @compiled
-def block(product, a_step, a, b, c, passes, row_scales, column_scales, numbers, n_rows, n_columns):
+def block(product, a_step, a, b, c, passes, row_scales, column_scales, place, n_rows, n_columns):
     """Compute a rectangle of results, tile by tile; the last panel is cut to ``n_columns``.
 
-    The other arguments are those of :func:`tile` for the rectangle's first tile.
+    The other arguments are those of :func:`tile` for the whole rectangle.
     """
-    a_start, b_start, c_start, a_stride, b_stride, c_stride = numbers[:6]
-    fixed, first_row, first_column = numbers[6:9], numbers[9], numbers[10]
+    n_words, base, scaled = place.n_words, place.base, place.scaled
     edge = np.empty(ROWS * PANELS * LANES, np.int32) if n_columns % LANES else c
     column = 0
     while column < n_columns:
         panels = PANELS if n_columns - column > LANES else 1
         width = min(panels * LANES, n_columns - column)
-        b_at = b_start + column // LANES * b_stride
+        whole = width == panels * LANES
+        b_at = place.b + column // LANES * place.b_stride
         row = 0
         while row < n_rows:
             rows = ROWS if n_rows - row >= ROWS else 1
-            a_at, place = a_start + row * a_stride, c_start + row * c_stride + column
-            rest = (*fixed, first_row + row, first_column + column)
-            if width == panels * LANES:
-                tile(
-                    a, b, c, passes, row_scales, column_scales, (rows, panels, product, a_step),
-                    (a_at, b_at, place, a_stride, b_stride, c_stride, *rest),
-                )  # fmt: skip
-            else:
-                tile(
-                    a, b, edge, passes, row_scales, column_scales, (rows, panels, product, a_step),
-                    (a_at, b_at, 0, a_stride, b_stride, PANELS * LANES, *rest),
-                )  # fmt: skip
+            a_at, c_at = place.a + row * place.a_stride, place.c + row * place.c_stride + column
+            tile(
+                a, b, c if whole else edge, passes, row_scales, column_scales,
+                Kind(rows, panels, product, a_step),
+                Rectangle(
+                    a_at, b_at, c_at if whole else 0, place.a_stride, place.b_stride,
+                    place.c_stride if whole else PANELS * LANES, n_words, base, scaled,
+                    place.row + row, place.column + column,
+                ),
+            )  # fmt: skip
+            if not whole:
                 for r in range(rows):
                     for i in range(width):
-                        c[place + r * c_stride + i] = edge[r * PANELS * LANES + i]
+                        c[c_at + r * place.c_stride + i] = edge[r * PANELS * LANES + i]
             row += rows
         column += width
 
@@ -107,11 +124,11 @@ def _task(
         a_start = 0
     else:
         rows, a_start = a, row * stride
-    numbers = (
+    place = Rectangle(
         a_start, column // LANES * panel, row * n + column, stride, panel, n, n_words, base,
         scaled, row, column,
     )  # fmt: skip
-    block(product, 1, rows, b, c, passes, row_scales, column_scales, numbers, n_rows, n_columns)
+    block(product, 1, rows, b, c, passes, row_scales, column_scales, place, n_rows, n_columns)
     if product == PLANES:  # twice the product is a row's part plus a column's part less the count
         parts = column_parts[column : column + n_columns]
         for r in range(row, row + n_rows):
@@ -120,44 +137,16 @@ def _task(
                 counts[i] = (row_parts[r] + parts[i] - counts[i]) >> np.int32(1)
 
 
-@compiled
+@both
 def _multiply(
     n_tasks, product, a, b, c, passes, row_scales, column_scales, row_parts, column_parts, sizes
 ):
-    for task in range(n_tasks):
-        _task(
-            task,
-            product,
-            a,
-            b,
-            c,
-            passes,
-            row_scales,
-            column_scales,
-            row_parts,
-            column_parts,
-            sizes,
-        )
-
-
-@compiled(parallel=True)
-def _multiply_parallel(
-    n_tasks, product, a, b, c, passes, row_scales, column_scales, row_parts, column_parts, sizes
-):
+    sizes = Sizes(*sizes)
     for task in prange(n_tasks):
         _task(
-            np.int64(task),
-            product,
-            a,
-            b,
-            c,
-            passes,
-            row_scales,
-            column_scales,
-            row_parts,
-            column_parts,
-            sizes,
-        )
+            np.int64(task), product, a, b, c, passes, row_scales, column_scales, row_parts,
+            column_parts, sizes,
+        )  # fmt: skip
 
 
 def as_scales(scales):
@@ -185,7 +174,7 @@ def multiply(num_threads, product, a, b, c, scales, sizes, *, passes=ONE_PASS, b
     base -= 128 * subtracted(n_words) if product == SIGNS else 0
     *scales, scaled = as_scales(scales)
     run(
-        _multiply, _multiply_parallel, num_threads, down * -(-n // task_columns),
+        _multiply, num_threads, down * -(-n // task_columns),
         product, a, b, c, passes, *scales, *(halves or NO_PARTS),
         (m, n, a_runs, b_runs, n_words, base, scaled, task_columns),
     )  # fmt: skip

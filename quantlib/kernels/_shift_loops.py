@@ -14,7 +14,7 @@ from numba import prange, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from quantlib.kernels._compile import compiled
+from quantlib.kernels._compile import both, compiled
 from quantlib.kernels._ir import I16, I32, I64, Pointers, vector, zeros
 
 __all__ = [
@@ -22,10 +22,8 @@ __all__ = [
     "LANES",
     "UNROLL",
     "convolve",
-    "convolve_parallel",
     "fill_lists",
     "multiply",
-    "multiply_parallel",
 ]
 
 LANES = 64  # activations side by side
@@ -230,30 +228,16 @@ def _image_task(task, source, starts, sizes, rows, bounds, levels, out):
                 y, x = y + 1, 0
 
 
-@compiled
+@both
 def multiply(n_tasks, source, starts, sizes, rows, bounds, levels, out):
     """Compute a matrix: ``sizes`` are its rows and columns and K."""
-    for task in range(n_tasks):
-        _matrix_task(task, source, starts, sizes, rows, bounds, levels, out)
-
-
-@compiled(parallel=True)
-def multiply_parallel(n_tasks, source, starts, sizes, rows, bounds, levels, out):
-    """Do what :func:`multiply` does on several threads."""
     for task in prange(n_tasks):
         _matrix_task(np.int64(task), source, starts, sizes, rows, bounds, levels, out)
 
 
-@compiled
+@both
 def convolve(n_tasks, source, starts, sizes, rows, bounds, levels, out):
-    """Compute images: ``sizes`` are values of an image, of a row; height, width, outputs."""
-    for task in range(n_tasks):
-        _image_task(task, source, starts, sizes, rows, bounds, levels, out)
-
-
-@compiled(parallel=True)
-def convolve_parallel(n_tasks, source, starts, sizes, rows, bounds, levels, out):
-    """Do what :func:`convolve` does on several threads."""
+    """Compute images of :class:`Images` sizes."""
     for task in prange(n_tasks):
         _image_task(np.int64(task), source, starts, sizes, rows, bounds, levels, out)
 

@@ -18,19 +18,19 @@ def thread_count(num_threads):
     return check_integer(num_threads, "num_threads", 1, numba.config.NUMBA_NUM_THREADS)
 
 
-def run(serial, parallel, num_threads, n_tasks, *args):
-    """Return what ``serial`` gives for one thread, else ``parallel`` on that number of threads.
+def run(loops, num_threads, n_tasks, *args):
+    """Return what ``loops``, as ``both`` makes them, give on that number of threads.
 
-    Both take ``n_tasks`` and ``args``. Tasks write to different places, so the result does not
+    They take ``n_tasks`` and ``args``. Tasks write to different places, so the result does not
     depend on which thread does which.
     """
     if num_threads == 1 or n_tasks == 1:
-        return serial(n_tasks, *args)
+        return loops.serial(n_tasks, *args)
     _start()
     before = numba.get_num_threads()
     numba.set_num_threads(num_threads)
     try:
-        return parallel(n_tasks, *args)
+        return loops.parallel(n_tasks, *args)
     finally:
         numba.set_num_threads(before)
 

@@ -21,6 +21,7 @@ subtracted.
 """
 
 import itertools
+from typing import NamedTuple
 
 import numba
 import numpy as np
@@ -38,6 +39,8 @@ __all__ = [
     "ROWS",
     "SIGNS",
     "TERNARY",
+    "Kind",
+    "Rectangle",
     "complement",
     "subtracted",
     "tile",
@@ -53,20 +56,45 @@ PRODUCTS = SIGNS, PLANES, TERNARY = 0, 1, 2
 _WORDS = vector(I32, LANES)
 
 
-class _Tile:
-    """The instructions of one tile: ``rows`` by ``panels`` times sixteen results.
+class Kind(NamedTuple):
+    """Which code a tile needs."""
 
-    ``a_step``, the stride between words of a, is known when they are written: distances that are
-    constants cost nothing, others a register or a load each.
+    rows: int  # ROWS or 1
+    panels: int  # PANELS or 1
+    product: int  # one of PRODUCTS
+    a_step: int  # from one word of a to the next: 1 or LANES
+
+
+class Rectangle(NamedTuple):
+    """Where a rectangle of results starts, and how far apart its rows and panels are."""
+
+    a: int  # where it starts in the words a
+    b: int
+    c: int
+    a_stride: int  # from row to row
+    b_stride: int  # from panel to panel
+    c_stride: int  # from row to row
+    n_words: int  # of a run; even
+    base: int  # twice the count of signs is subtracted from it
+    scaled: int  # 1 if rows are scaled, plus 2 if columns are
+    row: int  # where it starts in the scales of rows
+    column: int
+
+
+class _Tile:
+    """The instructions of one tile: rows by panels times sixteen results.
+
+    ``kind`` is known when they are written: distances that are constants cost nothing, others a
+    register or a load each.
     """
 
-    def __init__(self, at, numbers, rows, panels, a_step):
-        self.at, self.builder, self.rows, self.panels = at, at.builder, rows, panels
-        self.a_step, self.n_words, self.numbers = a_step, numbers[6], numbers
-        self.a_rows = self._strided(0, numbers[0], numbers[3], rows)
-        self.b_panels = self._strided(1, numbers[1], numbers[4], panels)
-        self.c_rows = self._strided(2, numbers[2], numbers[5], rows)
-        self.keys = list(itertools.product(range(rows), range(panels)))
+    def __init__(self, at, kind, place):
+        self.at, self.builder, self.place, self.n_words = at, at.builder, place, place.n_words
+        self.rows, self.panels, self.product, self.a_step = kind
+        self.a_rows = self._strided(0, place.a, place.a_stride, kind.rows)
+        self.b_panels = self._strided(1, place.b, place.b_stride, kind.panels)
+        self.c_rows = self._strided(2, place.c, place.c_stride, kind.rows)
+        self.keys = list(itertools.product(range(kind.rows), range(kind.panels)))
 
     def _strided(self, array, start, stride, count):
         first = self.at.element(array, start)
@@ -95,7 +123,7 @@ class _Tile:
         """Return ``base - 2 * count`` for one run along the words."""
         carries, lowest = self.new_sums(), self.new_sums()
         self._count(I64(0), I64(0), carries, lowest)
-        base = splat(self.builder, self.builder.trunc(self.numbers[7], I32), LANES)
+        base = splat(self.builder, self.builder.trunc(self.place.base, I32), LANES)
         results = {}
         for key, count in self._counts(carries, lowest).items():
             results[key] = self.builder.sub(base, self.builder.add(count, count))
@@ -186,8 +214,7 @@ class _Tile:
     def write(self, results):
         """Write the results: whole numbers, or their products with the scales."""
         builder, at, reals = self.builder, self.at, vector(F32, LANES)
-        scaled, first_row, first_column = self.numbers[8:]
-
+        scaled, first_row, first_column = self.place.scaled, self.place.row, self.place.column
         rows_scaled, columns_scaled = builder.and_(scaled, I64(1)), builder.lshr(scaled, I64(1))
         with builder.if_else(builder.icmp_signed("!=", scaled, I64(0))) as (yes, no):
             with yes:  # scales that are not given are ones, read at the same place again and again
@@ -207,47 +234,36 @@ class _Tile:
 
 
 @intrinsic
-def tile(typing_context, a, b, c, passes, row_scales, column_scales, kind, numbers):
-    """Compute one tile of results.
+def tile(typing_context, a, b, c, passes, row_scales, column_scales, kind, place):
+    """Compute one tile of results: the :class:`Rectangle` ``place`` of one :class:`Kind`.
 
     Arrays, all flat: the words ``a`` and ``b`` (uint32); the results ``c`` (int32, or the bits of
     float32); ``passes``, three numbers for each run along the words: where it starts in a and in
     b, and by how many doublings of the sums it is preceded; the scales.
 
-    ``kind``: rows, panels, which product, and the stride between words of a, 1 or 16.
-    ``numbers``: where the tile starts in a, b and c; the strides between rows of a, panels of b,
-    and rows of c; words of a run (even); ``base``, of which twice the count of signs is
-    subtracted; whether rows (1) and columns (2) are scaled; where the tile starts in the scales.
     The count comes out 64 too low for each of :func:`subtracted` pairs of words.
     """
-    arrays = (a, b, c, passes, row_scales, column_scales)
-    # Where product and stride are literals, only their code is needed.
-    products, steps = (
-        (given.literal_value,) if isinstance(given, types.Literal) else all_
-        for given, all_ in zip(kind.types[2:], (PRODUCTS, (1, LANES)), strict=True)
-    )
 
     def emit(context, builder, signature, args):
         at = Pointers(context, builder, signature, args)
         wanted = cgutils.unpack_tuple(builder, args[6])
-        for known in itertools.product((ROWS, 1), (PANELS, 1), products, steps):
+        for known in itertools.product((ROWS, 1), (PANELS, 1), PRODUCTS, (1, LANES)):
             same = ir.Constant(ir.IntType(1), 1)
             for x, y in zip(wanted, known, strict=True):
                 same = builder.and_(same, builder.icmp_signed("==", x, x.type(y)))
-            rows, panels, product, a_step = known
             with builder.if_then(same):
-                work = _Tile(at, cgutils.unpack_tuple(builder, args[7]), rows, panels, a_step)
-                work.write((work.signs, work.planes, work.ternary)[product]())
+                numbers = Rectangle(*cgutils.unpack_tuple(builder, args[7]))
+                work = _Tile(at, Kind(*known), numbers)
+                work.write((work.signs, work.planes, work.ternary)[work.product]())
         return context.get_dummy_value()
 
-    return types.void(*arrays, kind, numbers), emit
+    return types.void(a, b, c, passes, row_scales, column_scales, kind, place), emit
 
 
-def _plain_tile(a, b, c, passes, row_scales, column_scales, kind, numbers):
-    """Do what :func:`tile` does in plain Python, for runs without compilation."""
+def _plain_tile(a, b, c, passes, row_scales, column_scales, kind, place):
     rows, panels, product, a_step = kind
-    a_start, b_start, c_start, a_stride, b_stride, c_stride, n_words = numbers[:7]
-    base, scaled, first_row, first_column = numbers[7:]
+    a_start, b_start, c_start, a_stride, b_stride, c_stride, n_words = place[:7]
+    base, scaled, first_row, first_column = place[7:]
     for r in range(rows):
         for column in range(panels * LANES):
             total = 0

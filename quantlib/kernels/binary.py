@@ -8,16 +8,18 @@ sum of K products is K minus twice the number of ones:
 
 import numpy as np
 
-from quantlib._validation import check_choice, check_integer
+from quantlib._validation import check_choice
 from quantlib.kernels import _convolve, _popcount
 from quantlib.kernels._checks import (
     as_real,
+    check_groups,
     check_instance,
     check_out,
+    check_pair,
     convolved_size,
 )
 from quantlib.kernels._threads import thread_count
-from quantlib.kernels.packing import PackedBits, half_words, row_words
+from quantlib.kernels.packing import PackedBits, half_words, row_words, slice_rows, slice_values
 
 __all__ = ["xnor_conv2d", "xnor_gemm", "xnor_input_scale"]
 
@@ -37,24 +39,14 @@ def xnor_gemm(a, b, *, row_scale=None, column_scale=None, out=None, num_threads=
         N x K, packed along its last axis, as panels (``pack_signs(..., panels=True)``); rows are
         rearranged at every call.
     row_scale, column_scale : numpy.ndarray, optional
-        Real numbers, M and N of them. If either is given, the result is float32.
-    out : numpy.ndarray, optional
-        Where to write the result.
+        Finite real numbers, M and N of them. If either is given, the result is float32.
     num_threads : int, optional
-        Threads to use; all that numba has if not given.
+        All threads that numba has if not given.
 
     Returns
     -------
     numpy.ndarray
         M x N, int32; float32 with scales.
-
-    Raises
-    ------
-    TypeError
-        If ``a`` or ``b`` is not packed.
-    ValueError
-        If they are not matrices of the same K, a scale has another length or is not finite, or
-        ``out`` does not fit.
 
     Notes
     -----
@@ -91,14 +83,15 @@ def xnor_gemm(a, b, *, row_scale=None, column_scale=None, out=None, num_threads=
 
 
 def xnor_conv2d(
-    x, w, stride=1, padding=0, *, alpha=None, input_scale=None, out=None, num_threads=None
-):
+    x, w, stride=1, padding=0, *, dilation=1, groups=1, padding_value=1, alpha=None,
+    input_scale=None, out=None, num_threads=None,
+):  # fmt: skip
     r"""Convolve images of signs with filters of signs.
 
-    .. math:: y_{oij} = \sum_{c,k,l} x_{c,\,si+k-p,\,sj+l-p}\, w_{ockl}
+    .. math:: y_{oij} = \sum_{c,k,l} x_{c,\,si+dk-p,\,sj+dl-p}\, w_{ockl}
 
     and, with scales, :math:`y_{oij} \cdot (\alpha_o K_{ij})` in float32, two roundings. Outside the
-    image every value is +1: a stored bit has no third state for zero.
+    image every value is ``padding_value``.
 
     Parameters
     ----------
@@ -106,32 +99,28 @@ def xnor_conv2d(
         Images, packed along their channels: N x C x H x W along axis 1, or N x H x W x C along
         axis 3.
     w : PackedBits
-        Filters O x C x h x w, packed along axis 1, as panels (``pack_signs(..., 1, panels=True)``);
-        rows are rearranged at every call.
-    stride, padding : int
-        s and p above, the same for both directions.
+        Filters O x C / ``groups`` x h x w, packed along axis 1, as panels
+        (``pack_signs(..., 1, panels=True)``); rows are rearranged at every call.
+    stride, padding, dilation : int or tuple of int
+        s, p and d above: one number, or a pair (height, width).
+    groups : int
+        Each of the groups of O / ``groups`` filters sees its own C / ``groups`` channels. They are
+        convolved one after the other.
+    padding_value : int
+        1 or 0. A stored bit has no third state for zero, so for 0 the products with +1 outside the
+        image are taken away from the sums again.
     alpha : numpy.ndarray, optional
         A real number for each filter. With ``alpha`` or ``input_scale`` the result is float32.
     input_scale : numpy.ndarray, optional
-        The map K, N x H' x W', as :func:`xnor_input_scale` gives.
-    out : numpy.ndarray, optional
-        Where to write the result.
+        The map K, N x H' x W', as :func:`xnor_input_scale` gives: one for all groups.
     num_threads : int, optional
-        Threads to use; all that numba has if not given.
+        All threads that numba has if not given.
 
     Returns
     -------
     numpy.ndarray
         N x O x H' x W', or N x H' x W' x O if the channels of ``x`` are last; int32, or
         float32 with scales.
-
-    Raises
-    ------
-    TypeError
-        If ``x`` or ``w`` is not packed, or ``stride`` or ``padding`` is not a whole number.
-    ValueError
-        If shapes or channels do not match, the filter is larger than the padded image, a scale
-        has another shape or is not finite, or ``out`` does not fit.
 
     Notes
     -----
@@ -146,6 +135,8 @@ def xnor_conv2d(
     >>> w = kernels.pack_signs(np.ones((1, 1, 3, 3)), axis=1)
     >>> kernels.xnor_conv2d(x, w, padding=1).tolist()
     [[[[1, 1], [1, 1]]]]
+    >>> kernels.xnor_conv2d(x, w, padding=1, padding_value=0).tolist()
+    [[[[-4, -4], [-4, -4]]]]
     """
     for operand, name, axes in ((x, "x", (1, 3)), (w, "w", (1,))):
         check_instance(operand, name, PackedBits, "pack_signs")
@@ -156,38 +147,42 @@ def xnor_conv2d(
         raise ValueError("x must be stored as rows, got panels")
     channels_first = x.axis == 1
     n_images, channels = x.shape[0], x.length
-    height, width = x.shape[2:] if channels_first else x.shape[1:3]
-    n_filters, w_channels, kernel_height, kernel_width = w.shape
-    if w_channels != channels:
-        raise ValueError(f"x and w must have the same channels, got {channels} and {w_channels}")
-    stride = check_integer(stride, "stride", 1, 2**15)
-    padding = check_integer(padding, "padding", 0, 2**15)
-    out_height, out_width = convolved_size(
-        (height, width), (kernel_height, kernel_width), stride, padding
-    )
+    n_filters, w_channels, *kernel_size = w.shape
+    groups = check_groups(groups, channels, w_channels, n_filters)
+    stride, padding = check_pair(stride, "stride", 1), check_pair(padding, "padding", 0)
+    dilation = check_pair(dilation, "dilation", 1)
+    check_choice(padding_value, "padding_value", (1, 0))
+    size = x.shape[2:] if channels_first else x.shape[1:3]
+    out_size = convolved_size(size, kernel_size, stride, padding, dilation)
     scales = _scales(
-        (alpha, "alpha", (n_filters,)),
-        (input_scale, "input_scale", (n_images, out_height, out_width)),
+        (alpha, "alpha", (n_filters,)), (input_scale, "input_scale", (n_images, *out_size))
     )
-    if channels_first:
-        shape = (n_images, n_filters, out_height, out_width)
-    else:
-        shape = (n_images, out_height, out_width, n_filters)
-        scales = scales and scales[::-1]
+    shape = (n_images, n_filters, *out_size) if channels_first else (n_images, *out_size, n_filters)
     out = check_out(out, shape, np.int32 if scales is None else np.float32)
+    if groups > 1:
+        each = n_filters // groups
+        for group in range(groups):
+            chosen = slice(group * each, (group + 1) * each)
+            place = (slice(None), chosen) if channels_first else (..., chosen)
+            out[place] = xnor_conv2d(
+                slice_values(x, group * w_channels, w_channels), slice_rows(w, chosen), stride,
+                padding, dilation=dilation, padding_value=padding_value, input_scale=input_scale,
+                alpha=None if alpha is None else np.asarray(alpha)[chosen], num_threads=num_threads,
+            )  # fmt: skip
+        return out
+    if scales is not None and not channels_first:
+        scales = scales[::-1]
     words = half_words(x.words)
     _convolve.convolve(
         thread_count(num_threads), words.reshape(-1), w.as_panels().words.reshape(-1),
-        out.reshape(-1).view(np.int32), scales,
-        (n_images, height, width, padding, words.shape[-1]),
-        (out_width, out_height * out_width, n_filters, channels * kernel_height * kernel_width,
-         channels_first),
-        (kernel_height, kernel_width, stride),
+        out.reshape(-1).view(np.int32), scales, (n_images, *size, *padding),
+        (*kernel_size, *stride, *dilation), (channels, n_filters, *out_size), words.shape[-1],
+        w.row_sums if padding_value == 0 and any(padding) else None, channels_first,
     )  # fmt: skip
     return out
 
 
-def xnor_input_scale(x, kernel_size, stride=1, padding=0, *, axis=1):
+def xnor_input_scale(x, kernel_size, stride=1, padding=0, *, dilation=1, axis=1):
     r"""Compute XNOR-Net's map K of the magnitudes of an image.
 
     .. math:: A_{ij} = \frac{1}{C} \sum_c |x_{cij}|, \qquad K = A * k, \quad k_{ij} = \frac{1}{hw}
@@ -198,7 +193,7 @@ def xnor_input_scale(x, kernel_size, stride=1, padding=0, *, axis=1):
         Images, N x C x H x W; N x H x W x C with ``axis=3``.
     kernel_size : tuple of int
         h and w of the filter.
-    stride, padding : int
+    stride, padding, dilation : int or tuple of int
         Those of the convolution. Outside the image A is 0.
     axis : int
         The axis of the channels, 1 or 3.
@@ -210,11 +205,8 @@ def xnor_input_scale(x, kernel_size, stride=1, padding=0, *, axis=1):
 
     Raises
     ------
-    TypeError
-        If ``x`` does not hold real numbers, or another argument is not a whole number.
     ValueError
-        If ``x`` is empty, has not 4 axes or holds NaN or infinity, or the filter is larger than
-        the padded image.
+        If ``x`` holds NaN or infinity, among other reasons.
 
     Notes
     -----
@@ -229,14 +221,17 @@ def xnor_input_scale(x, kernel_size, stride=1, padding=0, *, axis=1):
     """
     x = as_real(x, "x", ndim=4)
     check_choice(axis, "axis", (1, 3))
-    stride = check_integer(stride, "stride", 1, 2**15)
-    padding = check_integer(padding, "padding", 0, 2**15)
-    height, width = (check_integer(size, "kernel_size", 1, 2**15) for size in kernel_size)
+    stride, padding = check_pair(stride, "stride", 1), check_pair(padding, "padding", 0)
+    dilation = check_pair(dilation, "dilation", 1)
+    kernel_size = check_pair(kernel_size, "kernel_size", 1)
     size = x.shape[2:] if axis == 1 else x.shape[1:3]
-    out = np.empty((len(x), *convolved_size(size, (height, width), stride, padding)), np.float32)
-    window = (height, width, stride, padding)
+    out_size = convolved_size(size, kernel_size, stride, padding, dilation)
+    out = np.empty((len(x), *out_size), np.float32)
     values = np.ascontiguousarray(x, np.float32).reshape(-1)
-    total = _convolve.scale_map(values, x.shape[axis], axis == 1, size, window, out)
+    total = _convolve.scale_map(
+        values, x.shape[axis], axis == 1, (len(x), *size, *padding),
+        (*kernel_size, *stride, *dilation), out,
+    )  # fmt: skip
     if not np.isfinite(total) and not np.isfinite(values).all():
         n_bad = np.count_nonzero(~np.isfinite(values))
         raise ValueError(f"x must be finite in float32, got {n_bad} NaN or infinite values")

@@ -1,14 +1,16 @@
-"""The inner loops of chapter 3, compiled by numba: optimal 1-D clusters, codes and look-ups.
+"""The inner loops of chapter 3: optimal clusters on a line, codes by comparisons, and look-ups.
 
-NumPy arrays in and out. Imported by the functions that need it at their first call; the machine
-code is kept on disk for the next process. numba sees from a function's own file whether stored
-code is out of date, so all loops stand in this one.
+NumPy arrays in and out. Imported by the functions that need it at their first call.
 """
 
+import numba
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
+
+from quantlib.kernels._compile import compiled
+from quantlib.kernels._ir import I8, Pointers, splat, vector, zeros
 
 __all__ = [
     "TASK",
@@ -23,11 +25,7 @@ __all__ = [
 TASK = 64  # values that are compared side by side
 
 
-def _compiled(function):
-    return njit(cache=True, nogil=True, error_model="numpy")(function)
-
-
-@_compiled
+@compiled
 def join_equal(values, weights, origin, per_unit):
     """Return the distinct ones of sorted ``values`` and prefix sums of weight, w x and w x².
 
@@ -54,19 +52,19 @@ def join_equal(values, weights, origin, per_unit):
     return distinct[: m + 1], sums[: m + 2]
 
 
-@_compiled
+@compiled
 def _spread(sums, i, j):
     """Return the weighted sum of squares around their mean of the values i to j - 1."""
     first = sums[j, 1] - sums[i, 1]
     return sums[j, 2] - sums[i, 2] - first * first / (sums[j, 0] - sums[i, 0])
 
 
-@_compiled
+@compiled
 def _cost(best, sums, i, j):
     return best[i] + _spread(sums, i, j)
 
 
-@_compiled
+@compiled
 def partition_by_penalty(sums, penalty, before, best, queue, since):
     """Split all values so that spread + ``penalty`` x (number of parts) is least.
 
@@ -123,7 +121,7 @@ def partition_by_penalty(sums, penalty, before, best, queue, since):
     return parts
 
 
-@_compiled
+@compiled
 def partition_by_table(sums, k):
     """Return the k + 1 bounds of the best split into k parts, by the full table of sub-problems.
 
@@ -169,42 +167,32 @@ def _count_task(typing_context, x, thresholds, codes, place):
     """Write to ``codes`` how many thresholds are at most x, for ``TASK`` values from ``place``."""
 
     def emit(context, builder, signature, args):
-        from llvmlite import ir
-
-        kinds = signature.args
-        arrays = [
-            context.make_array(kind)(context, builder, arg)
-            for kind, arg in zip(kinds[:3], args[:3], strict=True)
-        ]
-        element = context.get_data_type(kinds[0].dtype)
-        byte = ir.IntType(8)
-        vector = ir.VectorType(element, TASK)
-        bytes_ = ir.VectorType(byte, TASK)
-
-        def address(array, index, kind):
-            return builder.bitcast(builder.gep(array.data, [index]), kind.as_pointer())
-
-        values = builder.load(address(arrays[0], args[3], vector), align=4)
-        total = cgutils.alloca_once_value(builder, ir.Constant(bytes_, None))
-        spread = ir.Constant(ir.VectorType(ir.IntType(32), TASK), None)
-        with cgutils.for_range(builder, arrays[1].nitems) as loop:
-            bound = builder.load(builder.gep(arrays[1].data, [loop.index]))
-            one = builder.insert_element(
-                ir.Constant(vector, ir.Undefined), bound, ir.IntType(32)(0)
-            )
-            many = builder.shuffle_vector(one, ir.Constant(vector, ir.Undefined), spread)
-            reached = builder.fcmp_ordered(">=", values, many)
-            builder.store(builder.add(builder.load(total), builder.zext(reached, bytes_)), total)
-        out = ir.VectorType(context.get_data_type(kinds[2].dtype), TASK)
+        at = Pointers(context, builder, signature, args)
+        real, whole = (context.get_data_type(signature.args[i].dtype) for i in (0, 2))
+        values = at.load(at.element(0, args[3]), vector(real, TASK))
+        total = cgutils.alloca_once_value(builder, zeros(vector(I8, TASK)))
+        with cgutils.for_range(builder, at.length(1)) as loop:
+            bound = splat(builder, at.load(at.element(1, loop.index), real), TASK)
+            reached = builder.zext(builder.fcmp_ordered(">=", values, bound), vector(I8, TASK))
+            builder.store(builder.add(builder.load(total), reached), total)
         counted = builder.load(total)
-        counted = counted if out == bytes_ else builder.zext(counted, out)
-        builder.store(counted, address(arrays[2], args[3], out), align=1)
+        counted = counted if whole == I8 else builder.zext(counted, vector(whole, TASK))
+        at.store(counted, at.element(2, args[3]))
         return context.get_dummy_value()
 
-    return types.void(x, thresholds, codes, place), emit
+    return types.void(x, thresholds, codes, types.int64), emit
 
 
-@_compiled
+def _plain_count_task(x, thresholds, codes, place):
+    values = x[place : place + TASK, None]
+    codes[place : place + TASK] = (values >= thresholds).sum(axis=1)
+
+
+if numba.config.DISABLE_JIT:
+    _count_task = _plain_count_task
+
+
+@compiled
 def all_finite(x):
     """Return whether no value is NaN or infinite: only of these x - x is not 0."""
     bad = 0
@@ -213,7 +201,7 @@ def all_finite(x):
     return bad == 0
 
 
-@_compiled
+@compiled
 def count_at_most(x, thresholds, codes):
     """Write to ``codes`` how many of at most 255 ``thresholds`` are <= each value of ``x``."""
     whole = len(x) // TASK * TASK
@@ -226,7 +214,7 @@ def count_at_most(x, thresholds, codes):
         codes[i] = count
 
 
-@_compiled
+@compiled
 def look_up(codes, table, out):
     """Write ``table[code]`` for every code; return whether all codes were in the table."""
     size = len(table)

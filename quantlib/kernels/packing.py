@@ -5,6 +5,7 @@ first operand of a product. *Panels*: sixteen rows together, 32-bit word by 32-b
 one 512-bit register holds the same word of sixteen rows; the second operand of a product.
 """
 
+import functools
 import math
 from dataclasses import dataclass, replace
 
@@ -31,6 +32,8 @@ __all__ = [
     "pack_signs",
     "pack_ternary",
     "row_words",
+    "slice_rows",
+    "slice_values",
     "unpack_planes",
     "unpack_signs",
     "unpack_ternary",
@@ -77,6 +80,12 @@ class PackedBits:
     def as_panels(self):
         """Return the same signs stored as panels."""
         return _as_panels(self)
+
+    @functools.cached_property
+    def row_sums(self):
+        """Sums of the signs along the packed axis: the shape of the values without that axis."""
+        ones = np.bitwise_count(row_words(self)).sum(axis=-1, dtype=np.int32)
+        return np.int32(self.length) - np.int32(2) * ones
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,12 +214,12 @@ def pack_signs(x, axis=-1, *, panels=False, num_threads=None):
     words = aligned_empty((outer * inner * n_words,), np.uint64)
     if inner == 1:
         strange = run(
-            loops.sign_rows, loops.sign_rows_parallel, threads, -(-outer // loops.TASK),
+            loops.sign_rows, threads, -(-outer // loops.TASK),
             values, outer, length, words,
         )  # fmt: skip
     else:
         strange = run(
-            loops.sign_columns, loops.sign_columns_parallel, threads,
+            loops.sign_columns, threads,
             outer * -(-inner // loops.TASK), values, length, inner, words,
         )  # fmt: skip
     if strange:
@@ -397,7 +406,7 @@ def _pack_bits(values, bits, num_threads):
     n_rows, length = values.shape
     words = aligned_empty((n_rows, len(bits), -(-length // loops.BITS)), np.uint64)
     run(
-        loops.bit_rows, loops.bit_rows_parallel, thread_count(num_threads),
+        loops.bit_rows, thread_count(num_threads),
         -(-n_rows // loops.TASK), np.ascontiguousarray(values).reshape(-1), n_rows, length,
         np.asarray(bits, np.int64), words.reshape(-1),
     )  # fmt: skip
@@ -437,6 +446,26 @@ def row_words(packed):
     del rest[getattr(packed, "axis", 1)]
     words = words[: rest[0]].view("<u8")
     return words.reshape(*rest, -1) if isinstance(packed, PackedBits) else words
+
+
+def slice_values(packed, first, count):
+    """Return ``count`` of the signs along the packed axis of rows, from ``first`` on."""
+    start, shift = divmod(first, 64)
+    n_words = -(-count // 64)
+    words = packed.words[..., start : start + n_words] >> np.uint64(shift)
+    if shift:
+        rest = packed.words[..., start + 1 : start + n_words + 1] << np.uint64(64 - shift)
+        words[..., : rest.shape[-1]] |= rest
+    if count % 64:
+        words[..., -1] &= np.uint64(2 ** (count % 64) - 1)
+    shape = (*packed.shape[: packed.axis], count, *packed.shape[packed.axis + 1 :])
+    return PackedBits(np.ascontiguousarray(words), shape, packed.axis)
+
+
+def slice_rows(packed, chosen):
+    """Return a slice of signs along their first axis, which is not the packed one, as rows."""
+    words = row_words(packed)[chosen]
+    return PackedBits(words, (len(words), *packed.shape[1:]), packed.axis)
 
 
 def _bits(words, length):

@@ -5,6 +5,7 @@ keep their sums in registers while they run along the window.
 """
 
 import itertools
+from typing import NamedTuple
 
 import numba
 import numpy as np
@@ -13,11 +14,17 @@ from numba import prange, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from quantlib._validation import check_integer
-from quantlib.kernels._checks import aligned_empty, as_real, convolved_size
-from quantlib.kernels._compile import compiled
+from quantlib.kernels._checks import (
+    aligned_empty,
+    as_real,
+    check_groups,
+    check_pair,
+    convolved_size,
+)
+from quantlib.kernels._compile import both, compiled
 from quantlib.kernels._ir import F32, I64, Pointers, splat, vector, zeros
 from quantlib.kernels._threads import run, thread_count
+from quantlib.kernels._windows import Window, run_pixels, run_starts
 
 __all__ = ["real_conv2d"]
 
@@ -25,33 +32,29 @@ LANES = 16
 PIXELS, VECTORS = 6, 4  # of a tile: 24 sums, 4 vectors of weights and a pixel fill 32 registers
 
 
-def real_conv2d(x, w, stride=1, padding=0, *, num_threads=None):
+def real_conv2d(x, w, stride=1, padding=0, *, dilation=1, groups=1, num_threads=None):
     r"""Convolve real images with real filters, channels last.
 
-    .. math:: y_{ijo} = \sum_{k,l,c} x_{si+k-p,\,sj+l-p,\,c}\; w_{klco}
+    .. math:: y_{ijo} = \sum_{k,l,c} x_{si+dk-p,\,sj+dl-p,\,c}\; w_{klco}
 
     Parameters
     ----------
     x : numpy.ndarray
         Images, N x H x W x C; computed with in float32.
     w : numpy.ndarray
-        Filters, h x w x C x O.
-    stride, padding : int
-        s and p above, the same for both directions. Outside the image every value is 0.
+        Filters, h x w x C / ``groups`` x O.
+    stride, padding, dilation : int or tuple of int
+        s, p and d above: one number, or a pair (height, width). Outside the image every value is 0.
+    groups : int
+        Each of the groups of O / ``groups`` filters sees its own C / ``groups`` channels. They are
+        convolved one after the other.
     num_threads : int, optional
-        Threads to use; all that numba has if not given.
+        All threads that numba has if not given.
 
     Returns
     -------
     numpy.ndarray of float32
         N x H' x W' x O.
-
-    Raises
-    ------
-    TypeError
-        If ``x`` or ``w`` does not hold real numbers.
-    ValueError
-        If shapes or channels do not match, or the filter is larger than the padded image.
 
     Examples
     --------
@@ -64,92 +67,114 @@ def real_conv2d(x, w, stride=1, padding=0, *, num_threads=None):
     """
     x, w = as_real(x, "x", ndim=4), as_real(w, "w", ndim=4)
     n_images, height, width, channels = x.shape
-    kernel_height, kernel_width, w_channels, n_filters = w.shape
-    if w_channels != channels:
-        raise ValueError(f"x and w must have the same channels, got {channels} and {w_channels}")
-    stride = check_integer(stride, "stride", 1, 2**15)
-    padding = check_integer(padding, "padding", 0, 2**15)
-    size = convolved_size((height, width), (kernel_height, kernel_width), stride, padding)
-    full_height, full_width = height + 2 * padding, width + 2 * padding
-    if padding or x.dtype != np.float32:
-        inner = slice(padding, padding + height), slice(padding, padding + width)
-        padded = np.zeros((n_images, full_height, full_width, channels), np.float32)
-        padded[:, *inner] = x
+    *kernel_size, w_channels, n_filters = w.shape
+    groups = check_groups(groups, channels, w_channels, n_filters)
+    stride, padding = check_pair(stride, "stride", 1), check_pair(padding, "padding", 0)
+    dilation = check_pair(dilation, "dilation", 1)
+    size = convolved_size((height, width), kernel_size, stride, padding, dilation)
+    if groups > 1:
+        pairs = zip(np.split(x, groups, axis=3), np.split(w, groups, axis=3), strict=True)
+        options = {"dilation": dilation, "num_threads": num_threads}
+        parts = [real_conv2d(part, filters, stride, padding, **options) for part, filters in pairs]
+        return np.concatenate(parts, axis=3)
+    above, left = padding
+    if above or left or x.dtype != np.float32:
+        padded = np.zeros((n_images, height + 2 * above, width + 2 * left, channels), np.float32)
+        padded[:, above : above + height, left : left + width] = x
         x = padded
     filters = -(-n_filters // LANES) * LANES
     if filters != n_filters:
         w = np.pad(w, ((0, 0), (0, 0), (0, 0), (0, filters - n_filters)))
     out = aligned_empty((n_images, *size, filters), np.float32)
     run(
-        _convolve, _convolve_parallel, thread_count(num_threads), n_images * size[0],
+        _convolve, thread_count(num_threads), n_images * size[0],
         np.ascontiguousarray(x).reshape(-1), np.ascontiguousarray(w, np.float32).reshape(-1),
-        out.reshape(-1), (full_height, full_width * channels, *size, filters, channels),
-        (kernel_height, kernel_width * channels, stride),
+        out.reshape(-1), (*x.shape, *size, filters), (*kernel_size, *stride, *dilation),
     )  # fmt: skip
     return out if filters == n_filters else np.ascontiguousarray(out[..., :n_filters])
 
 
-@intrinsic
-def _tile(typing_context, x, w, out, shape, numbers):
-    """Compute pixels by vectors of filters, as ``shape`` says: 6 or 1, and 4 or 1.
+class Sizes(NamedTuple):
+    """Of the padded images and of the result."""
 
-    ``numbers``: where the tile starts in x, w and out; the steps between pixels in x, rows of the
-    window in x, weights in w, and pixels in out; the window's rows, and numbers in a row.
+    n_images: int
+    full_height: int
+    full_width: int
+    channels: int
+    height: int
+    width: int
+    filters: int
+
+
+class Tile(NamedTuple):
+    """Where a tile starts in x, w and out, and its steps."""
+
+    x: int
+    w: int
+    out: int
+    across: int  # from a pixel of the result to the next one, in x
+    filters: int  # in out; from a weight to the next one in w, too
+    n_run: int
+
+
+@intrinsic
+def _tile(typing_context, x, w, out, starts, shape, place):
+    """Compute the pixels by vectors of filters of ``shape``, 6 or 1 and 4 or 1, of a :class:`Tile`.
+
+    ``starts``: where the runs of a window start.
     """
 
     def emit(context, builder, signature, args):
         at = Pointers(context, builder, signature, args)
-        wanted = cgutils.unpack_tuple(builder, args[3])
+        wanted = cgutils.unpack_tuple(builder, args[4])
         for known in itertools.product((PIXELS, 1), (VECTORS, 1)):
             same = [
                 builder.icmp_signed("==", a, a.type(b)) for a, b in zip(wanted, known, strict=True)
             ]
             with builder.if_then(builder.and_(*same)):
-                _emit_tile(at, cgutils.unpack_tuple(builder, args[4]), *known)
+                _emit_tile(at, Tile(*cgutils.unpack_tuple(builder, args[5])), *known)
         return context.get_dummy_value()
 
-    return types.void(x, w, out, shape, numbers), emit
+    return types.void(x, w, out, starts, shape, place), emit
 
 
-def _emit_tile(at, numbers, pixels, vectors):
+def _emit_tile(at, tile, pixels, vectors):
     builder, kind = at.builder, vector(F32, LANES)
-    x_start, w_start, out_start, x_step, row_step, w_step, out_step, n_rows, n_run = numbers
     multiply_add = cgutils.get_or_insert_function(
         builder.module, ir.FunctionType(kind, [kind] * 3), f"llvm.fmuladd.v{LANES}f32"
     )
     keys = list(itertools.product(range(pixels), range(vectors)))
     sums = {key: cgutils.alloca_once_value(builder, zeros(kind)) for key in keys}
-    with cgutils.for_range(builder, n_rows) as row:
-        x_row = builder.add(x_start, builder.mul(row.index, row_step))
-        w_row = builder.mul(row.index, n_run)
-        with cgutils.for_range(builder, n_run) as place:
-            weight = builder.mul(builder.add(w_row, place.index), w_step)
-            weight = at.element(1, builder.add(w_start, weight))
+    with cgutils.for_range(builder, at.length(3)) as run_:
+        x_run = builder.add(tile.x, at.load(at.element(3, run_.index), I64))
+        w_run = builder.mul(run_.index, tile.n_run)
+        with cgutils.for_range(builder, tile.n_run) as place:
+            weight = builder.mul(builder.add(w_run, place.index), tile.filters)
+            weight = at.element(1, builder.add(tile.w, weight))
             weights = [at.load(at.ahead(weight, LANES * v, 4), kind) for v in range(vectors)]
-            first = builder.add(x_row, place.index)
+            first = builder.add(x_run, place.index)
             for p in range(pixels):
-                source = builder.add(first, builder.mul(x_step, I64(p)))
+                source = builder.add(first, builder.mul(tile.across, I64(p)))
                 value = splat(builder, at.load(at.element(0, source), F32), LANES)
                 for v in range(vectors):
                     total = builder.load(sums[p, v])
                     total = builder.call(multiply_add, [value, weights[v], total])
                     builder.store(total, sums[p, v])
     for p, v in keys:
-        place = builder.add(out_start, builder.mul(out_step, I64(p)))
+        place = builder.add(tile.out, builder.mul(tile.filters, I64(p)))
         address = at.ahead(at.element(2, place), LANES * v, 4)
         at.store(builder.load(sums[p, v]), address)
 
 
-def _plain_tile(x, w, out, shape, numbers):
-    x_start, w_start, out_start, x_step, row_step, w_step, out_step, n_rows, n_run = numbers
+def _plain_tile(x, w, out, starts, shape, place):
     for p in range(shape[0]):
         total = np.zeros(LANES * shape[1], np.float32)
-        for k in range(n_rows * n_run):
-            value = x[x_start + p * x_step + k // n_run * row_step + k % n_run]
-            weight = w_start + k * w_step
-            total += value * w[weight : weight + len(total)]
-        place = out_start + p * out_step
-        out[place : place + len(total)] = total
+        for k in range(len(starts) * place.n_run):
+            start = starts[k // place.n_run] + k % place.n_run
+            weight = place.w + k * place.filters
+            total += x[place.x + p * place.across + start] * w[weight : weight + len(total)]
+        first = place.out + p * place.filters
+        out[first : first + len(total)] = total
 
 
 if numba.config.DISABLE_JIT:
@@ -157,35 +182,30 @@ if numba.config.DISABLE_JIT:
 
 
 @compiled
-def _task(task, x, w, out, sizes, window):
+def _task(task, x, w, out, starts, sizes, window):
     """Compute one row of pixels of the result."""
-    full_height, row_step, height, width, filters, channels = sizes
-    n_rows, n_run, stride = window
-    image, i = task // height, task % height
-    x_first = (image * full_height + i * stride) * row_step
+    width, filters = sizes.width, sizes.filters
+    image, i = task // sizes.height, task % sizes.height
+    x_first = (image * sizes.full_height + i * window.stride_down) * sizes.full_width
+    across, n_run = window.stride_across * sizes.channels, run_pixels(window) * sizes.channels
     filter_ = 0
     while filter_ < filters:
         vectors = VECTORS if filters - filter_ >= VECTORS * LANES else 1
         pixel = 0
         while pixel < width:
             pixels = PIXELS if width - pixel >= PIXELS else 1
-            numbers = (
-                x_first + pixel * stride * channels, filter_,
-                (task * width + pixel) * filters + filter_, stride * channels, row_step, filters,
-                filters, n_rows, n_run,
+            place = Tile(
+                x_first * sizes.channels + pixel * across, filter_,
+                (task * width + pixel) * filters + filter_, across, filters, n_run,
             )  # fmt: skip
-            _tile(x, w, out, (pixels, vectors), numbers)
+            _tile(x, w, out, starts, (pixels, vectors), place)
             pixel += pixels
         filter_ += vectors * LANES
 
 
-@compiled
+@both
 def _convolve(n_tasks, x, w, out, sizes, window):
-    for task in range(n_tasks):
-        _task(task, x, w, out, sizes, window)
-
-
-@compiled(parallel=True)
-def _convolve_parallel(n_tasks, x, w, out, sizes, window):
+    sizes, window = Sizes(*sizes), Window(*window)
+    starts = run_starts(window, sizes.full_width * sizes.channels, sizes.channels)
     for task in prange(n_tasks):
-        _task(np.int64(task), x, w, out, sizes, window)
+        _task(np.int64(task), x, w, out, starts, sizes, window)

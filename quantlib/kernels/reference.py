@@ -9,8 +9,13 @@ import itertools
 import numpy as np
 
 __all__ = [
+    "all_finite",
     "bitplane_gemm",
+    "count_at_most",
+    "join_equal",
+    "look_up",
     "pack_signs",
+    "partition",
     "real_conv2d",
     "shift_conv2d",
     "shift_gemm",
@@ -44,25 +49,53 @@ def xnor_gemm(a, b):
     return np.array(rows, np.int32)
 
 
-def xnor_conv2d(x, w, stride=1, padding=0):
-    """Convolve the signs of ``x`` (N x C x H x W) and ``w`` (O x C x h x w), padded with +1."""
-    _, channels, height, width = np.shape(w)
-    x = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)), constant_values=1)
-    x, w = pack_signs(np.moveaxis(x, 1, -1)), pack_signs(np.moveaxis(w, 1, -1))
-    down, across = x.shape[1] - height + 1, x.shape[2] - width + 1
-    ones = 0
-    for i in range(height):
-        for j in range(width):
-            taps = x[:, i : i + down : stride, j : j + across : stride, None, :]
-            ones = ones + np.bitwise_count(taps ^ w[:, i, j]).sum(axis=-1, dtype=np.int32)
-    return np.moveaxis(channels * height * width - 2 * ones, -1, 1)
+def _pair(value):
+    return value if isinstance(value, tuple) else (value, value)
 
 
-def xnor_input_scale(x, kernel_size, stride=1, padding=0):
+def _taps(x, kernel_size, stride, dilation):
+    """Yield, for each tap of a window, what it meets in padded ``x`` (N x H x W x C)."""
+    (height, width), (s, t), (d, e) = kernel_size, _pair(stride), _pair(dilation)
+    down, across = x.shape[1] - d * (height - 1), x.shape[2] - e * (width - 1)
+    for i, j in itertools.product(range(height), range(width)):
+        yield i, j, x[:, d * i : d * i + down : s, e * j : e * j + across : t]
+
+
+def _padded(x, padding, value=0):
+    """Return ``x`` (N x H x W x C) with pixels of ``value`` on all sides."""
+    above, left = _pair(padding)
+    return np.pad(x, ((0, 0), (above, above), (left, left), (0, 0)), constant_values=value)
+
+
+def xnor_conv2d(x, w, stride=1, padding=0, dilation=1, groups=1, padding_value=1):
+    """Convolve the signs of ``x`` (N x C x H x W) and ``w`` (O x C / groups x h x w).
+
+    Each tap adds C - 2 popcount(x xor w) where it is inside of the image or outside counts as +1.
+    """
+    if groups > 1:
+        pairs = zip(np.split(x, groups, axis=1), np.split(w, groups), strict=True)
+        parts = [xnor_conv2d(*pair, stride, padding, dilation, 1, padding_value) for pair in pairs]
+        return np.concatenate(parts, axis=1)
+    _, channels, *kernel_size = np.shape(w)
+    x, w = np.moveaxis(x, 1, -1), pack_signs(np.moveaxis(w, 1, -1))
+    counts = _padded(np.ones((*x.shape[:3], 1), np.int32), padding, padding_value)
+    words = pack_signs(_padded(x, padding, 1))
+    sums = 0
+    for (i, j, bits), (_, _, inside) in zip(
+        _taps(words, kernel_size, stride, dilation),
+        _taps(counts, kernel_size, stride, dilation),
+        strict=True,
+    ):
+        ones = np.bitwise_count(bits[..., None, :] ^ w[:, i, j]).sum(axis=-1, dtype=np.int32)
+        sums = sums + inside * (channels - 2 * ones)
+    return np.moveaxis(sums, -1, 1)
+
+
+def xnor_input_scale(x, kernel_size, stride=1, padding=0, dilation=1):
     """Average the magnitudes of ``x`` (N x C x H x W) over channels and over each window."""
-    padded = np.pad(abs(x).mean(axis=1), ((0, 0), (padding, padding), (padding, padding)))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, kernel_size, axis=(1, 2))
-    return windows[:, ::stride, ::stride].mean(axis=(3, 4))
+    mean = _padded(abs(x).mean(axis=1)[..., None], padding)
+    taps = [values[..., 0] for _, _, values in _taps(mean, kernel_size, stride, dilation)]
+    return np.mean(taps, axis=0)
 
 
 def threshold_signs(x, thresholds, flips, pool=1, pool_signs=False):
@@ -76,13 +109,14 @@ def threshold_signs(x, thresholds, flips, pool=1, pool_signs=False):
     return pack_bits(((pixels < thresholds) != flips).all(axis=0))
 
 
-def real_conv2d(x, w, stride=1, padding=0):
-    """Convolve real ``x`` (N x H x W x C) with filters (h x w x C x O), padded with 0."""
-    height, width = w.shape[:2]
-    x = np.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
-    down, across = x.shape[1] - height + 1, x.shape[2] - width + 1
-    taps = itertools.product(range(height), range(width))
-    return sum(x[:, i : i + down : stride, j : j + across : stride] @ w[i, j] for i, j in taps)
+def real_conv2d(x, w, stride=1, padding=0, dilation=1, groups=1):
+    """Convolve real ``x`` (N x H x W x C) with filters (h x w x C / groups x O), padded with 0."""
+    if groups > 1:
+        pairs = zip(np.split(x, groups, axis=3), np.split(w, groups, axis=3), strict=True)
+        parts = [real_conv2d(*pair, stride, padding, dilation) for pair in pairs]
+        return np.concatenate(parts, axis=3)
+    taps = _taps(_padded(x, padding), w.shape[:2], stride, dilation)
+    return sum(values @ w[i, j] for i, j, values in taps)
 
 
 def ternary_gemm(a, b):
@@ -132,3 +166,47 @@ def shift_conv2d(x, sign, exponent, stride=1, padding=0):
     flat = windows.reshape(-1, sign[0].size)
     products = shift_gemm(flat, sign.reshape(n_filters, -1), exponent.reshape(n_filters, -1))
     return np.moveaxis(products.reshape(*windows.shape[:3], n_filters), -1, 1)
+
+
+def join_equal(values, weights, origin, per_unit):
+    """Return the distinct ones of sorted values, and prefix sums of weight, w x and w x**2."""
+    distinct, index = np.unique(values, return_inverse=True)
+    weights = weights if len(weights) else np.ones(len(values))
+    x = (np.asarray(values, np.float64) - origin) * per_unit
+    sums = np.zeros((len(distinct) + 1, 3))
+    for column, terms in enumerate((weights, weights * x, weights * x * x)):
+        sums[1:, column] = np.bincount(index, terms).cumsum()
+    return distinct, sums
+
+
+def partition(sums, k):
+    """Return the least spread of k parts, and its bounds, by trying every start of every part."""
+
+    def spread(i, j):
+        weight, first, second = sums[j] - sums[i]
+        return second - first * first / weight
+
+    n = len(sums) - 1
+    best = {0: (0.0, [0])}
+    for part in range(1, k + 1):
+        ends = range(part, n + 1) if part < k else [n]
+        best = {
+            j: min((best[i][0] + spread(i, j), [*best[i][1], j]) for i in best if i < j)
+            for j in ends
+        }
+    return best[n]
+
+
+def all_finite(x):
+    """Return whether no value is NaN or infinite."""
+    return bool(np.isfinite(x).all())
+
+
+def count_at_most(x, thresholds):
+    """Count, for each value, the thresholds that it reaches."""
+    return (np.asarray(x)[:, None] >= thresholds).sum(axis=1)
+
+
+def look_up(codes, table):
+    """Return the entry of ``table`` for every code."""
+    return table[codes]

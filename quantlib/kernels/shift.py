@@ -183,7 +183,7 @@ def shift_gemm(a, weights, *, out=None, num_threads=None):
     m, n = len(a), weights.shape[0]
     out = check_out(out, (m, n), np.int32)
     run(
-        loops.multiply, loops.multiply_parallel, thread_count(num_threads), -(-m // loops.LANES),
+        loops.multiply, thread_count(num_threads), -(-m // loops.LANES),
         source.reshape(-1), np.arange(a.shape[1]), (m, n, a.shape[1]), weights.rows,
         weights.bounds, (weights.low, weights.n_levels), out.reshape(-1),
     )  # fmt: skip
@@ -243,7 +243,7 @@ def shift_conv2d(x, weights, stride=1, padding=0, *, out=None, num_threads=None)
     padding = check_integer(padding, "padding", 0, 2**15)
     n_images, channels, *size = x.shape
     n_filters, _, *kernel_size = weights.shape
-    out_size = convolved_size(size, kernel_size, stride, padding)
+    out_size = convolved_size(size, kernel_size, (stride,) * 2, (padding,) * 2)
     values = _activations(x, "x", weights)
     # Each residue of the coordinates modulo the stride becomes an image of its own, so that
     # neighbouring pixels of the result read neighbouring values for every tap.
@@ -261,7 +261,7 @@ def shift_conv2d(x, weights, stride=1, padding=0, *, out=None, num_threads=None)
     out = check_out(out, (n_images, n_filters, *out_size), np.int32)
     chunks = -(-out_size[0] * width // loops.LANES)
     run(
-        loops.convolve, loops.convolve_parallel, thread_count(num_threads), n_images * chunks,
+        loops.convolve, thread_count(num_threads), n_images * chunks,
         source, starts, (channels * stride * stride * plane, width, *out_size, n_filters),
         weights.rows, weights.bounds, (weights.low, weights.n_levels), out.reshape(-1),
     )  # fmt: skip

@@ -12,7 +12,7 @@ from numba.extending import intrinsic
 from quantlib._validation import check_integer
 from quantlib.kernels import _pack_words
 from quantlib.kernels._checks import aligned_empty, as_real
-from quantlib.kernels._compile import compiled
+from quantlib.kernels._compile import both, compiled
 from quantlib.kernels._ir import F32, I32, I64, Pointers, vector
 from quantlib.kernels._threads import run, thread_count
 from quantlib.kernels.packing import PackedBits
@@ -99,7 +99,7 @@ def threshold_signs(x, thresholds, flips=None, *, pool=1, pool_signs=False, num_
     flip_words = np.zeros(n_words * 8, np.uint8)
     flip_words[: -(-channels // 8)] = np.packbits(flips.astype(np.bool_), bitorder="little")
     run(
-        _signs, _signs_parallel, thread_count(num_threads), len(x) * height,
+        _signs, thread_count(num_threads), len(x) * height,
         np.ascontiguousarray(x).reshape(-1), np.ascontiguousarray(thresholds),
         flip_words.view("<u8").astype(np.uint64), words,
         (*size, channels, height, width, pool, int(pool_signs)),
@@ -161,13 +161,7 @@ def _task(task, x, thresholds, flips, words, sizes):
             words[(task * width + j) * n_words + w] = word ^ flips[w] ^ before
 
 
-@compiled
+@both
 def _signs(n_tasks, x, thresholds, flips, words, sizes):
-    for task in range(n_tasks):
-        _task(task, x, thresholds, flips, words, sizes)
-
-
-@compiled(parallel=True)
-def _signs_parallel(n_tasks, x, thresholds, flips, words, sizes):
     for task in prange(n_tasks):
         _task(np.int64(task), x, thresholds, flips, words, sizes)

@@ -4,7 +4,8 @@ import time
 
 import numpy as np
 
-from quantlib import kernels
+from quantlib import kernels, nonuniform
+from quantlib.kernels import levels, reference
 
 
 def signs(x):
@@ -45,6 +46,18 @@ def check_xnor_conv2d_channels_last(rng, threads):
     x = np.moveaxis(x, 1, 3)
     last = kernels.xnor_conv2d(kernels.pack_signs(x), filters, 2, 1, num_threads=threads)
     np.testing.assert_array_equal(np.moveaxis(last, 3, 1), expected)
+
+
+def check_xnor_conv2d_of_zeros_outside(rng, threads):
+    x, filters, _ = convolution(rng)
+    w = kernels.unpack_signs(filters)
+    expected = convolve(signs(x), w, 2, 1)
+    options = {"padding_value": 0, "num_threads": threads, "alpha": np.full(18, 0.5)}
+    first = kernels.xnor_conv2d(kernels.pack_signs(x, 1), filters, 2, 1, **options)
+    np.testing.assert_array_equal(first, expected / 2)
+    last = kernels.pack_signs(np.moveaxis(x, 1, 3))
+    last = kernels.xnor_conv2d(last, filters, 2, 1, **options)
+    np.testing.assert_array_equal(np.moveaxis(last, 3, 1), expected / 2)
 
 
 def check_xnor_input_scale(rng, threads):
@@ -102,6 +115,30 @@ def check_shift_conv2d(rng, threads):
     weights = kernels.pack_shifts(sign, exponent)
     result = kernels.shift_conv2d(x, weights, 2, 1, num_threads=threads)
     np.testing.assert_array_equal(result, convolve(x, sign * 2**exponent, 2, 1))
+
+
+def check_counts_and_look_ups(rng, threads):
+    x, thresholds = rng.standard_normal(150), np.sort(rng.standard_normal(15))
+    codes, out = np.empty(150, np.int32), np.empty(150)
+    levels.count_at_most(x, thresholds, codes)
+    np.testing.assert_array_equal(codes, reference.count_at_most(x, thresholds))
+    table = rng.standard_normal(16)
+    assert levels.all_finite(x) and levels.look_up(codes, table, out)
+    np.testing.assert_array_equal(out, table[codes])
+    qparams = nonuniform.KnqQParams([0.0, 1.0, 3.0, 7.0], bit_width=2)
+    codes = nonuniform.quantize(8 * x, qparams)
+    steps = np.array([-np.inf, 0.5, 2.0, 5.0])
+    np.testing.assert_array_equal(codes, reference.count_at_most(8 * x, steps) - 1)
+    restored = nonuniform.dequantize(codes, qparams)
+    np.testing.assert_array_equal(restored, np.float32([0, 1, 3, 7])[codes])
+
+
+def check_clusters(rng, threads):
+    x = rng.standard_normal(40)
+    results = [nonuniform.kmeans_1d(x, 4, method=method) for method in ("penalty", "table")]
+    np.testing.assert_allclose(results[0].centroids, results[1].centroids)
+    sums = reference.join_equal(np.sort(x), [], 0.0, 1.0)[1]
+    np.testing.assert_allclose(results[0].objective, reference.partition(sums, 4)[0], rtol=1e-6)
 
 
 CHECKS = {name[6:]: check for name, check in list(globals().items()) if name.startswith("check_")}

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from quantlib import kernels
@@ -111,6 +111,65 @@ def test_convolution_pads_with_plus_one_and_is_exact(
     expected = convolve(signs(x), signs(w), stride, padding, value=1)
     np.testing.assert_array_equal(result, expected)
     np.testing.assert_array_equal(result, reference.xnor_conv2d(x, w, stride, padding))
+
+
+PAIRS = st.tuples(st.integers(1, 3), st.integers(1, 3))
+
+
+@given(
+    groups=st.sampled_from([1, 1, 2, 3]),
+    channels=st.sampled_from([1, 3, 31, 32, 64, 70]),
+    filters=st.sampled_from([1, 5, 16, 17, 40]),
+    size=st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    kernel=st.tuples(st.integers(1, 5), st.integers(1, 5)),
+    stride=PAIRS,
+    padding=st.tuples(st.integers(0, 4), st.integers(0, 4)),
+    dilation=st.sampled_from([1, 1, (1, 2), (3, 1), 2]),
+    outside=st.integers(0, 1),
+    threads=st.integers(1, 2),
+    scaled=st.integers(0, 3),
+    last=st.booleans(),
+    seed=st.integers(0, 99),
+)
+@settings(max_examples=120, deadline=None)
+def test_convolution_takes_what_torch_s_takes_and_pads_with_0_or_1(
+    groups, channels, filters, size, kernel, stride, padding, dilation, outside, threads, scaled,
+    last, seed,
+):  # fmt: skip
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((2, groups * channels, *size))
+    w = rng.standard_normal((groups * filters, channels, *kernel))
+    reach = dilation if isinstance(dilation, tuple) else (dilation, dilation)
+    reach = [d * (k - 1) + 1 for d, k in zip(reach, kernel, strict=True)]
+    assume(all(s + 2 * p >= r for s, p, r in zip(size, padding, reach, strict=True)))
+    above, left = padding
+    padded = np.pad(
+        signs(x), ((0, 0), (0, 0), (above, above), (left, left)), constant_values=outside
+    )
+    expected = torch.nn.functional.conv2d(
+        torch.tensor(padded).double(), torch.tensor(signs(w)).double(), stride=stride,
+        dilation=dilation, groups=groups,
+    ).numpy()  # fmt: skip
+    plain = reference.xnor_conv2d(x, w, stride, padding, dilation, groups, outside)
+    np.testing.assert_array_equal(plain, expected)
+    options = {}
+    if scaled & 1:
+        options["alpha"] = rng.random(len(w)).astype(np.float32)
+    if scaled & 2:
+        scale = kernels.xnor_input_scale(x, kernel, stride, padding, dilation=dilation)
+        plain = reference.xnor_input_scale(x, kernel, stride, padding, dilation)
+        np.testing.assert_allclose(scale, plain, rtol=1e-5)
+        options["input_scale"] = scale
+    if scaled:
+        factor = options.get("alpha", np.ones(len(w), np.float32))[:, None, None]
+        factor = factor * options.get("input_scale", np.float32([[[1]]]))[:, None]
+        expected = expected.astype(np.float32) * factor
+    result = kernels.xnor_conv2d(
+        kernels.pack_signs(np.moveaxis(x, 1, 3) if last else x, 3 if last else 1),
+        kernels.pack_signs(w, 1, panels=bool(seed % 2)), stride, padding, dilation=dilation,
+        groups=groups, padding_value=outside, num_threads=threads, **options,
+    )  # fmt: skip
+    np.testing.assert_array_equal(np.moveaxis(result, 3, 1) if last else result, expected)
 
 
 @pytest.mark.parametrize("stride", [1, 2])
@@ -222,6 +281,35 @@ FILTER = kernels.pack_signs(np.ones((2, 5, 3, 3)), 1)
         ),
         (lambda: kernels.xnor_conv2d(IMAGE, FILTER, 0), ValueError, "stride must be from 1"),
         (lambda: kernels.xnor_conv2d(IMAGE, FILTER, 1, -1), ValueError, "padding must be from 0"),
+        (
+            lambda: kernels.xnor_conv2d(IMAGE, FILTER, (1, 2, 3)),
+            ValueError,
+            "stride must be one whole number or a pair",
+        ),
+        (
+            lambda: kernels.xnor_conv2d(IMAGE, FILTER, dilation=0),
+            ValueError,
+            "dilation must be from 1",
+        ),
+        (
+            lambda: kernels.xnor_conv2d(IMAGE, FILTER, padding_value=-1),
+            ValueError,
+            "padding_value must be one of 1, 0, got -1",
+        ),
+        (
+            lambda: kernels.xnor_conv2d(IMAGE, FILTER, groups=2),
+            ValueError,
+            "x and w must have the same channels, got 5 and 5 x 2 groups",
+        ),
+        (
+            lambda: kernels.xnor_conv2d(
+                kernels.pack_signs(np.ones((1, 10, 4, 4)), 1),
+                FILTER.__class__(FILTER.words[:1], (1, 5, 3, 3), 1),
+                groups=2,
+            ),
+            ValueError,
+            "groups must divide the 1 filters, got 2",
+        ),
         (
             lambda: kernels.xnor_conv2d(IMAGE, FILTER, alpha=[1.0]),
             ValueError,

@@ -14,6 +14,7 @@ from numba import get_thread_id, njit, prange
 
 from quantlib import kernels
 from quantlib.kernels import _threads
+from quantlib.kernels._compile import Loops, both
 from tests.kernels.checks import CHECKS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,25 +41,27 @@ print(json.dumps({str(n): kernel_checks.first_use_seconds(n) for n in %s}))
 """
 
 
-def test_importing_is_quick_and_compiles_nothing():
+def test_importing_compiles_nothing_and_does_not_load_torch():
     code = """
-import json, sys, time
-start = time.process_time()
+import json, sys
 import quantlib
-took, loaded = time.process_time() - start, "numba" in sys.modules
+loaded = "numba" in sys.modules
 from quantlib import kernels
+from quantlib.kernels import levels
 kernels.xnor_gemm, kernels.bitplane_gemm, kernels.shift_gemm, kernels.pack_signs
 from numba.core.dispatcher import Dispatcher
-compiled = [
-    f"{name}.{key}"
+functions = [
+    (f"{name}.{key}", function)
     for name, module in list(sys.modules.items()) if name.startswith("quantlib.kernels")
     for key, value in vars(module).items()
-    if isinstance(value, Dispatcher) and value.signatures
+    for function in (value if isinstance(value, tuple) else [value])
+    if isinstance(function, Dispatcher)
 ]
-print(json.dumps([took, loaded, compiled, "torch" in sys.modules]))
+compiled = [name for name, function in functions if function.signatures]
+print(json.dumps([loaded, len(functions), compiled, "torch" in sys.modules]))
 """
-    took, loaded, compiled, torch = in_a_new_process(code)
-    assert took < 0.3
+    loaded, n_functions, compiled, torch = in_a_new_process(code)
+    assert n_functions > 40
     assert not loaded and not compiled and not torch
 
 
@@ -118,13 +121,26 @@ def test_the_number_of_threads_is_obeyed_and_left_as_it_was():
     before = numba.get_num_threads()
     found = np.zeros(64)
     for threads in (1, 2):
-        _threads.run(serial, _ids, threads, len(found), found)
+        _threads.run(Loops(serial, _ids), threads, len(found), found)
         assert len(set(found)) <= threads
         assert (found == -1).all() == (threads == 1)
     assert numba.get_num_threads() == before
     with pytest.raises(ZeroDivisionError):
-        _threads.run(serial, lambda n: 1 // 0, 2, 9)
+        _threads.run(Loops(serial, lambda n: 1 // 0), 2, 9)
     assert numba.get_num_threads() == before
+
+
+@pytest.mark.skipif(numba.config.NUMBA_NUM_THREADS < 2, reason="one processor only")
+def test_one_loop_is_compiled_for_one_thread_and_for_several():
+    """In five tries, since on a busy machine one thread may be done before the other starts."""
+    loops, found = both(_ids.py_func), np.zeros(64)
+    _threads.run(loops, 1, len(found), found)
+    assert len(set(found)) == 1
+    seen = set()
+    for _ in range(5):
+        _threads.run(loops, 2, len(found), found)
+        seen.add(len(set(found)))
+    assert max(seen) == 2
 
 
 def test_all_threads_are_used_if_no_number_is_given():

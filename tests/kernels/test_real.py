@@ -38,6 +38,28 @@ def test_whole_numbers_are_exact(
     np.testing.assert_array_equal(found, reference.real_conv2d(x, w, stride, padding))
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(("dilation", "groups"), [(1, 3), (2, 1), ((1, 3), 1), ((2, 1), 3)])
+def test_pairs_dilation_and_groups(dilation, groups, threads):
+    rng = np.random.default_rng(1)
+    x = rng.integers(-8, 9, (2, 9, 11, 6)).astype(np.float32)
+    w = rng.integers(-8, 9, (2, 3, 6 // groups, 18)).astype(np.float32)
+    found = kernels.real_conv2d(
+        x, w, (2, 1), (0, 3), dilation=dilation, groups=groups, num_threads=threads
+    )
+    wanted = torch.nn.functional.conv2d(
+        torch.from_numpy(x).double().permute(0, 3, 1, 2),
+        torch.from_numpy(w).double().permute(3, 2, 0, 1),
+        stride=(2, 1),
+        padding=(0, 3),
+        dilation=dilation,
+        groups=groups,
+    )
+    np.testing.assert_array_equal(found, wanted.permute(0, 2, 3, 1).numpy())
+    plain = reference.real_conv2d(x, w, (2, 1), (0, 3), dilation, groups)
+    np.testing.assert_array_equal(found, plain)
+
+
 def test_real_numbers_of_another_dtype():
     rng = np.random.default_rng(0)
     x, w = rng.standard_normal((1, 7, 7, 3)), rng.standard_normal((3, 3, 3, 8))

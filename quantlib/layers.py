@@ -230,7 +230,7 @@ class QuantConv2d(_QuantLayer, nn.Conv2d):
         edges, padding = self._reversed_padding_repeated_twice, self.padding
         if self.padding_mode != "zeros":
             values, padding = functional.pad(values, edges, mode=self.padding_mode), 0
-        elif self.padding_value and any(edges):
+        elif any(edges) and (self.padding_value or isinstance(padding, str)):
             values, padding = functional.pad(values, edges, value=self.padding_value), 0
         y = functional.conv2d(
             values, weight, None, self.stride, padding, self.dilation, self.groups

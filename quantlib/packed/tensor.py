@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quantlib._validation import as_array, check_bit_width, check_integer
+from quantlib._validation import as_integers, check_bit_width, check_integer, to_numpy
 
 __all__ = ["PackedTensor", "pack"]
 
@@ -145,9 +145,7 @@ def pack(codes, bit_width, signed=False):
     375
     """
     bit_width = check_bit_width(bit_width, 1, 8)
-    codes = np.asarray(as_array(codes, "codes"))
-    if codes.dtype.kind not in "iu":
-        raise TypeError(f"codes must be integers, got dtype {codes.dtype}")
+    codes = to_numpy(as_integers(codes, "codes"))
     if codes.size == 0:
         raise ValueError(f"codes must not be empty, got shape {codes.shape}")
     low, high = (

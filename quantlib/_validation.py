@@ -22,10 +22,10 @@ def detached(x):
 
 def to_numpy(x):
     """Return the values of a NumPy array or torch tensor as a NumPy array, bfloat16 as float32."""
-    if isinstance(x, np.ndarray):
-        return x
-    x = detached(x).cpu()
-    return np.asarray(x.float() if str(x.dtype) == "torch.bfloat16" else x)
+    if hasattr(x, "detach"):
+        x = x.detach().cpu()
+        x = x.float() if str(x.dtype) == "torch.bfloat16" else x
+    return np.asarray(x)
 
 
 def as_integers(x, name):

@@ -33,8 +33,6 @@ def bits_for_sqnr(sizes, target_db, *, db_per_bit=6.02, offset_db=0.0):
     db_per_bit, offset_db : float
         κ and c: a layer with b bits has an SQNR of κ b + c.
 
-    Examples
-    --------
     Four times the activations, one bit less:
 
     >>> bits = bits_for_sqnr({"a": 1000, "b": 4000}, target_db=24.0)
@@ -60,7 +58,8 @@ def bits_by_measured_sqnr(sizes, sqnr_db, target_db):
     .. math:: \min_b \sum_l n_l b_l \quad \text{where} \quad
               \sum_l 10^{-\mathrm{SQNR}_l(b_l)/10} \le 10^{-\gamma/10}
 
-    This is the exact optimum; of several, the one with the least noise.
+    This is the exact optimum; of several, the one with the least noise. A target out of reach is a
+    ValueError.
 
     Parameters
     ----------
@@ -71,13 +70,6 @@ def bits_by_measured_sqnr(sizes, sqnr_db, target_db):
     target_db : float
         γ.
 
-    Raises
-    ------
-    ValueError
-        If the target is out of reach, or a layer is missing.
-
-    Examples
-    --------
     >>> curve = {2: 12.0, 3: 18.0, 4: 24.0}
     >>> bits_by_measured_sqnr({"a": 100, "b": 400}, {"a": curve, "b": curve}, 17.0)
     {'a': 4, 'b': 3}
@@ -117,24 +109,10 @@ def _check_sizes(sizes):
 def cheapest_first(sizes, bit_widths):
     """Yield every combination of bit widths in ascending order of memory, without listing them all.
 
-    Of equal memory, the lexicographically smaller comes first.
+    ``sizes`` are the activations of each layer, ``bit_widths`` what each may take. Each item is the
+    memory in bits, the sum of size times bit width, and a tuple of bit widths. Of equal memory, the
+    lexicographically smaller comes first.
 
-    Parameters
-    ----------
-    sizes : sequence of int
-        Activations of each layer.
-    bit_widths : sequence of sequence of int
-        For each layer what it may take.
-
-    Yields
-    ------
-    memory : int
-        Bits, the sum of size times bit width.
-    bits : tuple of int
-        One for each layer.
-
-    Examples
-    --------
     >>> list(cheapest_first([10, 1], [(1, 2), (1, 3)]))
     [(11, (1, 1)), (13, (1, 3)), (21, (2, 1)), (23, (2, 3))]
     """

@@ -2,7 +2,7 @@
 
 A quantization unit stands before the memory and makes codes of fixed-point activations; a
 conversion unit stands behind it and makes fixed-point activations of codes. ENQ's two are
-shifters, KNQ's a row of comparators with a priority encoder, and a multiplexer.
+shifters. KNQ's are a row of comparators with a priority encoder (QK), and a multiplexer (CK).
 """
 
 import numpy as np
@@ -11,7 +11,7 @@ from array_api_compat import array_namespace, device, is_numpy_array
 from quantlib._validation import as_integers, check_bit_width, check_choice, to_numpy
 from quantlib.nonuniform.fixed_point import FixedQParams
 
-__all__ = ["ce", "ck", "comparators", "priority_encode", "qe", "qk"]
+__all__ = ["ce", "ck", "comparators", "priority_encode", "qe"]
 
 ROUNDINGS = ("floor", "nearest")
 RECONSTRUCTIONS = ("low", "middle")
@@ -44,24 +44,10 @@ def qe(u, bit_width, word_bits, *, rounding="floor"):
 
     .. math:: k = \min(u \gg (q_m - E),\ 2^E - 1)
 
-    Source: Sun, Lin, Wang 2016, III.A and Fig. 2(a).
+    Source: Sun, Lin, Wang 2016, III.A and Fig. 2(a). ``u`` are fixed-point activations, 0 or more,
+    and those above ``2**q_m - 1`` saturate; E is ``bit_width`` and q_m ``word_bits``. The codes k
+    are int32. ``rounding="nearest"`` adds half a step first: one more adder in hardware.
 
-    Parameters
-    ----------
-    u : array of integers
-        Fixed-point activations, 0 or more. Those above ``2**q_m - 1`` saturate.
-    bit_width, word_bits : int
-        E and q_m.
-    rounding : {"floor", "nearest"}
-        ``"nearest"`` adds half a step first: one more adder in hardware.
-
-    Returns
-    -------
-    array of int32
-        Codes k, 0 to ``2**E - 1``.
-
-    Examples
-    --------
     With q_m = 4 and E = 2, the shift is by 2:
 
     >>> import numpy as np
@@ -83,19 +69,10 @@ def ce(codes, bit_width, word_bits, *, reconstruction="low"):
 
     .. math:: u' = k \ll (q_m - E)
 
-    Source: Sun, Lin, Wang 2016, Fig. 2(b).
+    Source: Sun, Lin, Wang 2016, Fig. 2(b). The codes k are from 0 to ``2**E - 1``; E is
+    ``bit_width`` and q_m ``word_bits``. ``reconstruction="middle"`` sets the highest of the empty
+    bits, except for code 0. The result is int32.
 
-    Parameters
-    ----------
-    codes : array of integers
-        k, 0 to ``2**E - 1``.
-    bit_width, word_bits : int
-        E and q_m.
-    reconstruction : {"low", "middle"}
-        ``"middle"`` sets the highest of the empty bits, except for code 0.
-
-    Examples
-    --------
     >>> import numpy as np
     >>> ce(np.array([0, 1, 2, 3]), 2, 4).tolist()
     [0, 4, 8, 12]
@@ -113,17 +90,10 @@ def ce(codes, bit_width, word_bits, *, reconstruction="low"):
 def comparators(u, thresholds):
     """Return what QK's row of comparators says: for each number and threshold, u >= threshold.
 
-    Source: Sun, Lin, Wang 2016, III.B and Fig. 3(a).
+    Source: Sun, Lin, Wang 2016, III.B and Fig. 3(a). ``u`` are fixed-point activations of any
+    shape; the answers have one more axis, of length K - 1. The K - 1 ``thresholds`` are in
+    ascending order, so that the answers are a run of True and then a run of False.
 
-    Parameters
-    ----------
-    u : array of integers
-        Fixed-point activations of any shape; the answers have one more axis, of length K - 1.
-    thresholds : array of integers, shape (K - 1,)
-        In ascending order, so that the answers are a run of True and then a run of False.
-
-    Examples
-    --------
     >>> comparators(np.array(5), np.array([1, 4, 9])).tolist()
     [True, True, False]
     """
@@ -139,8 +109,6 @@ def priority_encode(reached):
 
     The last axis of ``reached``, as :func:`comparators` gives it, is encoded; the result is int32.
 
-    Examples
-    --------
     >>> priority_encode(np.array([[False, False, False], [True, True, False]])).tolist()
     [0, 2]
     """
@@ -151,25 +119,12 @@ def priority_encode(reached):
     return (reached * place).max(axis=-1, initial=0).astype(np.int32)
 
 
-def qk(u, thresholds):
-    """Return what the quantization unit QK gives: comparators, then the priority encoder.
-
-    Examples
-    --------
-    >>> qk(np.array([0, 5, 9, 4095]), np.array([1, 4, 9])).tolist()
-    [0, 2, 3, 3]
-    """
-    return priority_encode(comparators(u, thresholds))
-
-
 def ck(codes, table):
     """Return what the conversion unit CK gives: the entry of ``table`` for every code.
 
     Source: Sun, Lin, Wang 2016, III.B and Fig. 3(b): a multiplexer. ``table`` holds the K levels in
     fixed point.
 
-    Examples
-    --------
     >>> ck(np.array([0, 2, 3]), np.array([0, 3, 6, 13])).tolist()
     [0, 6, 13]
     """

@@ -24,32 +24,22 @@ __all__ = ["EnqQParams", "choose_qparams", "dequantize", "fake_quantize", "quant
 class EnqQParams:
     """The levels of ENQ in one layer, and how a number gets to them.
 
-    Attributes
-    ----------
-    bit_width : int
-        E, bits that are stored, 1 to ``word_bits``.
-    word_bits : int
-        q_m, bits of the fixed-point number before, 1 to 16.
-    fraction_bits : int
-        F.
-    rounding : {"floor", "nearest"}
-        ``"floor"`` as printed. ``"nearest"`` adds half a step before the shift: the course's
-        variant.
-    reconstruction : {"low", "middle"}
-        ``"low"`` as printed: the code stands for the smallest number that it is made of.
-        ``"middle"`` adds half a step, except to code 0, so that zero stays exact; the course's
-        variant, for ``"floor"`` only.
-
-    Examples
-    --------
     >>> EnqQParams(bit_width=2, word_bits=4, fraction_bits=0).levels.tolist()
     [0.0, 4.0, 8.0, 12.0]
     """
 
+    #: E, bits that are stored, 1 to ``word_bits``.
     bit_width: int
+    #: q_m, bits of the fixed-point number before, 1 to 16.
     word_bits: int
+    #: F.
     fraction_bits: int
+    #: {"floor", "nearest"}: ``"floor"`` as printed. ``"nearest"`` adds half a step before the
+    #: shift: the course's variant.
     rounding: str = "floor"
+    #: {"low", "middle"}: ``"low"`` as printed: the code stands for the smallest number that it is
+    #: made of. ``"middle"`` adds half a step, except to code 0, so that zero stays exact; the
+    #: course's variant, for ``"floor"`` only.
     reconstruction: str = "low"
 
     def __post_init__(self):
@@ -96,17 +86,9 @@ class EnqQParams:
 def choose_qparams(x, bit_width, word_bits=12, *, rounding="floor", reconstruction="low"):
     """Return ENQ for the values of one layer: F is the finest at which q_m bits hold all of them.
 
-    Parameters
-    ----------
-    bit_width : int
-        E.
-    word_bits : int
-        q_m; the default is the 12 bits that Sun, Lin, Wang 2016 found enough for VGG-16.
-    rounding, reconstruction : str
-        As for :class:`EnqQParams`.
+    ``bit_width`` is E and ``word_bits`` q_m; its default is the 12 bits that Sun, Lin, Wang 2016
+    found enough for VGG-16. ``rounding`` and ``reconstruction`` are those of :class:`EnqQParams`.
 
-    Examples
-    --------
     >>> choose_qparams([0.0, 0.7, 2.9], bit_width=3, word_bits=8).fraction_bits
     6
     """
@@ -120,8 +102,6 @@ def quantize(x, qparams):
     The fixed-point number is rounded to the nearest before QE drops its low bits. So an x less than
     half a unit 2^-F below a level is counted to that level.
 
-    Examples
-    --------
     >>> import numpy as np
     >>> quantize(np.array([0.0, 3.9, 7.2, 99.0]), EnqQParams(2, 4, 0)).tolist()
     [0, 1, 1, 3]
@@ -132,8 +112,6 @@ def quantize(x, qparams):
 def dequantize(codes, qparams):
     """Return the numbers that codes stand for: CE, then times 2^-F, as float32.
 
-    Examples
-    --------
     >>> import numpy as np
     >>> dequantize(np.array([0, 3]), EnqQParams(2, 4, 1)).tolist()
     [0.0, 6.0]
@@ -144,8 +122,6 @@ def dequantize(codes, qparams):
 def fake_quantize(x, qparams):
     """Round activations to the levels of ENQ; the result is still float, of the type of ``x``.
 
-    Examples
-    --------
     >>> import numpy as np
     >>> fake_quantize(np.array([0.0, 3.9, 7.2, 99.0]), EnqQParams(2, 4, 0)).tolist()
     [0.0, 4.0, 4.0, 12.0]

@@ -30,25 +30,16 @@ __all__ = [
 class FixedQParams:
     """A fixed-point format.
 
-    Attributes
-    ----------
-    word_bits : int
-        q, bits of a number, 1 to 16 (2 to 16 if signed).
-    fraction_bits : int
-        F, how many of them stand behind the binary point, -64 to 64. A negative F means that the
-        lowest bit is worth more than 1.
-    signed : bool
-        False after a ReLU: codes from 0 to ``2**q - 1``. True for weights: two's complement, from
-        ``-2**(q - 1)`` to ``2**(q - 1) - 1``.
-
-    Examples
-    --------
     >>> FixedQParams(word_bits=4, fraction_bits=1).largest
     7.5
     """
 
+    #: q, bits of a number, 1 to 16 (2 to 16 if signed).
     word_bits: int
+    #: F, how many of them stand behind the binary point, -64 to 64; if negative, a unit is over 1.
     fraction_bits: int
+    #: False after a ReLU: codes from 0 to ``2**q - 1``. True for weights: two's complement, from
+    #: ``-2**(q - 1)`` to ``2**(q - 1) - 1``.
     signed: bool = False
 
     def __post_init__(self):
@@ -93,15 +84,6 @@ def choose_qparams(x, word_bits, *, signed=False):
     with :math:`i_{\max} = 2^q - 1`, or :math:`2^{q-1} - 1` if signed. Sun, Lin, Wang 2016 do not
     tell how F was chosen; this rule is the course's.
 
-    Parameters
-    ----------
-    word_bits : int
-        q, 1 to 16 (2 to 16 if signed).
-    signed : bool
-        False for activations after a ReLU.
-
-    Examples
-    --------
     >>> choose_qparams([0.1, 2.9], word_bits=4)
     FixedQParams(word_bits=4, fraction_bits=2, signed=False)
     """
@@ -134,8 +116,6 @@ def quantize(x, qparams):
 
     The codes are int32, of the kind and shape of ``x``. What is too large saturates.
 
-    Examples
-    --------
     >>> import numpy as np
     >>> quantize(np.array([0.0, 0.3, 1.2, 99.0]), FixedQParams(4, 1)).tolist()
     [0, 1, 2, 15]
@@ -146,8 +126,6 @@ def quantize(x, qparams):
 def dequantize(codes, qparams):
     r"""Return the numbers that integers stand for, :math:`i\,2^{-F}`, as float32.
 
-    Examples
-    --------
     >>> import numpy as np
     >>> dequantize(np.array([0, 1, 15]), FixedQParams(4, 1)).tolist()
     [0.0, 0.5, 7.5]
@@ -158,8 +136,6 @@ def dequantize(codes, qparams):
 def fake_quantize(x, qparams):
     """Round real numbers to those that the format has; the result is still float, of ``x``'s type.
 
-    Examples
-    --------
     >>> import numpy as np
     >>> fake_quantize(np.array([0.3, 99.0]), FixedQParams(4, 1)).tolist()
     [0.5, 7.5]
@@ -171,15 +147,8 @@ def fixed_point(x, word_bits, fraction_bits, *, signed=False):
     r"""Round real numbers to fixed point, :math:`V_i = i\,2^{-F}`; the result is still float.
 
     Source: Sun, Lin, Wang 2016, III.A. They do not say how a number between two V_i is rounded;
-    here to the nearest, ties to even.
+    here to the nearest, ties to even. ``word_bits`` is q and ``fraction_bits`` F.
 
-    Parameters
-    ----------
-    word_bits, fraction_bits, signed
-        q, F and the sign, as for :class:`FixedQParams`.
-
-    Examples
-    --------
     >>> import numpy as np
     >>> fixed_point(np.array([0.3, 1.3, 99.0]), word_bits=4, fraction_bits=1).tolist()
     [0.5, 1.5, 7.5]
@@ -191,18 +160,14 @@ def smallest_word_bits(accuracy_at, baseline, delta, word_bits=range(1, 17)):
     r"""Find the smallest q whose accuracy A' is close enough: :math:`A - A' \le \delta`.
 
     Source: Sun, Lin, Wang 2016, III.A. Accuracy need not rise with every bit, so the smallest q is
-    found from below: a search by halves could miss it.
+    found from below: a search by halves could miss it. Nothing beyond the first success is tried.
 
     Parameters
     ----------
     accuracy_at : callable
-        Takes q and returns A', in the unit of ``baseline``.
-    baseline : float
-        A, the accuracy in floating point.
+        Takes q and returns A', in the unit of ``baseline``, which is A in floating point.
     delta : float
         The loss that is allowed, 0 or more.
-    word_bits : iterable of int
-        Tried in ascending order, and nothing beyond the first success.
 
     Returns
     -------
@@ -211,8 +176,6 @@ def smallest_word_bits(accuracy_at, baseline, delta, word_bits=range(1, 17)):
     tried : dict of int to float
         A' of each q that was tried.
 
-    Examples
-    --------
     >>> smallest_word_bits({2: 0.5, 3: 0.97, 4: 0.99}.get, 0.99, 0.02, [4, 3, 2])
     (3, {2: 0.5, 3: 0.97})
     """

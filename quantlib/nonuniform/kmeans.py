@@ -18,23 +18,16 @@ __all__ = ["Clusters", "kmeans_1d", "lloyd"]
 
 @dataclass(frozen=True, eq=False)
 class Clusters:
-    """Clusters of numbers on a line, in ascending order.
+    """Clusters of numbers on a line, in ascending order."""
 
-    Attributes
-    ----------
-    centroids : numpy.ndarray of float64, shape (k,)
-        Weighted mean of each cluster.
-    thresholds : numpy.ndarray of float64, shape (k - 1,)
-        Half-way between neighbouring centroids. A number on a threshold belongs above it.
-    objective : float
-        Weighted sum of squared distances to the own centroid.
-    iterations : int
-        Lloyd's iterations until nothing moved; 0 for :func:`kmeans_1d`.
-    """
-
+    #: numpy.ndarray of float64, shape (k,): Weighted mean of each cluster.
     centroids: np.ndarray
+    #: numpy.ndarray of float64, shape (k - 1,): Half-way between neighbouring centroids. A number
+    #: on a threshold belongs above it.
     thresholds: np.ndarray
+    #: Weighted sum of squared distances to the own centroid.
     objective: float
+    #: Lloyd's iterations until nothing moved; 0 for :func:`kmeans_1d`.
     iterations: int = 0
 
 
@@ -44,15 +37,11 @@ def kmeans_1d(x, k, weights=None, *, method="penalty"):
     .. math:: \min_{d_0 < \dots < d_{k-1}} \sum_i w_i \min_j (x_i - d_j)^2
 
     Source: equation (2) of Sun, Lin, Wang 2016, who solve it "with the K-means clustering method",
-    which in general ends at a local optimum.
-
-    Spread between the bounds i and j obeys the quadrangle inequality, so the start of the best last
-    cluster never moves back when j grows, and the least objective is a convex function of k, so
-    that some fee makes any k best (Aggarwal, Schieber and Tokuyama 1994). Where one makes several k
-    best, two of its solutions are crossed over to one of k clusters.
-
-    Spreads are differences of sums of squares in float64. Clusters narrower than about 1e-8 of the
-    whole range cannot be told apart by them.
+    which in general ends at a local optimum. Here the spread between two bounds obeys the
+    quadrangle inequality, so that the least objective is a convex function of k and some fee for
+    each cluster makes any k best (Aggarwal, Schieber and Tokuyama 1994). Spreads are differences of
+    sums of squares in float64: clusters narrower than about 1e-8 of the whole range cannot be told
+    apart by them.
 
     Parameters
     ----------
@@ -61,16 +50,13 @@ def kmeans_1d(x, k, weights=None, *, method="penalty"):
     k : int
         How many clusters, 1 to 65536.
     weights : array, optional
-        Positive weight of each value, of the shape of ``x``: for a histogram, ``x`` are its
-        values and ``weights`` their counts. None counts each value once.
+        Positive weight of each value: for a histogram, ``x`` are its values and ``weights`` their
+        counts. None counts each value once.
     method : {"penalty", "table"}
-        How it is computed; both give the best objective. ``"table"`` is the textbook's dynamic
-        program over the first j values in p clusters, filled by divide and conquer in
-        k n log n steps. ``"penalty"`` leaves the number of clusters free, charges a fee for each,
-        and finds the fee at which k clusters are best; each trial takes about n steps.
+        Both give the best objective. ``"table"`` is the textbook's dynamic program over the first j
+        values in p clusters, in k n log n steps. ``"penalty"`` searches for the fee at which k
+        clusters are best; each trial takes about n steps.
 
-    Examples
-    --------
     >>> clusters = kmeans_1d([0.0, 0.1, 0.2, 5.0, 5.2, 9.0], 3)
     >>> clusters.centroids.round(3).tolist(), round(clusters.objective, 3)
     ([0.1, 5.1, 9.0], 0.04)
@@ -176,6 +162,8 @@ def _float_numpy(x, name):
     return to_numpy(x)
 
 
+# The start of the best last cluster never moves back when there are more values: the table and each
+# trial of a fee use it. Where one fee makes several k best, two of its solutions are crossed.
 def _bounds_by_penalty(sums, k):
     """Return the bounds of the best split into k parts, by a search for the fee."""
     from quantlib.kernels import levels as loops
@@ -266,19 +254,9 @@ def lloyd(x, k, weights=None, *, centroids=None, seed=0, max_iterations=1000):
     again. The objective never rises, but where it stops depends on where it began. A centroid that
     no value is nearest to stays where it is.
 
-    Parameters
-    ----------
-    x, k, weights
-        As for :func:`kmeans_1d`.
-    centroids : array of float, shape (k,), optional
-        Where to begin. None draws k distinct values of ``x``.
-    seed : int
-        Of that draw.
-    max_iterations : int
-        Stop there at the latest.
+    ``x``, ``k`` and ``weights`` are those of :func:`kmeans_1d`. ``centroids`` (shape (k,)) are
+    where to begin; None draws k distinct values of ``x`` by ``seed``.
 
-    Examples
-    --------
     From a bad start the two clusters on the right are never told apart:
 
     >>> lloyd([0.0, 0.2, 10.0, 11.0, 20.0, 21.0], 3, centroids=[0.0, 0.2, 15.0]).objective > 50

@@ -39,25 +39,18 @@ THRESHOLDS = ("nearest", "level")
 class KnqQParams:
     """The levels of KNQ in one layer, and where one ends and the next begins.
 
-    Attributes
-    ----------
-    levels : numpy.ndarray of float64
-        d_0 to d_{K-1} in ascending order, at most ``2**bit_width``. Two may be equal.
-    bit_width : int
-        T, bits of a code, 1 to 8.
-    threshold : {"nearest", "level"}
-        ``"nearest"``: half-way between two levels, as k-means assigns. ``"level"``: at the level
-        itself, code k if d_k <= x < d_{k+1}, as Sun, Lin, Wang 2016 print it. What lies below d_0
-        gets code 0.
-
-    Examples
-    --------
     >>> KnqQParams([0.0, 1.0, 3.0, 7.0], bit_width=2).thresholds.tolist()
     [0.5, 2.0, 5.0]
     """
 
+    #: numpy.ndarray of float64: d_0 to d_{K-1} in ascending order, at most ``2**bit_width``. Two
+    #: may be equal.
     levels: np.ndarray
+    #: T, bits of a code, 1 to 8.
     bit_width: int
+    #: {"nearest", "level"}: ``"nearest"``: half-way between two levels, as k-means assigns.
+    #: ``"level"``: at the level itself, code k if d_k <= x < d_{k+1}, as Sun, Lin, Wang 2016 print
+    #: it. What lies below d_0 gets code 0.
     threshold: str = "nearest"
 
     def __post_init__(self):
@@ -130,7 +123,8 @@ def choose_qparams(x, bit_width, *, threshold="nearest", saturate_at=None, fixed
     r"""Return the k-means levels of the values of one layer, the globally best ones.
 
     Source: Sun, Lin, Wang 2016, III.A and equation (2), with
-    :math:`M = (2^{q_m} - 1)\,2^{-F}` (:attr:`FixedQParams.largest`).
+    :math:`M = (2^{q_m} - 1)\,2^{-F}` (:attr:`FixedQParams.largest`). Where there are fewer distinct
+    values than levels, those are the levels and a UserWarning says so: nothing is lost.
 
     Parameters
     ----------
@@ -146,14 +140,6 @@ def choose_qparams(x, bit_width, *, threshold="nearest", saturate_at=None, fixed
         Round the levels to this fixed-point format, since that is what CK's table holds; those
         beyond its ends saturate. None leaves them real.
 
-    Warns
-    -----
-    UserWarning
-        If there are fewer distinct values than levels. The levels are then the distinct values, and
-        nothing is lost: a layer that takes few values is no reason to stop a search.
-
-    Examples
-    --------
     >>> x = np.array([0.0, 0.0, 0.1, 1.0, 1.2, 5.0, 50.0])
     >>> choose_qparams(x, 2, saturate_at=5.0).levels.round(3).tolist()
     [0.033, 1.0, 1.2, 5.0]
@@ -195,8 +181,6 @@ def quantize(x, qparams):
     comparators does; on another device torch's search finds the same codes. A threshold is
     replaced by the next number up that the type of ``x`` has, which changes no comparison.
 
-    Examples
-    --------
     >>> levels, x = [0.0, 1.0, 3.0, 7.0], np.array([0.4, 0.5, 2.9, 99.0])
     >>> quantize(x, KnqQParams(levels, bit_width=2)).tolist()
     [0, 1, 2, 3]
@@ -209,8 +193,6 @@ def quantize(x, qparams):
 def dequantize(codes, qparams):
     """Return the level of every code, as float32: a look-up.
 
-    Examples
-    --------
     >>> dequantize(np.array([0, 3]), KnqQParams([0.0, 1.0, 3.0, 7.0], bit_width=2)).tolist()
     [0.0, 7.0]
     """
@@ -220,8 +202,6 @@ def dequantize(codes, qparams):
 def fake_quantize(x, qparams):
     """Round values to the levels; the result is still float, of the type of ``x``.
 
-    Examples
-    --------
     >>> qparams = KnqQParams([0.0, 1.0, 3.0, 7.0], bit_width=2)
     >>> fake_quantize(np.array([0.4, 2.9, 99.0]), qparams).tolist()
     [0.0, 3.0, 7.0]

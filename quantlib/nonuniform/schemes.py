@@ -19,8 +19,6 @@ def _checked(qparams):
 def quantize(x, qparams):
     """Return the int32 codes of ``x`` by the scheme whose parameters are given.
 
-    Examples
-    --------
     >>> import numpy as np
     >>> quantize(np.array([0.0, 5.0]), EnqQParams(2, 4, 0)).tolist()
     [0, 1]
@@ -31,8 +29,6 @@ def quantize(x, qparams):
 def dequantize(codes, qparams):
     """Return the numbers (float32) that ``codes`` stand for by the scheme of ``qparams``.
 
-    Examples
-    --------
     >>> import numpy as np
     >>> dequantize(np.array([0, 1]), KnqQParams([0.0, 2.5], bit_width=1)).tolist()
     [0.0, 2.5]
@@ -43,8 +39,6 @@ def dequantize(codes, qparams):
 def fake_quantize(x, qparams):
     """Round ``x`` to the levels of the scheme whose parameters are given; still float.
 
-    Examples
-    --------
     >>> import numpy as np
     >>> fake_quantize(np.array([0.3]), FixedQParams(word_bits=4, fraction_bits=1)).tolist()
     [0.5]

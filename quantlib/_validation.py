@@ -7,13 +7,7 @@ from array_api_compat import array_namespace, is_array_api_obj
 
 
 def as_array(x, name):
-    """Return ``x`` if it is a NumPy array or torch tensor, a NumPy array of a list or number.
-
-    Raises
-    ------
-    TypeError
-        If ``x`` holds something other than real numbers.
-    """
+    """Return ``x`` if it is a NumPy array or torch tensor, a NumPy array of a list or number."""
     if not is_array_api_obj(x):
         x = np.asarray(x)
     if isinstance(x, np.ndarray) and x.dtype.kind not in "biuf":
@@ -26,17 +20,26 @@ def detached(x):
     return x.detach() if hasattr(x, "detach") else x
 
 
+def to_numpy(x):
+    """Return the values of a NumPy array or torch tensor as a NumPy array, bfloat16 as float32."""
+    if hasattr(x, "detach"):
+        x = x.detach().cpu()
+        x = x.float() if str(x.dtype) == "torch.bfloat16" else x
+    return np.asarray(x)
+
+
+def as_integers(x, name):
+    """Return ``x`` as an array of its own kind; raise TypeError unless it holds integers."""
+    x = as_array(x, name)
+    if not array_namespace(x).isdtype(x.dtype, "integral"):
+        raise TypeError(f"{name} must be integers, got dtype {x.dtype}")
+    return x
+
+
 def as_float_array(x, name):
-    """Return ``x`` as an array of floating-point numbers of its own kind, checked to be usable.
+    """Return ``x`` as an array of floats of its own kind; raise if it is empty or not finite.
 
     Integers and booleans become the kind's default floating-point type.
-
-    Raises
-    ------
-    TypeError
-        If ``x`` does not hold real numbers.
-    ValueError
-        If ``x`` is empty or holds NaN or infinity.
     """
     x = as_array(x, name)
     xp = array_namespace(x)

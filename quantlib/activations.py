@@ -15,6 +15,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from quantlib._validation import check_bit_width, check_choice, check_finite, check_integer
+from quantlib.evaluation import evaluating, logits
 from quantlib.models import check_model, weight_layers
 
 __all__ = ["ActivationMemory", "QuantizedActivations", "activation_memory", "record"]
@@ -69,6 +70,9 @@ def _visiting(model, visit):
 def record(model, images, *, batch_size=256):
     """Return the activations after each ReLU, by the name of the layer before it.
 
+    They are NumPy arrays of float32, N first, in the order of computing. Where two ReLUs
+    follow a layer, the first one's are taken. A layer may run only once an image.
+
     Parameters
     ----------
     model : torch.nn.Module
@@ -79,27 +83,11 @@ def record(model, images, *, batch_size=256):
     batch_size : int
         Images to compute at a time.
 
-    Returns
-    -------
-    dict of str to numpy.ndarray
-        float32, N first, in the order in which they are computed. Where two ReLUs follow a layer,
-        the first one's.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If ``model`` is not a module or runs a layer more than once an image (whose activations
-        would be which?), or ``images`` are empty or not finite.
-
-    Examples
-    --------
     >>> from quantlib import activations, data, models
     >>> seen = activations.record(models.load_pretrained(), data.load().test_images[:5])
     >>> {name: values.shape for name, values in seen.items()}  # doctest: +NORMALIZE_WHITESPACE
     {'conv1': (5, 16, 8, 8), 'conv2': (5, 32, 8, 8), 'conv3': (5, 64, 4, 4), 'fc1': (5, 128)}
     """
-    from quantlib.evaluation import logits
-
     check_model(model)
     check_finite(torch.as_tensor(images), "images")
     seen = {}
@@ -132,14 +120,6 @@ class QuantizedActivations(nn.Module):
         By layer name, as :func:`record` gives them, a function from a tensor of activations to
         a tensor or NumPy array of the same shape. Layers not named stay as they are.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If ``model`` is not a module, or there is no layer of a name; in the forward pass, if no
-        ReLU follows a named layer, or a quantizer returns another shape.
-
-    Examples
-    --------
     >>> import torch
     >>> from quantlib import activations, data, models, training
     >>> coarse = activations.QuantizedActivations(models.load_pretrained(), {"conv1": torch.round})
@@ -185,17 +165,8 @@ class QuantizedActivations(nn.Module):
 
 @dataclass(frozen=True)
 class ActivationMemory:
-    """Activations of one image and the bits to store them.
+    """How many activations each layer has for one image (``values``), and the ``bits`` for one.
 
-    Attributes
-    ----------
-    values : dict of str to int
-        How many activations each layer has.
-    bits : dict of str to int
-        Bits for one of them.
-
-    Examples
-    --------
     >>> ActivationMemory({"conv1": 1000, "conv2": 500}, {"conv1": 8, "conv2": 4}).total_bits
     10000
     """
@@ -224,6 +195,8 @@ def activation_memory(model, input_shape, bits):
 
     .. math:: \sum_l n_l b_l, \qquad n_l = C_l H_l W_l
 
+    Source: Sun, Lin, Wang 2016, Table VII ("NB"); they count convolutions only, each output once.
+
     Parameters
     ----------
     model : torch.nn.Module
@@ -233,22 +206,6 @@ def activation_memory(model, input_shape, bits):
     bits : int or dict of str to int
         Bits an activation, 1 to 64: for all layers, or by name.
 
-    Returns
-    -------
-    ActivationMemory
-        Convolutions only, in the order in which they run.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If ``model`` is not a module or has no convolution, or a layer is missing in ``bits``.
-
-    Notes
-    -----
-    Source: Sun, Lin, Wang 2016, Table VII ("NB"); they count convolutions only, each output once.
-
-    Examples
-    --------
     >>> from quantlib import activations, models
     >>> memory = activations.activation_memory(models.DigitsCNN(), (1, 8, 8), bits=4)
     >>> memory.values, memory.total_bits
@@ -268,16 +225,12 @@ def activation_memory(model, input_shape, bits):
     found = {name: m for name, m in model.named_modules() if isinstance(m, _CONVOLUTIONS)}
     if not found:
         raise ValueError("model must have a convolution, got none")
-    was_training = {module: module.training for module in model.modules()}
     hooks = [module.register_forward_hook(count(name)) for name, module in found.items()]
     like = next(model.parameters())
     try:
-        model.eval()
-        with torch.no_grad():
+        with evaluating(model):
             model(torch.zeros((1, *input_shape), dtype=like.dtype, device=like.device))
     finally:
-        for module, mode in was_training.items():
-            module.training = mode
         for hook in hooks:
             hook.remove()
     if not isinstance(bits, dict):

@@ -13,28 +13,12 @@ from quantlib.models import check_model
 def logits(model, images, batch_size=256):
     """Return what ``model`` gives for ``images``, as a NumPy array (N x classes).
 
-    The model computes in evaluation mode and without gradients, on the device where it is. Each
-    of its modules is left in the mode that it was in.
+    ``images`` are floating-point, N x C x H x W with N at least 1, and computed ``batch_size`` at a
+    time, in evaluation mode and without gradients, on the device where the model is. Each of its
+    modules is left in the mode that it was in.
 
-    Parameters
-    ----------
-    model : torch.nn.Module
-    images : numpy.ndarray or torch.Tensor
-        N x C x H x W, N at least 1.
-    batch_size : int
-        Images to compute at a time.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If ``images`` are not floating-point, hold NaN or infinity or have another shape than the
-        model takes, or another argument is not usable.
-
-    Examples
-    --------
     >>> from quantlib import data, models, training
-    >>> model = models.load_pretrained()
-    >>> training.logits(model, data.load().test_images).shape
+    >>> training.logits(models.load_pretrained(), data.load().test_images).shape
     (500, 10)
     """
     check_model(model)
@@ -44,7 +28,7 @@ def logits(model, images, batch_size=256):
         raise TypeError(f"images must be floating-point, 0 to 1, got dtype {images.dtype}")
     check_finite(images, "images")
     like = next(model.parameters(), images)
-    with _evaluation_mode(model), torch.no_grad():
+    with evaluating(model):
         batches = [model(batch.to(like)).cpu() for batch in images.split(batch_size)]
     return torch.cat(batches).numpy()
 
@@ -52,37 +36,16 @@ def logits(model, images, batch_size=256):
 def predict(model, images, batch_size=256):
     """Return the number of the class with the largest logit for each image (int64, N).
 
-    Parameters and errors are those of :func:`logits`.
-
-    Examples
-    --------
     >>> from quantlib import data, models, training
-    >>> digits = data.load("digits")
-    >>> training.predict(models.load_pretrained(), digits.test_images[:5]).tolist()
+    >>> training.predict(models.load_pretrained(), data.load("digits").test_images[:5]).tolist()
     [4, 8, 8, 7, 9]
-    >>> digits.test_labels[:5].tolist()  # one of the few that it gets wrong is among them
-    [4, 8, 8, 3, 9]
     """
     return logits(model, images, batch_size).argmax(axis=1)
 
 
 def accuracy(model, images, labels, batch_size=256):
-    """Return the share of ``images`` that ``model`` classifies as ``labels`` say, 0 to 1.
+    """Return the share of ``images`` that ``model`` classifies as ``labels`` (N class numbers) say.
 
-    Parameters
-    ----------
-    model, images, batch_size
-        As :func:`logits` takes them.
-    labels : numpy.ndarray or torch.Tensor
-        N class numbers.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is not usable, or there is not one label for each image.
-
-    Examples
-    --------
     >>> from quantlib import data, models, training
     >>> digits = data.load("digits")
     >>> training.accuracy(models.load_pretrained(), digits.test_images, digits.test_labels) > 0.98
@@ -95,19 +58,6 @@ def accuracy(model, images, labels, batch_size=256):
 def evaluate(model, dataset, batch_size=256):
     """Return the share of the test images of ``dataset`` that are classified correctly, 0 to 1.
 
-    Parameters
-    ----------
-    model, batch_size
-        As :func:`logits` takes them.
-    dataset : quantlib.data.sets.Dataset
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is not usable.
-
-    Examples
-    --------
     >>> from quantlib import data, models, training
     >>> training.evaluate(models.load_pretrained(), data.load("digits")) > 0.98
     True
@@ -118,27 +68,15 @@ def evaluate(model, dataset, batch_size=256):
 
 
 def confusion_matrix(model, images, labels, batch_size=256):
-    """Return how many images of each class (row) are classified as each class (column).
+    """Return how many images of each class (row) are classified as each class (column), int64.
 
     The entry in row i and column j counts the images of class i that ``model`` takes for class
     j, so that the trace counts the correct ones. Computed by scikit-learn.
 
-    Parameters and errors are those of :func:`accuracy`.
-
-    Returns
-    -------
-    numpy.ndarray
-        int64, classes x classes.
-
-    Examples
-    --------
     >>> from quantlib import data, models, training
-    >>> digits = data.load("digits")
-    >>> counts = training.confusion_matrix(
-    ...     models.load_pretrained(), digits.test_images, digits.test_labels
-    ... )
-    >>> counts.shape, int(counts.sum())
-    ((10, 10), 500)
+    >>> digits, model = data.load("digits"), models.load_pretrained()
+    >>> training.confusion_matrix(model, digits.test_images, digits.test_labels).shape
+    (10, 10)
     """
     from sklearn import metrics
 
@@ -172,11 +110,13 @@ def check_classes(labels, n_classes):
 
 
 @contextmanager
-def _evaluation_mode(model):
+def evaluating(model):
+    """Let ``model`` compute in evaluation mode and without gradients; then restore its modes."""
     modes = {module: module.training for module in model.modules()}
     model.eval()
     try:
-        yield
+        with torch.no_grad():
+            yield
     finally:
         for module, mode in modes.items():
             module.training = mode

@@ -6,9 +6,8 @@ import math
 from collections.abc import Mapping
 
 import numpy as np
-from array_api_compat import array_namespace, is_torch_array
 
-from quantlib._validation import as_float_array, check_bit_width, check_choice
+from quantlib._validation import as_float_array, check_bit_width, check_choice, to_numpy
 from quantlib.packed.tensor import pack
 
 __all__ = ["average_bit_levels", "compressed_size", "density_per_bit", "range_per_bit"]
@@ -17,14 +16,9 @@ METHODS = ("gzip", "lzma", "none")
 STORAGES = ("float32", "packed")
 
 
-def _to_numpy(x, name, dtype=None):
+def _numbers(x, name, dtype=None):
     """Return ``x``, checked to be usable, as a NumPy array (of ``dtype``, if given)."""
-    x = as_float_array(x, name)
-    if is_torch_array(x):
-        xp = array_namespace(x)
-        x = x.detach().cpu()
-        if x.dtype == xp.bfloat16:  # NumPy has no such type; float32 holds its every value
-            x = xp.astype(x, xp.float32)
+    x = to_numpy(as_float_array(x, name))
     with np.errstate(over="ignore"):
         cast = np.asarray(x, dtype)
     if not np.isfinite(cast).all():
@@ -35,10 +29,10 @@ def _to_numpy(x, name, dtype=None):
 def _tensors(weights, dtype=None):
     """Return the arrays of ``weights`` (one array, or a mapping of names to arrays) as a list."""
     if not isinstance(weights, Mapping):
-        return [_to_numpy(weights, "weights", dtype)]
+        return [_numbers(weights, "weights", dtype)]
     if not weights:
         raise ValueError("weights must hold at least one array, got an empty mapping")
-    return [_to_numpy(x, f"weights[{name!r}]", dtype) for name, x in weights.items()]
+    return [_numbers(x, f"weights[{name!r}]", dtype) for name, x in weights.items()]
 
 
 def average_bit_levels(weights):
@@ -70,7 +64,7 @@ def range_per_bit(x_hat, bit_width):
     0.5
     """
     bit_width = check_bit_width(bit_width, 1, 64)
-    magnitude = np.abs(_to_numpy(x_hat, "x_hat", np.float64))
+    magnitude = np.abs(_numbers(x_hat, "x_hat", np.float64))
     magnitude = magnitude[magnitude > 0]
     if magnitude.size == 0:
         raise ValueError("x_hat must hold a value other than 0, got only zeros")
@@ -92,7 +86,7 @@ def density_per_bit(x_hat, bit_width):
     0.5
     """
     bit_width = check_bit_width(bit_width, 1, 64)
-    x_hat = _to_numpy(x_hat, "x_hat")
+    x_hat = _numbers(x_hat, "x_hat")
     _, counts = np.unique(x_hat, return_counts=True)
     if counts.size > 2**bit_width:
         raise ValueError(

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from quantlib._validation import as_array, check_integer
+from quantlib._validation import as_array, as_integers, check_integer, to_numpy
 
 __all__ = ["group_classes", "grouped_accuracy"]
 
@@ -64,10 +64,9 @@ def grouped_accuracy(confusion, groups):
     0.9666666666666667
     """
     counts = _check_confusion(confusion)
-    groups = np.asarray(as_array(groups, "groups"))
-    if groups.shape != (len(counts),):
-        raise ValueError(f"groups must have shape ({len(counts)},), got {groups.shape}")
-    if groups.dtype.kind not in "iu":
-        raise TypeError(f"groups must be integers, got dtype {groups.dtype}")
+    groups = as_array(groups, "groups")
+    if tuple(groups.shape) != (len(counts),):
+        raise ValueError(f"groups must have shape ({len(counts)},), got {tuple(groups.shape)}")
+    groups = to_numpy(as_integers(groups, "groups"))
     together = groups[:, None] == groups[None, :]
     return float(counts[together].sum() / counts.sum())

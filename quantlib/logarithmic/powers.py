@@ -9,6 +9,7 @@ from array_api_compat import array_namespace
 from quantlib._validation import (
     as_array,
     as_float_array,
+    as_integers,
     check_bit_width,
     check_choice,
     check_integer,
@@ -24,7 +25,7 @@ __all__ = [
     "shift_multiply",
 ]
 
-THRESHOLDS = ("geometric", "nearest")
+BOUNDARIES = ("geometric", "nearest")
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class LogQParams:
 
     def __post_init__(self):
         check_bit_width(self.bit_width, 2, 8)
-        check_choice(self.threshold, "threshold", THRESHOLDS)
+        check_choice(self.threshold, "threshold", BOUNDARIES)
         check_integer(self.min_exponent, "min_exponent", -1074 - 126, 1023)
         check_integer(self.max_exponent, "max_exponent", -1074, 1023)
         most = 2 ** (self.bit_width - 1) - 1
@@ -114,7 +115,7 @@ def power_of_two(x, threshold="geometric"):
     >>> power_of_two(x).tolist(), power_of_two(x, threshold="nearest").tolist()
     ([1.0, 2.0, -2.0, 0.0, -0.25], [1.0, 1.0, -2.0, 0.0, -0.25])
     """
-    check_choice(threshold, "threshold", THRESHOLDS)
+    check_choice(threshold, "threshold", BOUNDARIES)
     x = as_float_array(x, "x")
     xp = array_namespace(x)
     exponent = xp.clip(round_exponent(x, threshold), None, largest_exponent(xp, x.dtype))
@@ -135,7 +136,7 @@ def choose_qparams(x, bit_width, threshold="geometric"):
     LogQParams(min_exponent=-6, max_exponent=0, bit_width=4, threshold='geometric')
     """
     bit_width = check_bit_width(bit_width, 2, 8)
-    check_choice(threshold, "threshold", THRESHOLDS)
+    check_choice(threshold, "threshold", BOUNDARIES)
     x = as_float_array(x, "x")
     xp = array_namespace(x)
     largest = xp.max(xp.abs(x))
@@ -189,10 +190,8 @@ def quantize(x, qparams):
 
 def _split_codes(codes, qparams):
     """Return the codes' signs (+1 or -1) and exponent fields as int32, checked to be in range."""
-    codes = as_array(codes, "codes")
+    codes = as_integers(codes, "codes")
     xp = array_namespace(codes)
-    if not xp.isdtype(codes.dtype, "integral"):
-        raise TypeError(f"codes must be integers, got dtype {codes.dtype}")
     half = 2 ** (qparams.bit_width - 1)
     codes = xp.astype(codes, xp.int64)
     field = codes % half

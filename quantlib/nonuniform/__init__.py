@@ -17,7 +17,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
     submod_attrs={
         "bit_search": ["BitSearch", "TradeOff", "search_bits"],
         "clnq": ["bits_by_measured_sqnr", "bits_for_sqnr", "cheapest_first"],
-        "conversion_units": ["ce", "ck", "comparators", "priority_encode", "qe", "qk"],
+        "conversion_units": ["ce", "ck", "comparators", "priority_encode", "qe"],
         "enq": ["EnqQParams"],
         "fixed_point": ["FixedQParams", "smallest_word_bits"],
         "kmeans": ["Clusters", "kmeans_1d", "lloyd"],

@@ -10,6 +10,7 @@ import itertools
 import math
 import time
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -19,58 +20,42 @@ from quantlib._validation import check_choice, check_integer
 from quantlib.evaluation import check_classes, check_labels, logits
 from quantlib.nonuniform.clnq import cheapest_first
 
-__all__ = ["BitSearch", "TradeOff", "search_bits"]
+__all__ = ["BitSearch", "TradeOff", "pareto", "search_bits"]
 
 BATCH = 100  # images between two looks at whether a run can still win
 
 
 @dataclass(frozen=True)
 class TradeOff:
-    """A point of the trade-off curve.
+    """A point of the trade-off curve."""
 
-    Attributes
-    ----------
-    bits : dict of str to int
-        Bit width of each layer's activations.
-    memory_bits : int
-        Bits of all activations of one image.
-    accuracy : float
-        Share of the images that are classified correctly, 0 to 1.
-    """
-
+    #: dict of str to int: Bit width of each layer's activations.
     bits: dict
+    #: Bits of all activations of one image.
     memory_bits: int
+    #: Share of the images that are classified correctly, 0 to 1.
     accuracy: float
 
 
 @dataclass(frozen=True)
 class BitSearch:
-    """The result of :func:`search_bits`.
+    """The result of :func:`search_bits`."""
 
-    Attributes
-    ----------
-    curve : tuple of TradeOff
-        From the least memory to the highest accuracy: each more accurate than all that
-        take no more memory.
-    baseline : float
-        Accuracy with activations in floating point.
-    n_combinations : int
-        All that there are.
-    n_finished, n_stopped : int
-        How many were run on all images, and how many were stopped on the way.
-    complete : bool
-        Whether the curve is the whole one. False if the budget ended first: below
-        ``reached_bits`` of memory the curve is then complete, and at or above it nothing is sure.
-    reached_bits : int
-        Memory of the last combination that was looked at.
-    """
-
+    #: tuple of TradeOff: From the least memory to the highest accuracy: each more accurate than all
+    #: that take no more memory.
     curve: tuple
+    #: Accuracy with activations in floating point.
     baseline: float
+    #: All that there are.
     n_combinations: int
+    #: How many were run on all images.
     n_finished: int
+    #: How many were stopped on the way.
     n_stopped: int
+    #: Whether the curve is the whole one. False if the budget ended first: below ``reached_bits``
+    #: of memory the curve is then complete, and at or above it nothing is sure.
     complete: bool
+    #: Memory of the last combination that was looked at.
     reached_bits: int
 
     def within(self, delta):
@@ -79,6 +64,20 @@ class BitSearch:
             if self.baseline - point.accuracy <= delta + 1e-9:
                 return point
         return None
+
+
+def pareto(points):
+    """Return the points that no other beats: more accurate than all that take no more memory.
+
+    >>> few, many, waste = TradeOff({}, 10, 0.8), TradeOff({}, 20, 0.9), TradeOff({}, 30, 0.9)
+    >>> pareto([waste, many, few]) == (few, many)
+    True
+    """
+    curve = []
+    for point in sorted(points, key=lambda point: (point.memory_bits, -point.accuracy)):
+        if not curve or point.accuracy > curve[-1].accuracy:
+            curve.append(point)
+    return tuple(curve)
 
 
 def search_bits(
@@ -97,9 +96,16 @@ def search_bits(
 ):
     r"""Find the least memory for every accuracy, over all combinations of bit widths.
 
+    Source: Sun, Lin, Wang 2016, III.A: "exhaustive search is employed to find the minimal E_i". How
+    it was done for 13 layers they do not tell; running the cheap ones first and stopping
+    hopeless runs is the course's.
+
+    A run that has got c of the first m images right, of N, can reach c + N - m. If a combination of
+    no more memory got as many right, this one is not on the curve. Images that the
+    floating-point network is least sure of come first, so that mistakes show early.
+
     Parameters
     ----------
-    model : torch.nn.Module
     images, labels : array
         What accuracy is measured on.
     scheme : callable
@@ -117,45 +123,24 @@ def search_bits(
     seconds : float
         Start no more runs after this time.
     n_jobs : int, optional
-        Processes, for ``joblib.Parallel``. None is one, or what ``joblib.parallel_config`` says:
-        inside ``with joblib.parallel_config("dask")`` the runs go to a Dask cluster.
-    progress : bool
-        Whether to show a progress bar.
+        Processes, for ``joblib.Parallel``; the curve does not depend on it. None is one, or what
+        ``joblib.parallel_config`` says: inside ``with joblib.parallel_config("dask")`` the runs go
+        to a Dask cluster.
 
     Returns
     -------
     BitSearch
-        Its curve does not depend on ``n_jobs``.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If there is no layer of a name, nothing to choose from, or another argument is not usable.
-
-    Notes
-    -----
-    Source: Sun, Lin, Wang 2016, III.A: "exhaustive search is employed to find the minimal E_i". How
-    it was done for 13 layers they do not tell; running the cheap ones first and stopping
-    hopeless runs is the course's.
-
-    A run has got c of the first m images right, of N. It can reach c + N - m. If a combination of
-    no more memory got as many right, this one is not on the curve. Images that the
-    floating-point network is least sure of come first, so that mistakes show early.
-
-    Examples
-    --------
     >>> from quantlib import data, enq, models
     >>> from quantlib.nonuniform.bit_search import search_bits
     >>> digits = data.load()
     >>> def scheme(x, bits):
-    ...     qparams = enq.choose_qparams(x, bits, word_bits=8)
-    ...     return lambda values: enq.fake_quantize(values, qparams)
+    ...     return enq.choose_qparams(x, bits, word_bits=8).fake_quantize
     >>> result = search_bits(models.load_pretrained(), digits.test_images[:100],
     ...     digits.test_labels[:100], scheme, bit_widths=[1, 4], progress=False)
     >>> result.n_combinations, result.complete
     (16, True)
     """
-    import joblib
     from tqdm import tqdm
 
     labels = check_labels(labels, images)
@@ -179,46 +164,53 @@ def search_bits(
     sizes = [math.prod(seen[name].shape[1:]) for name in names]
     n_combinations = math.prod(map(len, choices))
 
-    best, curve, finished, stopped, reached = -1, [], 0, 0, 0
-    began = time.monotonic()
-    candidates = cheapest_first(sizes, choices)
+    def start(bits, best):
+        chosen = {name: quantizers[name, b] for name, b in zip(names, bits, strict=True)}
+        return model, chosen, images, labels, best
+
+    candidates = itertools.islice(cheapest_first(sizes, choices), budget)
+    runs = _runs(candidates, start, len(labels), seconds, n_jobs)
+    total = min(budget, n_combinations)
+    runs = list(tqdm(runs, "combinations", total, disable=not progress))
+    finished = [run for run in runs if run.right is not None]
+    return BitSearch(
+        curve=pareto(
+            TradeOff(dict(zip(names, run.bits, strict=True)), run.memory, run.right / len(labels))
+            for run in finished
+        ),
+        baseline=baseline,
+        n_combinations=n_combinations,
+        n_finished=len(finished),
+        n_stopped=len(runs) - len(finished),
+        complete=len(runs) == n_combinations or any(run.right == len(labels) for run in finished),
+        reached_bits=runs[-1].memory if runs else 0,
+    )
+
+
+class _Run(NamedTuple):
+    """One combination of bit widths: None right if it was stopped."""
+
+    memory: int
+    bits: tuple
+    right: int | None
+
+
+def _runs(candidates, start, n_images, seconds, n_jobs):
+    """Yield a run for each candidate, until one gets every image right or the time is up."""
+    import joblib
+
     workers = joblib.effective_n_jobs(n_jobs)
     at_once = 1 if workers == 1 else 4 * workers
-    bar = tqdm(total=min(budget, n_combinations), disable=not progress, desc="combinations")
-    with bar, joblib.Parallel(n_jobs=n_jobs) as parallel:
-        while finished + stopped < budget and time.monotonic() - began < seconds:
-            if best == len(labels):
-                break  # nothing can get more right than all
-            few = min(at_once, budget - finished - stopped)
-            group = list(itertools.islice(candidates, few))
+    best, began = -1, time.monotonic()
+    with joblib.Parallel(n_jobs=n_jobs) as parallel:
+        while best < n_images and time.monotonic() - began < seconds:
+            group = list(itertools.islice(candidates, at_once))
             if not group:
                 break
-            runs = parallel(
-                joblib.delayed(_run)(
-                    model,
-                    {n: quantizers[n, b] for n, b in zip(names, bits, strict=True)},
-                    images,
-                    labels,
-                    best,
-                )
-                for _, bits in group
-            )
-            for (memory, bits), right in zip(group, runs, strict=True):
-                reached = memory
-                finished += right is not None
-                stopped += right is None
-                if right is not None and right > best:
-                    best = right
-                    point = TradeOff(
-                        dict(zip(names, bits, strict=True)), memory, right / len(labels)
-                    )
-                    # Of equal memory only the best belongs to the curve.
-                    if curve and curve[-1].memory_bits == memory:
-                        curve.pop()
-                    curve.append(point)
-            bar.update(len(group))
-    complete = best == len(labels) or finished + stopped == n_combinations
-    return BitSearch(tuple(curve), baseline, n_combinations, finished, stopped, complete, reached)
+            jobs = (joblib.delayed(_count_right)(*start(bits, best)) for _, bits in group)
+            for (memory, bits), right in zip(group, parallel(jobs), strict=True):
+                best = best if right is None else max(best, right)
+                yield _Run(memory, bits, right)
 
 
 def _names(layers, known):
@@ -258,8 +250,8 @@ def _choices(bit_widths, names):
     return choices
 
 
-def _run(model, quantizers, images, labels, best):
-    """Return how many images are classified correctly, None if not more than ``best`` can be."""
+def _count_right(model, quantizers, images, labels, best):
+    """Return how many images are classified correctly; None once no more than ``best`` can be."""
     quantized = activations.QuantizedActivations(model, quantizers)
     possible = len(labels)
     for start in range(0, len(labels), BATCH):

@@ -20,6 +20,10 @@ def bits_for_sqnr(sizes, target_db, *, db_per_bit=6.02, offset_db=0.0):
               \sum_l 10^{-(\kappa b_l + c)/10} = 10^{-\gamma/10}, \qquad
               b_l = \frac{1}{\kappa}\left(\gamma - c + 10 \log_{10} \frac{\sum_m n_m}{n_l}\right)
 
+    Source: Lin, Talathi, Annapureddy 2015, which Sun, Lin, Wang 2016 compare with: inverse SQNRs of
+    the layers add up, and at the optimum a layer's share of the noise is proportional to its
+    size. So b_l - b_m = (10/κ) log10(n_m / n_l): of two layers, the larger gets fewer bits.
+
     Parameters
     ----------
     sizes : dict of str to int
@@ -29,24 +33,6 @@ def bits_for_sqnr(sizes, target_db, *, db_per_bit=6.02, offset_db=0.0):
     db_per_bit, offset_db : float
         κ and c: a layer with b bits has an SQNR of κ b + c.
 
-    Returns
-    -------
-    dict of str to float
-        Round them up to get whole bits that reach the target.
-
-    Raises
-    ------
-    ValueError
-        If a size is not positive, ``db_per_bit`` is not, or another number is not finite.
-
-    Notes
-    -----
-    Source: Lin, Talathi, Annapureddy 2015, which Sun, Lin, Wang 2016 compare with: inverse SQNRs of
-    the layers add up, and at the optimum a layer's share of the noise is proportional to its
-    size. So b_l - b_m = (10/κ) log10(n_m / n_l): of two layers, the larger gets fewer bits.
-
-    Examples
-    --------
     Four times the activations, one bit less:
 
     >>> bits = bits_for_sqnr({"a": 1000, "b": 4000}, target_db=24.0)
@@ -72,6 +58,9 @@ def bits_by_measured_sqnr(sizes, sqnr_db, target_db):
     .. math:: \min_b \sum_l n_l b_l \quad \text{where} \quad
               \sum_l 10^{-\mathrm{SQNR}_l(b_l)/10} \le 10^{-\gamma/10}
 
+    This is the exact optimum; of several, the one with the least noise. A target out of reach is a
+    ValueError.
+
     Parameters
     ----------
     sizes : dict of str to int
@@ -81,22 +70,6 @@ def bits_by_measured_sqnr(sizes, sqnr_db, target_db):
     target_db : float
         γ.
 
-    Returns
-    -------
-    dict of str to int
-        The exact optimum; of several, the one with the least noise.
-
-    Raises
-    ------
-    ValueError
-        If the target is out of reach, or a layer is missing.
-
-    Notes
-    -----
-    Layer by layer, all pairs (memory, noise) are kept that no other pair beats in both.
-
-    Examples
-    --------
     >>> curve = {2: 12.0, 3: 18.0, 4: 24.0}
     >>> bits_by_measured_sqnr({"a": 100, "b": 400}, {"a": curve, "b": curve}, 17.0)
     {'a': 4, 'b': 3}
@@ -106,6 +79,7 @@ def bits_by_measured_sqnr(sizes, sqnr_db, target_db):
     if missing:
         raise ValueError(f"sqnr_db must have every layer of sizes, got none for {missing}")
     limit = 10 ** (-target_db / 10)
+    # Layer by layer, all pairs (memory, noise) are kept that no other pair beats in both.
     front = [(0, 0.0, ())]  # memory, noise, bits so far
     for name, size in sizes.items():
         options = [(bits, 10 ** (-db / 10)) for bits, db in sqnr_db[name].items()]
@@ -135,33 +109,10 @@ def _check_sizes(sizes):
 def cheapest_first(sizes, bit_widths):
     """Yield every combination of bit widths in ascending order of memory, without listing them all.
 
-    Parameters
-    ----------
-    sizes : sequence of int
-        Activations of each layer.
-    bit_widths : sequence of sequence of int
-        For each layer what it may take.
+    ``sizes`` are the activations of each layer, ``bit_widths`` what each may take. Each item is the
+    memory in bits, the sum of size times bit width, and a tuple of bit widths. Of equal memory, the
+    lexicographically smaller comes first.
 
-    Yields
-    ------
-    memory : int
-        Bits, the sum of size times bit width.
-    bits : tuple of int
-        One for each layer. Of equal memory, the lexicographically smaller comes first.
-
-    Raises
-    ------
-    ValueError
-        If there is not one entry of ``bit_widths`` for each of ``sizes``, or one is empty.
-
-    Notes
-    -----
-    A heap holds the candidates. One is made from another by giving the next larger bit width to a
-    layer at or behind the one that was raised last: so each combination is made once, from one that
-    takes less memory.
-
-    Examples
-    --------
     >>> list(cheapest_first([10, 1], [(1, 2), (1, 3)]))
     [(11, (1, 1)), (13, (1, 3)), (21, (2, 1)), (23, (2, 3))]
     """
@@ -173,6 +124,8 @@ def cheapest_first(sizes, bit_widths):
     if not all(choices):
         raise ValueError("bit_widths must not be empty for any layer")
     first = tuple(options[0] for options in choices)
+    # One candidate is made from another by giving the next larger bit width to a layer at or behind
+    # the one that was raised last: so each is made once, from one that takes less memory.
     heap = [(sum(map(operator.mul, sizes, first)), first, (0,) * len(choices), 0)]
     while heap:
         memory, bits, index, raised = heapq.heappop(heap)

@@ -2,16 +2,16 @@
 
 A quantization unit stands before the memory and makes codes of fixed-point activations; a
 conversion unit stands behind it and makes fixed-point activations of codes. ENQ's two are
-shifters, KNQ's a row of comparators with a priority encoder, and a multiplexer.
+shifters. KNQ's are a row of comparators with a priority encoder (QK), and a multiplexer (CK).
 """
 
 import numpy as np
 from array_api_compat import array_namespace, device, is_numpy_array
 
-from quantlib._validation import as_array, check_bit_width, check_choice
+from quantlib._validation import as_integers, check_bit_width, check_choice, to_numpy
 from quantlib.nonuniform.fixed_point import FixedQParams
 
-__all__ = ["ce", "ck", "comparators", "priority_encode", "qe", "qk"]
+__all__ = ["ce", "ck", "comparators", "priority_encode", "qe"]
 
 ROUNDINGS = ("floor", "nearest")
 RECONSTRUCTIONS = ("low", "middle")
@@ -29,10 +29,8 @@ def check_bits(bit_width, word_bits):
 
 
 def _integers(codes, name, limit):
-    codes = as_array(codes, name)
+    codes = as_integers(codes, name)
     xp = array_namespace(codes)
-    if not xp.isdtype(codes.dtype, "integral"):
-        raise TypeError(f"{name} must be integers, got dtype {codes.dtype}")
     codes = xp.astype(codes, xp.int64)
     if bool(xp.any(codes < 0)):
         raise ValueError(f"{name} must not be negative, got {int(xp.min(codes))}")
@@ -46,31 +44,10 @@ def qe(u, bit_width, word_bits, *, rounding="floor"):
 
     .. math:: k = \min(u \gg (q_m - E),\ 2^E - 1)
 
-    Parameters
-    ----------
-    u : array of integers
-        Fixed-point activations, 0 or more. Those above ``2**q_m - 1`` saturate.
-    bit_width, word_bits : int
-        E and q_m.
-    rounding : {"floor", "nearest"}
-        ``"nearest"`` adds half a step first: one more adder in hardware.
+    Source: Sun, Lin, Wang 2016, III.A and Fig. 2(a). ``u`` are fixed-point activations, 0 or more,
+    and those above ``2**q_m - 1`` saturate; E is ``bit_width`` and q_m ``word_bits``. The codes k
+    are int32. ``rounding="nearest"`` adds half a step first: one more adder in hardware.
 
-    Returns
-    -------
-    array of int32
-        Codes k, 0 to ``2**E - 1``.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If ``u`` are not integers or negative, or E is larger than q_m.
-
-    Notes
-    -----
-    Source: Sun, Lin, Wang 2016, III.A and Fig. 2(a).
-
-    Examples
-    --------
     With q_m = 4 and E = 2, the shift is by 2:
 
     >>> import numpy as np
@@ -88,40 +65,17 @@ def qe(u, bit_width, word_bits, *, rounding="floor"):
 
 
 def ce(codes, bit_width, word_bits, *, reconstruction="low"):
-    r"""Return what the conversion unit CE gives: a left shift by q_m - E.
+    r"""Return what the conversion unit CE gives, fixed-point activations: a left shift by q_m - E.
 
     .. math:: u' = k \ll (q_m - E)
 
-    Parameters
-    ----------
-    codes : array of integers
-        k, 0 to ``2**E - 1``.
-    bit_width, word_bits : int
-        E and q_m.
-    reconstruction : {"low", "middle"}
-        ``"middle"`` sets the highest of the empty bits, except for code 0.
+    Source: Sun, Lin, Wang 2016, Fig. 2(b). The codes k are from 0 to ``2**E - 1``; E is
+    ``bit_width`` and q_m ``word_bits``. ``reconstruction="middle"`` sets the highest of the empty
+    bits, except for code 0. The result is int32.
 
-    Returns
-    -------
-    array of int32
-        Fixed-point activations.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If ``codes`` are not integers or out of range, or E is larger than q_m.
-
-    Notes
-    -----
-    Source: Sun, Lin, Wang 2016, Fig. 2(b).
-
-    Examples
-    --------
     >>> import numpy as np
     >>> ce(np.array([0, 1, 2, 3]), 2, 4).tolist()
     [0, 4, 8, 12]
-    >>> ce(np.array([0, 1, 2, 3]), 2, 4, reconstruction="middle").tolist()
-    [0, 6, 10, 14]
     """
     bit_width, word_bits = check_bits(bit_width, word_bits)
     check_choice(reconstruction, "reconstruction", RECONSTRUCTIONS)
@@ -136,38 +90,15 @@ def ce(codes, bit_width, word_bits, *, reconstruction="low"):
 def comparators(u, thresholds):
     """Return what QK's row of comparators says: for each number and threshold, u >= threshold.
 
-    Parameters
-    ----------
-    u : array of integers
-        Fixed-point activations, NumPy or nested list, of any shape.
-    thresholds : array of integers, shape (K - 1,)
-        In ascending order, so that the answers are a run of True and then a run of False.
+    Source: Sun, Lin, Wang 2016, III.B and Fig. 3(a). ``u`` are fixed-point activations of any
+    shape; the answers have one more axis, of length K - 1. The K - 1 ``thresholds`` are in
+    ascending order, so that the answers are a run of True and then a run of False.
 
-    Returns
-    -------
-    numpy.ndarray of bool
-        The shape of ``u`` with one more axis of length K - 1 at the end.
-
-    Raises
-    ------
-    TypeError
-        If ``u`` or ``thresholds`` are not integers.
-    ValueError
-        If ``thresholds`` are not ascending.
-
-    Notes
-    -----
-    Source: Sun, Lin, Wang 2016, III.B and Fig. 3(a).
-
-    Examples
-    --------
     >>> comparators(np.array(5), np.array([1, 4, 9])).tolist()
     [True, True, False]
     """
-    u, thresholds = np.asarray(u), np.asarray(thresholds)
-    for name, values in (("u", u), ("thresholds", thresholds)):
-        if values.dtype.kind not in "iu":
-            raise TypeError(f"{name} must be integers, got dtype {values.dtype}")
+    u = to_numpy(as_integers(u, "u"))
+    thresholds = to_numpy(as_integers(thresholds, "thresholds"))
     if thresholds.ndim != 1 or (np.diff(thresholds) < 0).any():
         raise ValueError("thresholds must be one row in ascending order")
     return u[..., None] >= thresholds
@@ -176,22 +107,8 @@ def comparators(u, thresholds):
 def priority_encode(reached):
     """Return what the priority encoder DEC2 gives: 1 + the place of the last True, or 0.
 
-    Parameters
-    ----------
-    reached : array of bool
-        As :func:`comparators` gives; the last axis is encoded.
+    The last axis of ``reached``, as :func:`comparators` gives it, is encoded; the result is int32.
 
-    Returns
-    -------
-    numpy.ndarray of int32
-
-    Raises
-    ------
-    ValueError
-        If ``reached`` is a single number.
-
-    Examples
-    --------
     >>> priority_encode(np.array([[False, False, False], [True, True, False]])).tolist()
     [0, 2]
     """
@@ -202,45 +119,12 @@ def priority_encode(reached):
     return (reached * place).max(axis=-1, initial=0).astype(np.int32)
 
 
-def qk(u, thresholds):
-    """Return what the quantization unit QK gives: comparators, then the priority encoder.
-
-    Parameters and errors are those of :func:`comparators`.
-
-    Examples
-    --------
-    >>> qk(np.array([0, 5, 9, 4095]), np.array([1, 4, 9])).tolist()
-    [0, 2, 3, 3]
-    """
-    return priority_encode(comparators(u, thresholds))
-
-
 def ck(codes, table):
     """Return what the conversion unit CK gives: the entry of ``table`` for every code.
 
-    Parameters
-    ----------
-    codes : array of integers
-        Of any shape.
-    table : array of integers, shape (K,)
-        The levels in fixed point.
+    Source: Sun, Lin, Wang 2016, III.B and Fig. 3(b): a multiplexer. ``table`` holds the K levels in
+    fixed point.
 
-    Returns
-    -------
-    array
-        Of the shape of ``codes`` and the type of ``table``.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If ``codes`` are not integers, there is no such entry, or ``table`` is not one row.
-
-    Notes
-    -----
-    Source: Sun, Lin, Wang 2016, III.B and Fig. 3(b): a multiplexer.
-
-    Examples
-    --------
     >>> ck(np.array([0, 2, 3]), np.array([0, 3, 6, 13])).tolist()
     [0, 6, 13]
     """
@@ -252,30 +136,20 @@ def ck(codes, table):
 
 def look_up(codes, table, name):
     """Return the entry of ``table`` for every code, in the kind of ``codes``."""
-    codes = as_array(codes, name)
+    codes = as_integers(codes, name)
     xp = array_namespace(codes)
-    if not xp.isdtype(codes.dtype, "integral"):
-        raise TypeError(f"{name} must be integers, got dtype {codes.dtype}")
     if not is_numpy_array(codes) and device(codes).type != "cpu":
         inside = bool(xp.all((codes >= 0) & (codes < len(table))))
         if inside:
             return xp.asarray(table, device=device(codes))[xp.astype(codes, xp.int64)]
-        values = on_cpu(codes)
+        values = to_numpy(codes)
     else:
         from quantlib.kernels import levels as loops
 
-        values = on_cpu(codes)
+        values = to_numpy(codes)
         out = np.empty(values.shape, table.dtype)
         if loops.look_up(np.ascontiguousarray(values).ravel(), table, out.reshape(-1)):
             return out if is_numpy_array(codes) else xp.asarray(out)
     raise ValueError(
         f"{name} must be from 0 to {len(table) - 1}, got {values.min()} to {values.max()}"
     )
-
-
-def on_cpu(x):
-    """Return a NumPy array of the values of a NumPy array or torch tensor."""
-    if is_numpy_array(x):
-        return x
-    x = x.detach().cpu()
-    return np.asarray(x.float() if str(x.dtype) == "torch.bfloat16" else x)  # NumPy has none

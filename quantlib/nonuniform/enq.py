@@ -24,37 +24,22 @@ __all__ = ["EnqQParams", "choose_qparams", "dequantize", "fake_quantize", "quant
 class EnqQParams:
     """The levels of ENQ in one layer, and how a number gets to them.
 
-    Attributes
-    ----------
-    bit_width : int
-        E, bits that are stored, 1 to ``word_bits``.
-    word_bits : int
-        q_m, bits of the fixed-point number before, 1 to 16.
-    fraction_bits : int
-        F.
-    rounding : {"floor", "nearest"}
-        ``"floor"`` as printed. ``"nearest"`` adds half a step before the shift: the course's
-        variant.
-    reconstruction : {"low", "middle"}
-        ``"low"`` as printed: the code stands for the smallest number that it is made of.
-        ``"middle"`` adds half a step, except to code 0, so that zero stays exact; the course's
-        variant, for ``"floor"`` only.
-
-    Raises
-    ------
-    ValueError
-        If E is larger than q_m, or another argument is out of its range.
-
-    Examples
-    --------
     >>> EnqQParams(bit_width=2, word_bits=4, fraction_bits=0).levels.tolist()
     [0.0, 4.0, 8.0, 12.0]
     """
 
+    #: E, bits that are stored, 1 to ``word_bits``.
     bit_width: int
+    #: q_m, bits of the fixed-point number before, 1 to 16.
     word_bits: int
+    #: F.
     fraction_bits: int
+    #: {"floor", "nearest"}: ``"floor"`` as printed. ``"nearest"`` adds half a step before the
+    #: shift: the course's variant.
     rounding: str = "floor"
+    #: {"low", "middle"}: ``"low"`` as printed: the code stands for the smallest number that it is
+    #: made of. ``"middle"`` adds half a step, except to code 0, so that zero stays exact; the
+    #: course's variant, for ``"floor"`` only.
     reconstruction: str = "low"
 
     def __post_init__(self):
@@ -79,34 +64,31 @@ class EnqQParams:
     @property
     def levels(self):
         """All 2**E numbers that codes stand for, a NumPy array of float32."""
-        return dequantize(np.arange(2**self.bit_width), self)
+        return self.dequantize(np.arange(2**self.bit_width))
+
+    def quantize(self, x):
+        """Return the int32 codes of activations: fixed point first, then QE."""
+        u = self.fixed.quantize(x)
+        return qe(u, self.bit_width, self.word_bits, rounding=self.rounding)
+
+    def dequantize(self, codes):
+        """Return the numbers that codes stand for: CE, then times 2^-F, as float32."""
+        u = ce(codes, self.bit_width, self.word_bits, reconstruction=self.reconstruction)
+        return self.fixed.dequantize(u)
+
+    def fake_quantize(self, x):
+        """Round activations to the levels; the result is still float, of the type of ``x``."""
+        x = as_float_array(x, "x")
+        values = self.dequantize(self.quantize(x))
+        return array_namespace(values).astype(values, x.dtype)
 
 
 def choose_qparams(x, bit_width, word_bits=12, *, rounding="floor", reconstruction="low"):
     """Return ENQ for the values of one layer: F is the finest at which q_m bits hold all of them.
 
-    Parameters
-    ----------
-    x : array
-        NumPy array or torch tensor, not negative.
-    bit_width : int
-        E.
-    word_bits : int
-        q_m; the default is the 12 bits that Sun, Lin, Wang 2016 found enough for VGG-16.
-    rounding, reconstruction : str
-        As for :class:`EnqQParams`.
+    ``bit_width`` is E and ``word_bits`` q_m; its default is the 12 bits that Sun, Lin, Wang 2016
+    found enough for VGG-16. ``rounding`` and ``reconstruction`` are those of :class:`EnqQParams`.
 
-    Returns
-    -------
-    EnqQParams
-
-    Raises
-    ------
-    ValueError
-        If ``x`` is negative somewhere, empty or not finite, or E is larger than q_m.
-
-    Examples
-    --------
     >>> choose_qparams([0.0, 0.7, 2.9], bit_width=3, word_bits=8).fraction_bits
     6
     """
@@ -115,84 +97,33 @@ def choose_qparams(x, bit_width, word_bits=12, *, rounding="floor", reconstructi
 
 
 def quantize(x, qparams):
-    """Return the codes of activations: fixed point first, then QE.
+    """Return the codes of activations, 0 to ``2**E - 1`` (int32): fixed point first, then QE.
 
-    Parameters
-    ----------
-    x : array
-        NumPy array or torch tensor, not negative.
-    qparams : EnqQParams
-        Levels and rounding.
-
-    Returns
-    -------
-    array of int32
-        0 to ``2**E - 1``, of the kind and shape of ``x``.
-
-    Raises
-    ------
-    ValueError
-        If ``x`` is negative somewhere, empty or not finite.
-
-    Notes
-    -----
     The fixed-point number is rounded to the nearest before QE drops its low bits. So an x less than
     half a unit 2^-F below a level is counted to that level.
 
-    Examples
-    --------
     >>> import numpy as np
     >>> quantize(np.array([0.0, 3.9, 7.2, 99.0]), EnqQParams(2, 4, 0)).tolist()
     [0, 1, 1, 3]
     """
-    u = fixed_point.quantize(x, qparams.fixed)
-    return qe(u, qparams.bit_width, qparams.word_bits, rounding=qparams.rounding)
+    return qparams.quantize(x)
 
 
 def dequantize(codes, qparams):
     """Return the numbers that codes stand for: CE, then times 2^-F, as float32.
 
-    Parameters
-    ----------
-    codes : array of integers
-        As :func:`quantize` gives.
-    qparams : EnqQParams
-        Levels and reconstruction.
-
-    Returns
-    -------
-    array of float32
-        Of the kind and shape of ``codes``.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If ``codes`` are not integers or out of range.
-
-    Examples
-    --------
     >>> import numpy as np
     >>> dequantize(np.array([0, 3]), EnqQParams(2, 4, 1)).tolist()
     [0.0, 6.0]
     """
-    u = ce(codes, qparams.bit_width, qparams.word_bits, reconstruction=qparams.reconstruction)
-    return fixed_point.dequantize(u, qparams.fixed)
+    return qparams.dequantize(codes)
 
 
 def fake_quantize(x, qparams):
     """Round activations to the levels of ENQ; the result is still float, of the type of ``x``.
 
-    Parameters and errors are those of :func:`quantize`.
-
-    Examples
-    --------
     >>> import numpy as np
-    >>> x = np.array([0.0, 3.9, 7.2, 99.0])
-    >>> fake_quantize(x, EnqQParams(2, 4, 0)).tolist()
+    >>> fake_quantize(np.array([0.0, 3.9, 7.2, 99.0]), EnqQParams(2, 4, 0)).tolist()
     [0.0, 4.0, 4.0, 12.0]
-    >>> fake_quantize(x, EnqQParams(2, 4, 0, rounding="nearest")).tolist()
-    [0.0, 4.0, 8.0, 12.0]
     """
-    x = as_float_array(x, "x")
-    values = dequantize(quantize(x, qparams), qparams)
-    return array_namespace(values).astype(values, x.dtype)
+    return qparams.fake_quantize(x)

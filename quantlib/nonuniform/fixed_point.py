@@ -30,30 +30,16 @@ __all__ = [
 class FixedQParams:
     """A fixed-point format.
 
-    Attributes
-    ----------
-    word_bits : int
-        q, bits of a number, 1 to 16 (2 to 16 if signed).
-    fraction_bits : int
-        F, how many of them stand behind the binary point, -64 to 64. A negative F means that the
-        lowest bit is worth more than 1.
-    signed : bool
-        False after a ReLU: codes from 0 to ``2**q - 1``. True for weights: two's complement, from
-        ``-2**(q - 1)`` to ``2**(q - 1) - 1``.
-
-    Raises
-    ------
-    ValueError
-        If a number is out of its range.
-
-    Examples
-    --------
     >>> FixedQParams(word_bits=4, fraction_bits=1).largest
     7.5
     """
 
+    #: q, bits of a number, 1 to 16 (2 to 16 if signed).
     word_bits: int
+    #: F, how many of them stand behind the binary point, -64 to 64; if negative, a unit is over 1.
     fraction_bits: int
+    #: False after a ReLU: codes from 0 to ``2**q - 1``. True for weights: two's complement, from
+    #: ``-2**(q - 1)`` to ``2**(q - 1) - 1``.
     signed: bool = False
 
     def __post_init__(self):
@@ -77,39 +63,27 @@ class FixedQParams:
     def _uniform(self):
         return QParams(self.scale, 0, self.word_bits, signed=self.signed)
 
+    def quantize(self, x):
+        r"""Return the int32 codes :math:`\mathrm{clamp}(\mathrm{round}(x\,2^F))`."""
+        return uniform.quantize(_checked(x, self.signed), self._uniform)
+
+    def dequantize(self, codes):
+        r"""Return the numbers :math:`i\,2^{-F}` that codes stand for, as float32."""
+        return uniform.dequantize(codes, self._uniform)
+
+    def fake_quantize(self, x):
+        """Round to the numbers that the format has; the result is still float, of ``x``'s type."""
+        return uniform.fake_quantize(_checked(x, self.signed), self._uniform)
+
 
 def choose_qparams(x, word_bits, *, signed=False):
-    r"""Return the finest format of ``word_bits`` bits that holds all of ``x``.
+    r"""Return the finest format of ``word_bits`` bits that holds all of ``x``, F = 0 if all zero.
 
     .. math:: F = \max\{f : \operatorname{round}(\max|x| \, 2^f) \le i_{\max}\},
 
-    with :math:`i_{\max} = 2^q - 1`, or :math:`2^{q-1} - 1` if signed.
+    with :math:`i_{\max} = 2^q - 1`, or :math:`2^{q-1} - 1` if signed. Sun, Lin, Wang 2016 do not
+    tell how F was chosen; this rule is the course's.
 
-    Parameters
-    ----------
-    x : array
-        NumPy array or torch tensor of any shape.
-    word_bits : int
-        q, 1 to 16 (2 to 16 if signed).
-    signed : bool
-        False for activations after a ReLU.
-
-    Returns
-    -------
-    FixedQParams
-        With F = 0 if ``x`` is all zero.
-
-    Raises
-    ------
-    ValueError
-        If ``x`` is empty or not finite, or is negative somewhere and ``signed`` is False.
-
-    Notes
-    -----
-    Sun, Lin, Wang 2016 do not tell how F was chosen; this rule is the course's.
-
-    Examples
-    --------
     >>> choose_qparams([0.1, 2.9], word_bits=4)
     FixedQParams(word_bits=4, fraction_bits=2, signed=False)
     """
@@ -140,127 +114,60 @@ def _checked(x, signed):
 def quantize(x, qparams):
     r"""Return the integers of real numbers, :math:`\mathrm{clamp}(\mathrm{round}(x\,2^F))`.
 
-    Parameters
-    ----------
-    x : array
-        NumPy array or torch tensor of any shape.
-    qparams : FixedQParams
-        The format.
+    The codes are int32, of the kind and shape of ``x``. What is too large saturates.
 
-    Returns
-    -------
-    array of int32
-        Of the kind and shape of ``x``. What is too large saturates.
-
-    Raises
-    ------
-    ValueError
-        If ``x`` is empty or not finite, or is negative somewhere in an unsigned format.
-
-    Examples
-    --------
     >>> import numpy as np
     >>> quantize(np.array([0.0, 0.3, 1.2, 99.0]), FixedQParams(4, 1)).tolist()
     [0, 1, 2, 15]
     """
-    return uniform.quantize(_checked(x, qparams.signed), qparams._uniform)
+    return qparams.quantize(x)
 
 
 def dequantize(codes, qparams):
     r"""Return the numbers that integers stand for, :math:`i\,2^{-F}`, as float32.
 
-    Parameters
-    ----------
-    codes : array of integers
-        NumPy array or torch tensor.
-    qparams : FixedQParams
-        The format.
-
-    Returns
-    -------
-    array of float32
-        Of the kind and shape of ``codes``.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If ``codes`` are not integers, or not in the range of the format.
-
-    Examples
-    --------
     >>> import numpy as np
     >>> dequantize(np.array([0, 1, 15]), FixedQParams(4, 1)).tolist()
     [0.0, 0.5, 7.5]
     """
-    return uniform.dequantize(codes, qparams._uniform)
+    return qparams.dequantize(codes)
 
 
 def fake_quantize(x, qparams):
-    """Round real numbers to those that the format has; the result is still float.
+    """Round real numbers to those that the format has; the result is still float, of ``x``'s type.
 
-    Parameters and errors are those of :func:`quantize`; the result has the floating-point type
-    of ``x``.
-
-    Examples
-    --------
     >>> import numpy as np
     >>> fake_quantize(np.array([0.3, 99.0]), FixedQParams(4, 1)).tolist()
     [0.5, 7.5]
     """
-    return uniform.fake_quantize(_checked(x, qparams.signed), qparams._uniform)
+    return qparams.fake_quantize(x)
 
 
 def fixed_point(x, word_bits, fraction_bits, *, signed=False):
     r"""Round real numbers to fixed point, :math:`V_i = i\,2^{-F}`; the result is still float.
 
-    Parameters
-    ----------
-    x : array
-        NumPy array or torch tensor of any shape.
-    word_bits, fraction_bits : int
-        q and F.
-    signed : bool
-        False for activations after a ReLU, True for weights.
-
-    Returns
-    -------
-    array
-        Of the kind, shape and floating-point type of ``x``.
-
-    Raises
-    ------
-    ValueError
-        As for :func:`quantize`.
-
-    Notes
-    -----
     Source: Sun, Lin, Wang 2016, III.A. They do not say how a number between two V_i is rounded;
-    here to the nearest, ties to even.
+    here to the nearest, ties to even. ``word_bits`` is q and ``fraction_bits`` F.
 
-    Examples
-    --------
     >>> import numpy as np
     >>> fixed_point(np.array([0.3, 1.3, 99.0]), word_bits=4, fraction_bits=1).tolist()
     [0.5, 1.5, 7.5]
-    >>> fixed_point(np.array([-0.3, 99.0]), 4, 1, signed=True).tolist()
-    [-0.5, 3.5]
     """
-    return fake_quantize(x, FixedQParams(word_bits, fraction_bits, signed))
+    return FixedQParams(word_bits, fraction_bits, signed).fake_quantize(x)
 
 
 def smallest_word_bits(accuracy_at, baseline, delta, word_bits=range(1, 17)):
     r"""Find the smallest q whose accuracy A' is close enough: :math:`A - A' \le \delta`.
 
+    Source: Sun, Lin, Wang 2016, III.A. Accuracy need not rise with every bit, so the smallest q is
+    found from below: a search by halves could miss it. Nothing beyond the first success is tried.
+
     Parameters
     ----------
     accuracy_at : callable
-        Takes q and returns A', in the unit of ``baseline``.
-    baseline : float
-        A, the accuracy in floating point.
+        Takes q and returns A', in the unit of ``baseline``, which is A in floating point.
     delta : float
         The loss that is allowed, 0 or more.
-    word_bits : iterable of int
-        What to try. Tried in ascending order, and nothing beyond the first success.
 
     Returns
     -------
@@ -269,18 +176,6 @@ def smallest_word_bits(accuracy_at, baseline, delta, word_bits=range(1, 17)):
     tried : dict of int to float
         A' of each q that was tried.
 
-    Raises
-    ------
-    ValueError
-        If ``delta`` is negative or there is nothing to try.
-
-    Notes
-    -----
-    Source: Sun, Lin, Wang 2016, III.A. Accuracy need not rise with every bit, so the smallest q is
-    found from below: a search by halves could miss it.
-
-    Examples
-    --------
     >>> smallest_word_bits({2: 0.5, 3: 0.97, 4: 0.99}.get, 0.99, 0.02, [4, 3, 2])
     (3, {2: 0.5, 3: 0.97})
     """

@@ -11,30 +11,23 @@ from dataclasses import dataclass
 import numpy as np
 from array_api_compat import array_namespace
 
-from quantlib._validation import as_float_array, check_choice, check_finite, check_integer
+from quantlib._validation import as_float_array, check_choice, check_finite, check_integer, to_numpy
 
 __all__ = ["Clusters", "kmeans_1d", "lloyd"]
 
 
 @dataclass(frozen=True, eq=False)
 class Clusters:
-    """Clusters of numbers on a line, in ascending order.
+    """Clusters of numbers on a line, in ascending order."""
 
-    Attributes
-    ----------
-    centroids : numpy.ndarray of float64, shape (k,)
-        Weighted mean of each cluster.
-    thresholds : numpy.ndarray of float64, shape (k - 1,)
-        Half-way between neighbouring centroids. A number on a threshold belongs above it.
-    objective : float
-        Weighted sum of squared distances to the own centroid.
-    iterations : int
-        Lloyd's iterations until nothing moved; 0 for :func:`kmeans_1d`.
-    """
-
+    #: numpy.ndarray of float64, shape (k,): Weighted mean of each cluster.
     centroids: np.ndarray
+    #: numpy.ndarray of float64, shape (k - 1,): Half-way between neighbouring centroids. A number
+    #: on a threshold belongs above it.
     thresholds: np.ndarray
+    #: Weighted sum of squared distances to the own centroid.
     objective: float
+    #: Lloyd's iterations until nothing moved; 0 for :func:`kmeans_1d`.
     iterations: int = 0
 
 
@@ -43,48 +36,27 @@ def kmeans_1d(x, k, weights=None, *, method="penalty"):
 
     .. math:: \min_{d_0 < \dots < d_{k-1}} \sum_i w_i \min_j (x_i - d_j)^2
 
+    Source: equation (2) of Sun, Lin, Wang 2016, who solve it "with the K-means clustering method",
+    which in general ends at a local optimum. Here the spread between two bounds obeys the
+    quadrangle inequality, so that the least objective is a convex function of k and some fee for
+    each cluster makes any k best (Aggarwal, Schieber and Tokuyama 1994). Spreads are differences of
+    sums of squares in float64: clusters narrower than about 1e-8 of the whole range cannot be told
+    apart by them.
+
     Parameters
     ----------
     x : array
-        NumPy array or torch tensor of any shape.
+        NumPy array or torch tensor of any shape, with at least k distinct values.
     k : int
         How many clusters, 1 to 65536.
     weights : array, optional
-        Positive weight of each value, of the shape of ``x``: for a histogram, ``x`` are its
-        values and ``weights`` their counts. None counts each value once.
+        Positive weight of each value: for a histogram, ``x`` are its values and ``weights`` their
+        counts. None counts each value once.
     method : {"penalty", "table"}
-        How it is computed; both give the best objective. ``"table"`` is the textbook's dynamic
-        program over the first j values in p clusters, filled by divide and conquer in
-        k n log n steps. ``"penalty"`` leaves the number of clusters free, charges a fee for each,
-        and finds the fee at which k clusters are best; each trial takes about n steps.
+        Both give the best objective. ``"table"`` is the textbook's dynamic program over the first j
+        values in p clusters, in k n log n steps. ``"penalty"`` searches for the fee at which k
+        clusters are best; each trial takes about n steps.
 
-    Returns
-    -------
-    Clusters
-
-    Raises
-    ------
-    ValueError
-        If ``x`` has fewer distinct values than ``k`` (some cluster would be empty, and an empty
-        cluster has no mean), or is empty or not finite; if a weight is not positive, or their sum
-        is not finite.
-
-    Notes
-    -----
-    Source: equation (2) of Sun, Lin, Wang 2016, who solve it "with the K-means clustering method",
-    which in general ends at a local optimum.
-
-    Spread between the bounds i and j obeys the quadrangle inequality, so the start of the best last
-    cluster never moves back when j grows (``"table"`` and each trial of ``"penalty"``), and the
-    least objective is a convex function of k, so that some fee makes any k best (Aggarwal,
-    Schieber and Tokuyama 1994). Where one fee makes several k best, two of its solutions are
-    crossed over to one of k clusters.
-
-    Spreads are differences of sums of squares in float64. Clusters narrower than about 1e-8 of the
-    whole range cannot be told apart by them.
-
-    Examples
-    --------
     >>> clusters = kmeans_1d([0.0, 0.1, 0.2, 5.0, 5.2, 9.0], 3)
     >>> clusters.centroids.round(3).tolist(), round(clusters.objective, 3)
     ([0.1, 5.1, 9.0], 0.04)
@@ -165,10 +137,10 @@ class _Line:
 
 def _sorted_values(x, weights):
     """Return values in ascending order, float32 or float64, and their weights (empty if None)."""
-    x = _as_numpy(x, "x")
+    x = _float_numpy(x, "x")
     if weights is None:
         return np.sort(x, axis=None), np.empty(0)
-    weights = _as_numpy(weights, "weights").astype(np.float64)
+    weights = _float_numpy(weights, "weights").astype(np.float64)
     if weights.shape != x.shape:
         raise ValueError(
             f"x and weights must have the same shape, got {x.shape} and {weights.shape}"
@@ -182,14 +154,16 @@ def _sorted_values(x, weights):
     return x.ravel()[order], weights.ravel()[order]
 
 
-def _as_numpy(x, name):
+def _float_numpy(x, name):
     """Return ``x`` as a NumPy array of float32, or of float64 whatever else it was."""
     x = as_float_array(x, name)
     xp = array_namespace(x)
     x = x if x.dtype == xp.float32 else xp.astype(x, xp.float64)
-    return np.asarray(x.detach().cpu() if hasattr(x, "detach") else x)
+    return to_numpy(x)
 
 
+# The start of the best last cluster never moves back when there are more values: the table and each
+# trial of a fee use it. Where one fee makes several k best, two of its solutions are crossed.
 def _bounds_by_penalty(sums, k):
     """Return the bounds of the best split into k parts, by a search for the fee."""
     from quantlib.kernels import levels as loops
@@ -261,12 +235,10 @@ def _search_fee(split, sums, k, guess):
 
 
 def _crossed(few, many, k):
-    """Cross two solutions, both best at the same fee, over to one with k parts.
-
-    Somewhere part p of the one with few lies around part p + shift of the one with many. There
-    the first can go on as the second; the inequality that makes the search work says that this
-    costs nothing.
-    """
+    """Cross two solutions, both best at the same fee, over to one with k parts."""
+    # Somewhere part p of the one with few lies around part p + shift of the one with many. There
+    # the first can go on as the second; the inequality that makes the search work says that this
+    # costs nothing.
     shift = len(many) - 1 - k  # the new one has the first p of few and all but p + shift of many
     for p in range(len(few) - 1):
         q = p + shift
@@ -276,46 +248,19 @@ def _crossed(few, many, k):
 
 
 def lloyd(x, k, weights=None, *, centroids=None, seed=0, max_iterations=1000):
-    r"""Run Lloyd's iterations from given or random centroids until nothing moves.
+    """Run Lloyd's iterations (Lloyd 1982) from given or random centroids until nothing moves.
 
     Assign every value to the nearest centroid; move every centroid to the mean of its values;
-    again. The objective never rises, but where it stops depends on where it began.
+    again. The objective never rises, but where it stops depends on where it began. A centroid that
+    no value is nearest to stays where it is.
 
-    Parameters
-    ----------
-    x, k, weights
-        As for :func:`kmeans_1d`.
-    centroids : array of float, shape (k,), optional
-        Where to begin. None draws k distinct values of ``x``.
-    seed : int
-        Of that draw.
-    max_iterations : int
-        Stop there at the latest.
+    ``x``, ``k`` and ``weights`` are those of :func:`kmeans_1d`. ``centroids`` (shape (k,)) are
+    where to begin; None draws k distinct values of ``x`` by ``seed``.
 
-    Returns
-    -------
-    Clusters
-        ``iterations`` says how many passes it took. A centroid that no value is nearest to stays
-        where it is.
-
-    Raises
-    ------
-    ValueError
-        As for :func:`kmeans_1d`, or if ``centroids`` has not k finite entries.
-
-    Notes
-    -----
-    Source: Lloyd 1982. The values are sorted once; a pass then takes k log n steps.
-
-    Examples
-    --------
     From a bad start the two clusters on the right are never told apart:
 
-    >>> x = [0.0, 0.2, 10.0, 11.0, 20.0, 21.0]
-    >>> lloyd(x, 3, centroids=[0.0, 0.2, 15.0]).objective > 50
+    >>> lloyd([0.0, 0.2, 10.0, 11.0, 20.0, 21.0], 3, centroids=[0.0, 0.2, 15.0]).objective > 50
     True
-    >>> print(kmeans_1d(x, 3).objective)
-    1.02
     """
     line = _Line(x, weights, check_integer(k, "k", 1, 2**16))
     max_iterations = check_integer(max_iterations, "max_iterations", 1, 10**9)

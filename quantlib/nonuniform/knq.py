@@ -18,9 +18,9 @@ from quantlib._validation import (
     check_bit_width,
     check_choice,
     check_finite,
+    to_numpy,
 )
-from quantlib.nonuniform import fixed_point
-from quantlib.nonuniform.conversion_units import look_up, on_cpu
+from quantlib.nonuniform.conversion_units import look_up
 from quantlib.nonuniform.fixed_point import FixedQParams
 from quantlib.nonuniform.kmeans import kmeans_1d
 
@@ -39,32 +39,18 @@ THRESHOLDS = ("nearest", "level")
 class KnqQParams:
     """The levels of KNQ in one layer, and where one ends and the next begins.
 
-    Attributes
-    ----------
-    levels : numpy.ndarray of float64
-        d_0 to d_{K-1} in ascending order, at most ``2**bit_width``. Two may be equal.
-    bit_width : int
-        T, bits of a code, 1 to 8.
-    threshold : {"nearest", "level"}
-        ``"nearest"``: half-way between two levels, as k-means assigns. ``"level"``: at the level
-        itself, code k if d_k <= x < d_{k+1}, as Sun, Lin, Wang 2016 print it. What lies below d_0
-        gets code 0.
-
-    Raises
-    ------
-    ValueError
-        If the levels are not ascending, not finite or too many.
-
-    Examples
-    --------
     >>> KnqQParams([0.0, 1.0, 3.0, 7.0], bit_width=2).thresholds.tolist()
     [0.5, 2.0, 5.0]
-    >>> KnqQParams([0.0, 1.0, 3.0, 7.0], bit_width=2, threshold="level").thresholds.tolist()
-    [1.0, 3.0, 7.0]
     """
 
+    #: numpy.ndarray of float64: d_0 to d_{K-1} in ascending order, at most ``2**bit_width``. Two
+    #: may be equal.
     levels: np.ndarray
+    #: T, bits of a code, 1 to 8.
     bit_width: int
+    #: {"nearest", "level"}: ``"nearest"``: half-way between two levels, as k-means assigns.
+    #: ``"level"``: at the level itself, code k if d_k <= x < d_{k+1}, as Sun, Lin, Wang 2016 print
+    #: it. What lies below d_0 gets code 0.
     threshold: str = "nearest"
 
     def __post_init__(self):
@@ -88,9 +74,57 @@ class KnqQParams:
             return self.levels[1:]
         return self.levels[:-1] + np.diff(self.levels) / 2
 
+    def quantize(self, x):
+        """Return the int32 code of every value: how many thresholds it has reached."""
+        x = as_array(x, "x")
+        if not is_numpy_array(x) and device(x).type != "cpu":
+            return _search_on_device(x, self.thresholds)
+        from quantlib.kernels import levels as loops
+
+        values = to_numpy(x)
+        if values.dtype not in (np.float32, np.float64):
+            values = to_numpy(as_float_array(x, "x"))
+            values = values if values.dtype == np.float64 else values.astype(np.float32)
+        line = np.ascontiguousarray(values).ravel()
+        if line.size == 0 or not loops.all_finite(line):
+            check_finite(values, "x")  # says what is wrong
+        codes = np.empty(values.shape, np.int32)
+        loops.count_at_most(line, _rounded_up(self.thresholds, line.dtype), codes.reshape(-1))
+        return codes if is_numpy_array(x) else array_namespace(x).asarray(codes)
+
+    def dequantize(self, codes):
+        """Return the level of every code, as float32: a look-up."""
+        return look_up(codes, self.levels.astype(np.float32), "codes")
+
+    def fake_quantize(self, x):
+        """Round values to the levels; the result is still float, of the type of ``x``."""
+        x = as_float_array(x, "x")
+        dtype = np.float64 if str(x.dtype).endswith("float64") else np.float32
+        values = look_up(self.quantize(x), self.levels.astype(dtype), "codes")
+        return array_namespace(values).astype(values, x.dtype)
+
+
+def _search_on_device(x, thresholds):
+    x = as_float_array(x, "x")
+    xp = array_namespace(x)
+    bounds = xp.asarray(_rounded_up(thresholds, np.float64), device=device(x))
+    return xp.astype(xp.searchsorted(bounds, xp.astype(x, xp.float64), side="right"), xp.int32)
+
+
+def _rounded_up(thresholds, dtype):
+    """Return the smallest numbers of ``dtype`` that are not below the thresholds."""
+    upwards = np.array(np.inf, dtype)
+    with np.errstate(over="ignore"):
+        bounds = thresholds.astype(dtype)
+    return np.where(bounds < thresholds, np.nextafter(bounds, upwards), bounds)
+
 
 def choose_qparams(x, bit_width, *, threshold="nearest", saturate_at=None, fixed=None):
     r"""Return the k-means levels of the values of one layer, the globally best ones.
+
+    Source: Sun, Lin, Wang 2016, III.A and equation (2), with
+    :math:`M = (2^{q_m} - 1)\,2^{-F}` (:attr:`FixedQParams.largest`). Where there are fewer distinct
+    values than levels, those are the levels and a UserWarning says so: nothing is lost.
 
     Parameters
     ----------
@@ -106,34 +140,7 @@ def choose_qparams(x, bit_width, *, threshold="nearest", saturate_at=None, fixed
         Round the levels to this fixed-point format, since that is what CK's table holds; those
         beyond its ends saturate. None leaves them real.
 
-    Returns
-    -------
-    KnqQParams
-
-    Warns
-    -----
-    UserWarning
-        If there are fewer distinct values than levels. The levels are then the distinct values, and
-        nothing is lost: a layer that takes few values is no reason to stop a search.
-
-    Raises
-    ------
-    ValueError
-        If ``x`` is empty or not finite, ``saturate_at`` is not positive, or a level is negative
-        and ``fixed`` has no sign.
-    TypeError
-        If ``fixed`` is no FixedQParams.
-
-    Notes
-    -----
-    Source: Sun, Lin, Wang 2016, III.A and equation (2), with
-    :math:`M = (2^{q_m} - 1)\,2^{-F}` (:attr:`FixedQParams.largest`).
-
-    Examples
-    --------
     >>> x = np.array([0.0, 0.0, 0.1, 1.0, 1.2, 5.0, 50.0])
-    >>> choose_qparams(x, 2).levels.round(3).tolist()
-    [0.033, 1.1, 5.0, 50.0]
     >>> choose_qparams(x, 2, saturate_at=5.0).levels.round(3).tolist()
     [0.033, 1.0, 1.2, 5.0]
     """
@@ -146,7 +153,7 @@ def choose_qparams(x, bit_width, *, threshold="nearest", saturate_at=None, fixed
         if not saturate_at > 0:
             raise ValueError(f"saturate_at must be positive, got {saturate_at}")
         x = xp.clip(x, None, float(saturate_at))
-    values = on_cpu(x).ravel()
+    values = to_numpy(x).ravel()
     n_levels = 2**bit_width
     # Most tensors have many values; only one that seems poor is counted in full.
     if values.size < n_levels or len(np.unique(values[:4096])) <= n_levels:
@@ -160,118 +167,43 @@ def choose_qparams(x, bit_width, *, threshold="nearest", saturate_at=None, fixed
             n_levels = len(distinct)
     levels = kmeans_1d(values, n_levels).centroids
     if fixed is not None:
-        levels = fixed_point.fake_quantize(levels, fixed)
+        levels = fixed.fake_quantize(levels)
     return KnqQParams(levels, bit_width, threshold)
 
 
 def quantize(x, qparams):
-    r"""Return the code of every value: how many thresholds it has reached.
+    r"""Return the code of every value (int32): how many thresholds it has reached.
 
     .. math:: \text{code} = \left|\{k \ge 1 : t_k \le x\}\right|, \qquad
               t_k = \frac{d_{k-1} + d_k}{2} \text{ or } d_k
 
-    Parameters
-    ----------
-    x : array
-        NumPy array or torch tensor of any shape.
-    qparams : KnqQParams
-        Levels and threshold.
-
-    Returns
-    -------
-    array of int32
-        0 to the number of levels less 1, of the kind and shape of ``x``.
-
-    Raises
-    ------
-    ValueError
-        If ``x`` is empty or holds NaN or infinity.
-
-    Notes
-    -----
     On the CPU a compiled loop compares 64 values at a time with each threshold, as QK's row of
-    comparators does. On another device, torch's search is used. Codes are the same: a threshold is
+    comparators does; on another device torch's search finds the same codes. A threshold is
     replaced by the next number up that the type of ``x`` has, which changes no comparison.
 
-    Examples
-    --------
-    >>> qparams = KnqQParams([0.0, 1.0, 3.0, 7.0], bit_width=2)
-    >>> quantize(np.array([0.4, 0.5, 2.9, 99.0]), qparams).tolist()
+    >>> levels, x = [0.0, 1.0, 3.0, 7.0], np.array([0.4, 0.5, 2.9, 99.0])
+    >>> quantize(x, KnqQParams(levels, bit_width=2)).tolist()
     [0, 1, 2, 3]
-    >>> printed = KnqQParams([0.0, 1.0, 3.0, 7.0], bit_width=2, threshold="level")
-    >>> quantize(np.array([0.4, 0.5, 2.9, 99.0]), printed).tolist()
+    >>> quantize(x, KnqQParams(levels, bit_width=2, threshold="level")).tolist()
     [0, 0, 1, 3]
     """
-    x = as_array(x, "x")
-    if not is_numpy_array(x) and device(x).type != "cpu":
-        x = as_float_array(x, "x")
-        xp = array_namespace(x)
-        bounds = xp.asarray(_rounded_up(qparams.thresholds, np.float64), device=device(x))
-        return xp.astype(xp.searchsorted(bounds, xp.astype(x, xp.float64), side="right"), xp.int32)
-    from quantlib.kernels import levels as loops
-
-    values = on_cpu(x)
-    if values.dtype not in (np.float32, np.float64):
-        values = on_cpu(as_float_array(x, "x"))
-        values = values if values.dtype == np.float64 else values.astype(np.float32)
-    line = np.ascontiguousarray(values).ravel()
-    if line.size == 0 or not loops.all_finite(line):
-        check_finite(values, "x")  # says what is wrong
-    codes = np.empty(values.shape, np.int32)
-    loops.count_at_most(line, _rounded_up(qparams.thresholds, line.dtype), codes.reshape(-1))
-    return codes if is_numpy_array(x) else array_namespace(x).asarray(codes)
-
-
-def _rounded_up(thresholds, dtype):
-    """Return the smallest numbers of ``dtype`` that are not below the thresholds."""
-    upwards = np.array(np.inf, dtype)
-    with np.errstate(over="ignore"):
-        bounds = thresholds.astype(dtype)
-    return np.where(bounds < thresholds, np.nextafter(bounds, upwards), bounds)
+    return qparams.quantize(x)
 
 
 def dequantize(codes, qparams):
     """Return the level of every code, as float32: a look-up.
 
-    Parameters
-    ----------
-    codes : array of integers
-        NumPy array or torch tensor, as :func:`quantize` gives.
-    qparams : KnqQParams
-        The levels.
-
-    Returns
-    -------
-    array of float32
-        Of the kind and shape of ``codes``.
-
-    Raises
-    ------
-    TypeError
-        If ``codes`` are not integers.
-    ValueError
-        If there is no level of that number.
-
-    Examples
-    --------
     >>> dequantize(np.array([0, 3]), KnqQParams([0.0, 1.0, 3.0, 7.0], bit_width=2)).tolist()
     [0.0, 7.0]
     """
-    return look_up(codes, qparams.levels.astype(np.float32), "codes")
+    return qparams.dequantize(codes)
 
 
 def fake_quantize(x, qparams):
     """Round values to the levels; the result is still float, of the type of ``x``.
 
-    Parameters and errors are those of :func:`quantize`.
-
-    Examples
-    --------
     >>> qparams = KnqQParams([0.0, 1.0, 3.0, 7.0], bit_width=2)
     >>> fake_quantize(np.array([0.4, 2.9, 99.0]), qparams).tolist()
     [0.0, 3.0, 7.0]
     """
-    x = as_float_array(x, "x")
-    dtype = np.float64 if str(x.dtype).endswith("float64") else np.float32
-    values = look_up(quantize(x, qparams), qparams.levels.astype(dtype), "codes")
-    return array_namespace(values).astype(values, x.dtype)
+    return qparams.fake_quantize(x)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quantlib._validation import as_array, check_bit_width, check_integer
+from quantlib._validation import as_integers, check_bit_width, check_integer, to_numpy
 
 __all__ = ["PackedTensor", "pack"]
 
@@ -18,37 +18,19 @@ class PackedTensor:
     Make one with :func:`pack`. Eight values of ``bit_width`` bits fill exactly ``bit_width``
     bytes; only the last group of eight can end in padding, which is cut to whole bytes.
 
-    Attributes
-    ----------
-    data : numpy.ndarray of uint8
-        The bytes. Value ``i`` starts at bit ``i * bit_width``; bit 0 is the lowest of byte 0.
-    shape : tuple of int
-        Shape of the tensor that was packed.
-    bit_width : int
-        Bits a value, 1 to 8.
-    signed : bool
-        Whether the values are stored in two's complement.
-
-    Raises
-    ------
-    TypeError
-        If ``data`` is not a NumPy array, or a number in ``shape`` not a whole one.
-    ValueError
-        If ``data`` has not the length that ``shape`` and ``bit_width`` ask for, or ``shape`` has
-        a negative number.
-
-    Examples
-    --------
     >>> packed = pack([[1, 2, 3], [4, 5, 6]], bit_width=3)
-    >>> packed.nbytes, packed.shape
-    (3, (2, 3))
-    >>> packed.unpack().tolist()
-    [[1, 2, 3], [4, 5, 6]]
+    >>> packed.nbytes, packed.shape, packed.unpack().tolist()
+    (3, (2, 3), [[1, 2, 3], [4, 5, 6]])
     """
 
+    #: numpy.ndarray of uint8: The bytes. Value ``i`` starts at bit ``i * bit_width``; bit 0 is the
+    #: lowest of byte 0.
     data: np.ndarray
+    #: tuple of int: Shape of the tensor that was packed.
     shape: tuple[int, ...]
+    #: Bits a value, 1 to 8.
     bit_width: int
+    #: Whether the values are stored in two's complement.
     signed: bool = False
 
     def __post_init__(self):
@@ -93,13 +75,7 @@ class PackedTensor:
 
     @classmethod
     def load(cls, path):
-        """Read a tensor that :meth:`save` wrote.
-
-        Raises
-        ------
-        ValueError
-            If the file at ``path`` is not such a file.
-        """
+        """Read a tensor that :meth:`save` wrote; raise ValueError of any other file."""
         from safetensors import SafetensorError, safe_open
 
         try:
@@ -121,33 +97,16 @@ def pack(codes, bit_width, signed=False):
     codes : array of integers
         NumPy array, torch tensor or nested list of any shape.
     bit_width : int
-        Bits a value, 1 to 8.
+        b, 1 to 8.
     signed : bool
         False: values from 0 to ``2**bit_width - 1``. True: two's complement, from
         ``-2**(bit_width - 1)`` to ``2**(bit_width - 1) - 1``.
-
-    Returns
-    -------
-    PackedTensor
-
-    Raises
-    ------
-    TypeError
-        If ``codes`` are not integers.
-    ValueError
-        If ``codes`` is empty, a code is out of range, or ``bit_width`` is.
-
-    Examples
-    --------
-    A thousand 3-bit codes take 375 bytes:
 
     >>> pack(np.arange(1000) % 8, bit_width=3).nbytes
     375
     """
     bit_width = check_bit_width(bit_width, 1, 8)
-    codes = np.asarray(as_array(codes, "codes"))
-    if codes.dtype.kind not in "iu":
-        raise TypeError(f"codes must be integers, got dtype {codes.dtype}")
+    codes = to_numpy(as_integers(codes, "codes"))
     if codes.size == 0:
         raise ValueError(f"codes must not be empty, got shape {codes.shape}")
     low, high = (

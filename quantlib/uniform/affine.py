@@ -10,8 +10,8 @@ import numpy as np
 from array_api_compat import array_namespace, device
 
 from quantlib._validation import (
-    as_array,
     as_float_array,
+    as_integers,
     check_axis,
     check_bit_width,
     check_choice,
@@ -259,10 +259,8 @@ def dequantize(codes, qparams):
     >>> dequantize(np.array([-2, 0, 7]), QParams(0.5, 0, bit_width=4)).tolist()
     [-1.0, 0.0, 3.5]
     """
-    codes = as_array(codes, "codes")
+    codes = as_integers(codes, "codes")
     xp = array_namespace(codes)
-    if not xp.isdtype(codes.dtype, "integral"):
-        raise TypeError(f"codes must be integers, got dtype {codes.dtype}")
     low, high = qparams.quant_min, qparams.quant_max
     if 0 not in codes.shape and not low <= int(xp.min(codes)) <= int(xp.max(codes)) <= high:
         raise ValueError(

@@ -286,7 +286,7 @@ def test_pretrained_reaches_what_its_record_says(seed):
     assert len(record["history"]["train_loss"]) == record["epochs"]
     assert record["history"]["test_accuracy"][-1] == record["test_accuracy"]
     assert record["command"] == (
-        "python -m quantlib.training digits_cnn --seeds 0 1 2 --output quantlib/checkpoints"
+        "python -m tools.train digits_cnn --seeds 0 1 2 --output quantlib/checkpoints"
     )
 
 

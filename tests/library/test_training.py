@@ -11,6 +11,7 @@ from scipy.special import log_softmax, softmax
 from torch import nn
 
 from quantlib import data, models, training
+from tools import train
 
 DIGITS = data.load("digits")
 SMALL = data.Dataset(
@@ -135,7 +136,7 @@ def test_loss_falls(optimizer):
 
 @pytest.mark.slow
 def test_the_recipe_reaches_its_aim_from_scratch(tmp_path, own_threads):
-    training.main(["digits_cnn", "--seeds", "4", "--output", str(tmp_path)])
+    train.main(["digits_cnn", "--seeds", "4", "--output", str(tmp_path)])
     record = json.loads((tmp_path / "digits_cnn_seed4.json").read_text())
     assert record["test_accuracy"] >= 0.98
     assert record["epochs"] == 20
@@ -497,7 +498,7 @@ def test_command_line_writes_weights_and_how_they_were_made(tmp_path, capsys, ow
     folder = tmp_path / "made"
     arguments = ["digits_cnn", "--seeds", "7", "8", "--epochs", "1", "--device", "cpu"]
     arguments += ["--threads", str(threads)]
-    training.main([*arguments, "--output", str(folder)])
+    train.main([*arguments, "--output", str(folder)])
     for seed in (7, 8):
         record = json.loads((folder / f"digits_cnn_seed{seed}.json").read_text())
         model = models.DigitsCNN().eval()
@@ -508,7 +509,7 @@ def test_command_line_writes_weights_and_how_they_were_made(tmp_path, capsys, ow
         training.fit(again, DIGITS, epochs=1, seed=seed, device="cpu", progress=False)
         assert_same_state(model, again)
         assert record["command"] == (
-            f"python -m quantlib.training {' '.join(arguments)} --output {folder}"
+            f"python -m tools.train {' '.join(arguments)} --output {folder}"
         )
         assert record["machine"]["threads"] == threads
         assert record["machine"]["torch"] == str(torch.__version__)
@@ -517,5 +518,5 @@ def test_command_line_writes_weights_and_how_they_were_made(tmp_path, capsys, ow
 
 def test_command_line_refuses_an_unknown_network(tmp_path, capsys):
     with pytest.raises(SystemExit):
-        training.main(["alexnet", "--output", str(tmp_path)])
+        train.main(["alexnet", "--output", str(tmp_path)])
     assert "invalid choice: 'alexnet'" in capsys.readouterr().err

@@ -14,7 +14,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from quantlib import logarithmic, packed
 from quantlib.logarithmic import LogQParams
 
-THRESHOLDS = ["geometric", "nearest"]
+BOUNDARIES = ["geometric", "nearest"]
 DTYPES = [np.float16, np.float32, np.float64]
 
 
@@ -88,7 +88,7 @@ unhurried = settings(max_examples=200, deadline=None, suppress_health_check=[Hea
 # --- power_of_two -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("threshold", THRESHOLDS)
+@pytest.mark.parametrize("threshold", BOUNDARIES)
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_power_of_two_is_exact_at_every_boundary(dtype, threshold):
     x = edge_values(dtype)
@@ -104,7 +104,7 @@ def test_power_of_two_is_exact_at_every_boundary(dtype, threshold):
         assert Fraction(float(got)) == expected, value
 
 
-@pytest.mark.parametrize("threshold", THRESHOLDS)
+@pytest.mark.parametrize("threshold", BOUNDARIES)
 @unhurried
 @given(value=st.floats(allow_nan=False, allow_infinity=False))
 @example(value=math.sqrt(2.0))
@@ -154,7 +154,7 @@ def test_power_of_two_saturates_at_the_largest_power():
 # --- torch gives what NumPy gives -------------------------------------------------------------
 
 
-@pytest.mark.parametrize("threshold", THRESHOLDS)
+@pytest.mark.parametrize("threshold", BOUNDARIES)
 @unhurried
 @given(x=tensors)
 @example(x=np.array([1e-45, 3e-39, 3.4028235e38, -0.0], np.float32))
@@ -205,7 +205,7 @@ def test_lists_and_integers_are_taken():
 # --- Levels for a bit width -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("threshold", THRESHOLDS)
+@pytest.mark.parametrize("threshold", BOUNDARIES)
 @unhurried
 @given(bit_width=bit_widths, x=tensors)
 @example(bit_width=3, x=np.array([3.4028235e38, 1e-45], np.float32))
@@ -228,7 +228,7 @@ def test_levels():
     assert LogQParams(0, 0, 2).levels.tolist() == [-1.0, 0.0, 1.0]
 
 
-@pytest.mark.parametrize("threshold", THRESHOLDS)
+@pytest.mark.parametrize("threshold", BOUNDARIES)
 @unhurried
 @given(bit_width=bit_widths, x=tensors)
 def test_fake_quantize_takes_the_level_of_brute_force(threshold, bit_width, x):
@@ -239,7 +239,7 @@ def test_fake_quantize_takes_the_level_of_brute_force(threshold, bit_width, x):
         assert Fraction(float(level)) == exact_level(value, qparams), value
 
 
-@pytest.mark.parametrize("threshold", THRESHOLDS)
+@pytest.mark.parametrize("threshold", BOUNDARIES)
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_fake_quantize_at_every_boundary(dtype, threshold):
     x = edge_values(dtype)
@@ -254,14 +254,14 @@ def test_fake_quantize_at_every_boundary(dtype, threshold):
                 assert Fraction(float(level)) == exact_level(value, qparams), (value, qparams)
 
 
-@pytest.mark.parametrize("threshold", THRESHOLDS)
+@pytest.mark.parametrize("threshold", BOUNDARIES)
 def test_boundary_between_zero_and_the_smallest_level_is_half_way(threshold):
     qparams = LogQParams(-2, 0, 3, threshold)
     x = np.array([0.125, np.nextafter(0.125, 0), -0.125, 1e-300, -0.0])
     assert logarithmic.fake_quantize(x, qparams).tolist() == [0.25, 0.0, -0.25, 0.0, 0.0]
 
 
-@pytest.mark.parametrize("threshold", THRESHOLDS)
+@pytest.mark.parametrize("threshold", BOUNDARIES)
 @unhurried
 @given(x=tensors)
 def test_two_bits_are_ternary(threshold, x):
@@ -271,7 +271,7 @@ def test_two_bits_are_ternary(threshold, x):
     assert logarithmic.fake_quantize(x, qparams).tolist() == expected.tolist()
 
 
-@pytest.mark.parametrize("threshold", THRESHOLDS)
+@pytest.mark.parametrize("threshold", BOUNDARIES)
 def test_values_above_the_largest_level_saturate(threshold):
     qparams = LogQParams(-2, 0, 3, threshold)
     x = np.array([1.9, 3.0, 1e30, -1e30])

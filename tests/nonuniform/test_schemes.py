@@ -205,7 +205,7 @@ def test_qk_and_ck_are_quantize_and_dequantize_in_integers():
     table = np.rint(qparams.levels / fixed.scale).astype(np.int64)
     np.testing.assert_array_equal(table * fixed.scale, qparams.levels)
     u = fixed_point.quantize(ACTIVATIONS, fixed)
-    codes = nonuniform.qk(u, table[1:])
+    codes = nonuniform.priority_encode(nonuniform.comparators(u, table[1:]))
     np.testing.assert_array_equal(
         codes, knq.quantize(fixed_point.dequantize(u, fixed).astype(np.float64), qparams)
     )

@@ -7,6 +7,8 @@ subtracted. Weights are lists of such rows, first those to subtract, then those 
 output and each block; zeros need not be in the list at all.
 """
 
+from typing import NamedTuple
+
 import numba
 import numpy as np
 from llvmlite import ir
@@ -209,6 +211,16 @@ def _matrix_task(task, source, starts, sizes, rows, bounds, levels, out):
     _transpose(sums, out, numbers, n_outputs, width)
 
 
+class Images(NamedTuple):
+    """Sizes of images whose pixels are sums."""
+
+    values: int  # of an image, split by residues
+    row: int  # values of a row of one residue
+    height: int  # of the result
+    width: int
+    n_outputs: int
+
+
 @compiled
 def _image_task(task, source, starts, sizes, rows, bounds, levels, out):
     """Compute ``LANES`` pixels of one image; those beyond the end of a row are left out."""
@@ -237,7 +249,8 @@ def multiply(n_tasks, source, starts, sizes, rows, bounds, levels, out):
 
 @both
 def convolve(n_tasks, source, starts, sizes, rows, bounds, levels, out):
-    """Compute images of :class:`Images` sizes."""
+    """Compute images; ``sizes`` are the numbers of :class:`Images`."""
+    sizes = Images(*sizes)
     for task in prange(n_tasks):
         _image_task(np.int64(task), source, starts, sizes, rows, bounds, levels, out)
 

@@ -32,22 +32,13 @@ def ternary_gemm(a, b, *, out=None, num_threads=None):
         M x K.
     b : PackedTernary
         N x K, as panels (``pack_ternary(..., panels=True)``); rows are rearranged at every call.
-    out : numpy.ndarray, optional
-        Where to write the result.
     num_threads : int, optional
-        Threads to use; all that numba has if not given.
+        All threads that numba has if not given.
 
     Returns
     -------
     numpy.ndarray of int32
         M x N.
-
-    Raises
-    ------
-    TypeError
-        If ``a`` or ``b`` is not packed.
-    ValueError
-        If they have not the same K, or ``out`` does not fit.
 
     Notes
     -----
@@ -88,23 +79,13 @@ def bitplane_gemm(a, b, *, out=None, num_threads=None):
         M x K.
     b : PackedPlanes
         N x K, as panels (``pack_planes(..., panels=True)``); rows are rearranged at every call.
-    out : numpy.ndarray, optional
-        Where to write the result.
     num_threads : int, optional
-        Threads to use; all that numba has if not given.
+        All threads that numba has if not given.
 
     Returns
     -------
     numpy.ndarray of int32
         M x N, exact.
-
-    Raises
-    ------
-    TypeError
-        If ``a`` or ``b`` is not packed.
-    ValueError
-        If they have not the same K, sums could exceed 32 bits (K times the largest stored codes is
-        more than 2**30 - 1), or ``out`` does not fit.
 
     Notes
     -----

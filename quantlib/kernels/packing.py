@@ -58,8 +58,6 @@ class PackedBits:
         Shape of the values.
     axis : int
         The axis that was packed.
-    panels : bool
-        Whether the words are stored as panels.
     """
 
     words: np.ndarray
@@ -103,12 +101,8 @@ class PackedPlanes:
         Rows and K.
     bit_width : int
         Number of planes.
-    signed : bool
-        Whether the codes are signed.
     sums : numpy.ndarray of int64
         Sum of the stored (never negative) codes of each row.
-    panels : bool
-        Whether the words are stored as panels.
     """
 
     words: np.ndarray
@@ -144,8 +138,6 @@ class PackedTernary:
         it is -1). As panels: uint32, (rows / 16, rounded up) x 2 x words x 16.
     shape : tuple of int
         Rows and K.
-    panels : bool
-        Whether the words are stored as panels.
     """
 
     words: np.ndarray
@@ -179,18 +171,11 @@ def pack_signs(x, axis=-1, *, panels=False, num_threads=None):
     panels : bool
         Whether to store panels of sixteen rows: the second operand of a product.
     num_threads : int, optional
-        Threads to use; all that numba has if not given.
+        All threads that numba has if not given.
 
     Returns
     -------
     PackedBits
-
-    Raises
-    ------
-    TypeError
-        If ``x`` does not hold real numbers.
-    ValueError
-        If ``x`` is empty or holds NaN or infinity, or there is no such axis.
 
     Notes
     -----
@@ -231,21 +216,7 @@ def pack_signs(x, axis=-1, *, panels=False, num_threads=None):
 
 
 def unpack_signs(packed):
-    """Return the signs of :func:`pack_signs` as an array of int8, -1 and +1.
-
-    Parameters
-    ----------
-    packed : PackedBits
-
-    Returns
-    -------
-    numpy.ndarray of int8
-        Of the shape of the values that were packed.
-
-    Raises
-    ------
-    TypeError
-        If ``packed`` is something else.
+    """Return the signs of :func:`pack_signs` as int8, -1 and +1, in the shape they had.
 
     Examples
     --------
@@ -272,23 +243,14 @@ def pack_planes(codes, bit_width, *, signed=False, panels=False, num_threads=Non
         ``2**(bit_width - 1) - 1``.
     bit_width : int
         Bits a code, 1 to 8.
-    signed : bool
-        Whether the codes are signed.
     panels : bool
         Whether to store panels of sixteen rows: the second operand of a product.
     num_threads : int, optional
-        Threads to use; all that numba has if not given.
+        All threads that numba has if not given.
 
     Returns
     -------
     PackedPlanes
-
-    Raises
-    ------
-    TypeError
-        If ``codes`` are not integers.
-    ValueError
-        If ``codes`` is empty or not a matrix, or a code or ``bit_width`` is out of range.
 
     Examples
     --------
@@ -308,21 +270,7 @@ def pack_planes(codes, bit_width, *, signed=False, panels=False, num_threads=Non
 
 
 def unpack_planes(packed):
-    """Return the codes of :func:`pack_planes` as an array of int32.
-
-    Parameters
-    ----------
-    packed : PackedPlanes
-
-    Returns
-    -------
-    numpy.ndarray of int32
-        Rows x K.
-
-    Raises
-    ------
-    TypeError
-        If ``packed`` is something else.
+    """Return the codes of :func:`pack_planes` as int32, rows x K.
 
     Examples
     --------
@@ -345,18 +293,11 @@ def pack_ternary(x, *, panels=False, num_threads=None):
     panels : bool
         Whether to store panels of sixteen rows: the second operand of a product.
     num_threads : int, optional
-        Threads to use; all that numba has if not given.
+        All threads that numba has if not given.
 
     Returns
     -------
     PackedTernary
-
-    Raises
-    ------
-    TypeError
-        If ``x`` does not hold real numbers.
-    ValueError
-        If ``x`` is empty or not a matrix, or a value is none of the three.
 
     Examples
     --------
@@ -375,21 +316,7 @@ def pack_ternary(x, *, panels=False, num_threads=None):
 
 
 def unpack_ternary(packed):
-    """Return the values of :func:`pack_ternary` as an array of int8.
-
-    Parameters
-    ----------
-    packed : PackedTernary
-
-    Returns
-    -------
-    numpy.ndarray of int8
-        Rows x K.
-
-    Raises
-    ------
-    TypeError
-        If ``packed`` is something else.
+    """Return the values of :func:`pack_ternary` as int8, rows x K.
 
     Examples
     --------

@@ -79,13 +79,6 @@ def pack_shifts(sign, exponent, *, skip_zeros=True):
     -------
     ShiftWeights
 
-    Raises
-    ------
-    TypeError
-        If ``sign`` or ``exponent`` are not integers.
-    ValueError
-        If they are empty or of different shapes or not a matrix nor filters, or out of range.
-
     Notes
     -----
     Source: Nayak et al. 2019, IV.d (bit-shifting); Long et al. 2020 (leaving out zero weights).
@@ -144,23 +137,13 @@ def shift_gemm(a, weights, *, out=None, num_threads=None):
         allow it.
     weights : ShiftWeights
         N x K.
-    out : numpy.ndarray, optional
-        Where to write the result.
     num_threads : int, optional
-        Threads to use; all that numba has if not given.
+        All threads that numba has if not given.
 
     Returns
     -------
     numpy.ndarray of int32
         M x N.
-
-    Raises
-    ------
-    TypeError
-        If ``a`` does not hold integers, or ``weights`` are not packed.
-    ValueError
-        If ``a`` is empty or not a matrix, K differs, a sum could exceed 32 bits, or ``out`` does
-        not fit.
 
     Notes
     -----
@@ -205,23 +188,13 @@ def shift_conv2d(x, weights, stride=1, padding=0, *, out=None, num_threads=None)
         O x C x h x w.
     stride, padding : int
         s and p above, the same for both directions.
-    out : numpy.ndarray, optional
-        Where to write the result.
     num_threads : int, optional
-        Threads to use; all that numba has if not given.
+        All threads that numba has if not given.
 
     Returns
     -------
     numpy.ndarray of int32
         N x O x H' x W'.
-
-    Raises
-    ------
-    TypeError
-        If ``x`` does not hold integers, or ``weights`` are not packed.
-    ValueError
-        If ``x`` is empty or has not 4 axes, channels differ, the filter is larger than the padded
-        image, a sum could exceed 32 bits, or ``out`` does not fit.
 
     Notes
     -----

@@ -4,6 +4,8 @@ Batch normalization followed by a sign is a comparison with one number a channel
 not become real numbers for it.
 """
 
+from typing import NamedTuple
+
 import numba
 import numpy as np
 from numba import prange, types
@@ -45,20 +47,12 @@ def threshold_signs(x, thresholds, flips=None, *, pool=1, pool_signs=False, num_
         Whether the maximum of a window is taken of the signs. By default it is taken of ``x``,
         before the comparison; for flipped channels that is not the same.
     num_threads : int, optional
-        Threads to use; all that numba has if not given.
+        All threads that numba has if not given.
 
     Returns
     -------
     PackedBits
         Packed along the channels, the last axis.
-
-    Raises
-    ------
-    TypeError
-        If ``x`` or ``thresholds`` is of another dtype.
-    ValueError
-        If ``x`` is empty, has other axes, holds NaN, or is smaller than a window; or
-        ``thresholds`` or ``flips`` is not one for each channel.
 
     Notes
     -----
@@ -143,6 +137,18 @@ def _below(x, thresholds, start, first, count):
     return word
 
 
+class Sizes(NamedTuple):
+    """Of the images, of the result, and of a window; whether maxima are taken of signs."""
+
+    full_height: int
+    full_width: int
+    channels: int
+    height: int
+    width: int
+    pool: int
+    pool_signs: int
+
+
 @compiled
 def _task(task, x, thresholds, flips, words, sizes):
     """Compute one row of pixels of the result."""
@@ -163,5 +169,6 @@ def _task(task, x, thresholds, flips, words, sizes):
 
 @both
 def _signs(n_tasks, x, thresholds, flips, words, sizes):
+    sizes = Sizes(*sizes)
     for task in prange(n_tasks):
         _task(np.int64(task), x, thresholds, flips, words, sizes)

@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+from ipywidgets import Widget
 from ipywidgets.embed import embed_data
 from PIL import Image
 
@@ -26,6 +27,8 @@ def frames(panel):
 
 @pytest.fixture(scope="module")
 def quantizers():
+    # What a page embeds holds the links of all widgets that live, and other tests may leave some.
+    Widget.close_all()
     return explorers.quantizer_explorer({"weights <1>": X}, bit_widths=[2, 4, 6])
 
 

@@ -3,16 +3,16 @@
 Importing compiles nothing. The first call of a kernel compiles it, and keeps the machine code on
 disk for the next process (``_compile``). Which module calls which:
 
-=============================================  ===================================================
+=============================================  ====================================================
 xnor_gemm, ternary_gemm, bitplane_gemm         ``_popcount`` (tasks), then ``_tile`` (inner loop)
-xnor_conv2d                                    ``_convolve`` (patches), ``_popcount``, ``_tile``
+xnor_conv2d                                    ``_convolve``, ``_border``, ``_popcount``, ``_tile``
 xnor_input_scale                               ``_convolve``
 real_conv2d                                    its own loops; ``_windows``, as ``_convolve`` does
 shift_gemm, shift_conv2d, pack_shifts          ``_shift_loops``
 pack_signs, pack_planes, pack_ternary          ``_pack_words``
 threshold_signs                                its own loops
 chapter 3's clusters, codes and look-ups       ``levels``
-=============================================  ===================================================
+=============================================  ====================================================
 
 All inner loops are written with ``_ir``, run on the threads of ``_threads``, and have their
 arguments looked at by ``_checks``. What each computes, in a few plain lines, is ``reference``.

@@ -83,6 +83,8 @@ def record(model, images, *, batch_size=256):
     batch_size : int
         Images to compute at a time.
 
+    Examples
+    --------
     >>> from quantlib import activations, data, models
     >>> seen = activations.record(models.load_pretrained(), data.load().test_images[:5])
     >>> {name: values.shape for name, values in seen.items()}  # doctest: +NORMALIZE_WHITESPACE
@@ -120,6 +122,8 @@ class QuantizedActivations(nn.Module):
         By layer name, as :func:`record` gives them, a function from a tensor of activations to
         a tensor or NumPy array of the same shape. Layers not named stay as they are.
 
+    Examples
+    --------
     >>> import torch
     >>> from quantlib import activations, data, models, training
     >>> coarse = activations.QuantizedActivations(models.load_pretrained(), {"conv1": torch.round})
@@ -206,6 +210,8 @@ def activation_memory(model, input_shape, bits):
     bits : int or dict of str to int
         Bits an activation, 1 to 64: for all layers, or by name.
 
+    Examples
+    --------
     >>> from quantlib import activations, models
     >>> memory = activations.activation_memory(models.DigitsCNN(), (1, 8, 8), bits=4)
     >>> memory.values, memory.total_bits

@@ -158,6 +158,8 @@ def fit(
     **settings
         Epochs, learning rate, seed, …: the fields of :class:`Settings`.
 
+    Examples
+    --------
     >>> from quantlib import data, models, training
     >>> model = models.DigitsCNN()
     >>> history = training.fit(model, data.load("digits"), epochs=2, progress=False)

@@ -131,6 +131,8 @@ def search_bits(
     -------
     BitSearch
 
+    Examples
+    --------
     >>> from quantlib import data, enq, models
     >>> from quantlib.nonuniform.bit_search import search_bits
     >>> digits = data.load()

@@ -35,6 +35,8 @@ def bits_for_sqnr(sizes, target_db, *, db_per_bit=6.02, offset_db=0.0):
 
     Four times the activations, one bit less:
 
+    Examples
+    --------
     >>> bits = bits_for_sqnr({"a": 1000, "b": 4000}, target_db=24.0)
     >>> {name: round(value, 2) for name, value in bits.items()}
     {'a': 5.15, 'b': 4.15}
@@ -70,6 +72,8 @@ def bits_by_measured_sqnr(sizes, sqnr_db, target_db):
     target_db : float
         γ.
 
+    Examples
+    --------
     >>> curve = {2: 12.0, 3: 18.0, 4: 24.0}
     >>> bits_by_measured_sqnr({"a": 100, "b": 400}, {"a": curve, "b": curve}, 17.0)
     {'a': 4, 'b': 3}

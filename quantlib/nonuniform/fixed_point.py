@@ -176,6 +176,8 @@ def smallest_word_bits(accuracy_at, baseline, delta, word_bits=range(1, 17)):
     tried : dict of int to float
         A' of each q that was tried.
 
+    Examples
+    --------
     >>> smallest_word_bits({2: 0.5, 3: 0.97, 4: 0.99}.get, 0.99, 0.02, [4, 3, 2])
     (3, {2: 0.5, 3: 0.97})
     """

@@ -57,6 +57,8 @@ def kmeans_1d(x, k, weights=None, *, method="penalty"):
         values in p clusters, in k n log n steps. ``"penalty"`` searches for the fee at which k
         clusters are best; each trial takes about n steps.
 
+    Examples
+    --------
     >>> clusters = kmeans_1d([0.0, 0.1, 0.2, 5.0, 5.2, 9.0], 3)
     >>> clusters.centroids.round(3).tolist(), round(clusters.objective, 3)
     ([0.1, 5.1, 9.0], 0.04)

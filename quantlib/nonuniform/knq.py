@@ -140,6 +140,8 @@ def choose_qparams(x, bit_width, *, threshold="nearest", saturate_at=None, fixed
         Round the levels to this fixed-point format, since that is what CK's table holds; those
         beyond its ends saturate. None leaves them real.
 
+    Examples
+    --------
     >>> x = np.array([0.0, 0.0, 0.1, 1.0, 1.2, 5.0, 50.0])
     >>> choose_qparams(x, 2, saturate_at=5.0).levels.round(3).tolist()
     [0.033, 1.0, 1.2, 5.0]

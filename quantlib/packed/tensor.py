@@ -102,6 +102,8 @@ def pack(codes, bit_width, signed=False):
         False: values from 0 to ``2**bit_width - 1``. True: two's complement, from
         ``-2**(bit_width - 1)`` to ``2**(bit_width - 1) - 1``.
 
+    Examples
+    --------
     >>> pack(np.arange(1000) % 8, bit_width=3).nbytes
     375
     """

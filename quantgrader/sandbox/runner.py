@@ -219,6 +219,9 @@ class _Run:
 class Runner:
     """Runs submissions one after another, each in a kernel of its own.
 
+    Raises `walls.SandboxUnavailable` where the sandbox can't be used. One runner is for one
+    thread of a worker process: the sandbox ends with the thread that started it.
+
     Parameters
     ----------
     preload : sequence of str
@@ -227,9 +230,6 @@ class Runner:
         Folders and files of the host that must not be seen inside.
     mode : str
         "auto", "warm", "cold", or "none": no sandbox at all, for those who ask for it.
-
-    Raises `walls.SandboxUnavailable` where the sandbox can't be used. One runner is for one
-    thread of a worker process: the sandbox ends with the thread that started it.
     """
 
     def __init__(self, limits=None, *, preload=("numpy",), hidden=(), mode="auto"):

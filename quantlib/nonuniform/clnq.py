@@ -33,10 +33,10 @@ def bits_for_sqnr(sizes, target_db, *, db_per_bit=6.02, offset_db=0.0):
     db_per_bit, offset_db : float
         κ and c: a layer with b bits has an SQNR of κ b + c.
 
-    Four times the activations, one bit less:
-
     Examples
     --------
+    Four times the activations, one bit less:
+
     >>> bits = bits_for_sqnr({"a": 1000, "b": 4000}, target_db=24.0)
     >>> {name: round(value, 2) for name, value in bits.items()}
     {'a': 5.15, 'b': 4.15}

@@ -122,8 +122,6 @@ class QuantLinear(_QuantLayer, nn.Linear):
     ``weight_quant`` and ``act_quant`` are :math:`q_w` and :math:`q_a`, a :class:`Quantizer` each,
     or None for real numbers. The rest is as torch's; ``weight`` (out x in) is latent.
 
-    Examples
-    --------
     >>> from quantlib.binary import SignWeights
     >>> layer = QuantLinear(3, 1, bias=False, weight_quant=SignWeights())
     >>> with torch.no_grad():
@@ -256,8 +254,6 @@ class QuantConv2d(_QuantLayer, nn.Conv2d):
 def quantized(model):
     """Return the layers of ``model`` that quantize weights or input, by name.
 
-    Examples
-    --------
     >>> list(quantized(nn.Sequential(nn.Linear(4, 2), QuantLinear(2, 2))))
     ['1']
     """

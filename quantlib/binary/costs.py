@@ -44,13 +44,9 @@ def binary_ops(c, n_w, n_i, *, method="xnor", n_filters=1, word_bits=64):
     ``n_i`` the pixels where the filter is applied. The map K is not counted, as in the paper: all
     filters share it.
 
-    Notes
-    -----
     Source: Bei Yu, Mo04, the table of operations: R * R takes + and ×, R * B takes + only, so
     about half (the "2x"), B * B takes XNOR and bit count.
 
-    Examples
-    --------
     >>> binary_ops(256, 9, 14 * 14, method="float")
     Operations(multiplications=451584, additions=451584, words=0)
     >>> binary_ops(256, 9, 14 * 14, method="xnor")
@@ -81,13 +77,9 @@ def xnor_speedup(c, n_w, n_i, word_bits=64):
     A product and its addition count as one operation, and so does a word of XNOR and popcount.
     64 stands for ``word_bits``, the rest is as for :func:`binary_ops`; :math:`N_I` cancels.
 
-    Notes
-    -----
     Source: Rastegari et al. (2016), section 3.2; Bei Yu, Mo04, gives it as "~58x", the figure of
     a measurement.
 
-    Examples
-    --------
     >>> print(f"{xnor_speedup(c=256, n_w=3 * 3, n_i=14 * 14):.2f}")
     62.27
     """
@@ -104,13 +96,9 @@ def parameter_bits(model, include="weights"):
     needs beside the weights: alpha (one number a filter, for methods that have it), biases, and
     the four numbers a channel of batch normalization.
 
-    Notes
-    -----
     Source: Bei Yu, Mo04, "BNN vs CNN Parameter Efficiency", counts weights; its "13.4 Mbits" are
     14,022,016 bits in units of 2^20.
 
-    Examples
-    --------
     >>> from quantlib.binary.layers import BinaryLinear
     >>> model = nn.Sequential(BinaryLinear(64, 10, method="bwn"), nn.Linear(10, 2))
     >>> parameter_bits(model), parameter_bits(model, "all")

@@ -41,8 +41,6 @@ def quantizers(method, *, stochastic=False, gradient="straight", clip_value=1.0)
     :func:`~quantlib.binary.scales.binarize_weights` (``"exact"`` also passes it through beta, which
     is a constant for the others), ``clip_value`` that of :func:`~quantlib.binary.ste.sign_ste`.
 
-    Examples
-    --------
     >>> quantizers("bwn")
     {'weight_quant': SignWeights(scale='channel'), 'act_quant': None}
     """
@@ -69,12 +67,8 @@ class BinaryLinear(QuantLinear):
     ``stochastic``, ``gradient`` and ``clip_value`` are those of :func:`quantizers`. A bias is real;
     batch normalization after the layer makes it useless.
 
-    Notes
-    -----
     Source: Bei Yu, Mo04, "BNN", "Binary Weight Network" and "XNOR-Networks".
 
-    Examples
-    --------
     >>> layer = BinaryLinear(3, 1)
     >>> with torch.no_grad():
     ...     _ = layer.weight.copy_(torch.tensor([[0.2, -0.5, 0.1]]))
@@ -101,12 +95,8 @@ class BinaryConv2d(QuantConv2d):
     magnitudes in K, are 0. The rest is as for :class:`BinaryLinear` and
     :class:`~quantlib.layers.QuantConv2d`.
 
-    Notes
-    -----
     Source: Bei Yu, Mo04, "BNN", "Binary Weight Network" and "XNOR-Networks", (1) to (4).
 
-    Examples
-    --------
     >>> layer = BinaryConv2d(1, 1, 3, padding=1)
     >>> with torch.no_grad():
     ...     _ = layer.weight.fill_(0.1)
@@ -147,8 +137,6 @@ class BinaryConv2d(QuantConv2d):
 def binary_layers(model):
     """Return the layers of ``model`` with binary weights, by name, in the model's order.
 
-    Examples
-    --------
     >>> list(binary_layers(torch.nn.Sequential(torch.nn.Linear(4, 2), BinaryLinear(2, 2))))
     ['1']
     """
@@ -166,12 +154,8 @@ def clip_latent_(model):
     back and change its sign, and the straight-through estimator stops its gradient there, so that
     it never would. Other layers stay as they are. Returns ``model``.
 
-    Notes
-    -----
     Source: Courbariaux, Bengio and David (2015), section 2.4.
 
-    Examples
-    --------
     >>> layer = BinaryLinear(64, 10)
     >>> _ = layer.weight.data.mul_(1000)
     >>> bool((clip_latent_(layer).weight.abs() <= 1).all())

@@ -84,8 +84,6 @@ class BinaryNetwork:
 class BinaryLeNet5(BinaryNetwork, LeNet5):
     """LeNet-5 with batch normalization: :class:`~quantlib.models.networks.LeNet5` by any method.
 
-    Examples
-    --------
     >>> import torch
     >>> model = BinaryLeNet5(1, 28, method="xnor")
     >>> model(torch.zeros(2, 1, 28, 28)).shape
@@ -98,8 +96,6 @@ class BinaryLeNet5(BinaryNetwork, LeNet5):
 class BinaryVGG(BinaryNetwork, VGG):
     """BNN's network for CIFAR-10: :class:`~quantlib.models.networks.VGG` by any method.
 
-    Examples
-    --------
     >>> from quantlib import binary
     >>> binary.parameter_bits(BinaryVGG(first_last="binary"))
     14022016
@@ -109,8 +105,6 @@ class BinaryVGG(BinaryNetwork, VGG):
 class BinaryResNet(BinaryNetwork, ResNet):
     """A residual network of basic blocks: :class:`~quantlib.models.residual.ResNet` by any method.
 
-    Examples
-    --------
     >>> import torch
     >>> BinaryResNet(1, 8, method="bnn")(torch.zeros(2, 1, 8, 8)).shape
     torch.Size([2, 10])

@@ -78,12 +78,8 @@ class SignActivations(Quantizer):
     Outside of an image they are +1. ``clip_value`` and ``stochastic`` are as for
     :class:`SignWeights`.
 
-    Notes
-    -----
     Source: Courbariaux et al. (2016), (1) to (4); Bei Yu, Mo04, "BNN".
 
-    Examples
-    --------
     >>> SignActivations()(torch.tensor([-0.3, 0.0, 2.0])).tolist()
     [-1.0, 1.0, 1.0]
     """
@@ -116,12 +112,8 @@ class XnorActivations(SignActivations):
     the map K of :func:`~quantlib.binary.scales.activation_scales`. Beta has a gradient with
     ``gradient="exact"``; else it is a constant.
 
-    Notes
-    -----
     Source: Bei Yu, Mo04, "XNOR-Networks", (1) to (4).
 
-    Examples
-    --------
     >>> XnorActivations()(torch.tensor([[1.0, -3.0]])).tolist()
     [[2.0, -2.0]]
     """

@@ -46,12 +46,8 @@ def filter_scales(w):
     The weights have the output filter first, O x C x h x w or O x K, with n weights a filter. The
     result are O scales, of the kind of ``w``; those of a tensor are differentiable.
 
-    Notes
-    -----
     Source: Bei Yu, Mo04, "Optimal Scaling Factor".
 
-    Examples
-    --------
     >>> filter_scales(torch.tensor([[1.0, -3.0], [0.5, 0.0]])).tolist()
     [2.0, 0.25]
     """
@@ -126,8 +122,6 @@ def signs_and_scales(w, scale="none", gradient="straight", clip_value=1.0):
     A layer that multiplies with the signs and scales the result keeps whole numbers between.
     The gradients of the factors are such that those of their product are the ones asked for.
 
-    Examples
-    --------
     >>> signs, alpha = signs_and_scales(torch.tensor([[1.0, -3.0]]), "channel")
     >>> signs.tolist(), alpha.tolist()
     ([[1.0, -1.0]], [2.0])

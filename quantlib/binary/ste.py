@@ -27,12 +27,8 @@ def sign(x):
     floating-point dtype of ``x``, and has no gradient: see :func:`sign_ste`. A ValueError refuses
     what is empty or not finite.
 
-    Notes
-    -----
     Source: Bei Yu, Mo04, "BNN" and "Binary Weight Networks".
 
-    Examples
-    --------
     >>> sign([-0.3, 0.0, 2.0]).tolist()
     [-1.0, 1.0, 1.0]
     """
@@ -92,12 +88,8 @@ def sign_stochastic_ste(x, clip_value=1.0, generator=None):
     Random numbers come from ``generator``, a ``torch.Generator``, or from torch's own for the
     device. A NaN stays NaN.
 
-    Notes
-    -----
     Source: Courbariaux, Bengio and David (2015), (2) and (3).
 
-    Examples
-    --------
     >>> x = torch.full((10_000,), 0.5)
     >>> draws = sign_stochastic_ste(x, generator=torch.Generator().manual_seed(0))
     >>> print(f"{(draws == 1).double().mean():.2f}")

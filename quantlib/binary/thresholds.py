@@ -51,8 +51,6 @@ def real_thresholds(layers):
 
     The float32 numbers have an order, and can be numbered through in it: bisection is as exact.
 
-    Examples
-    --------
     >>> norm = nn.BatchNorm1d(1, eps=0).eval()
     >>> _ = norm.running_mean.fill_(0.5)
     >>> real_thresholds([norm])[0].tolist()

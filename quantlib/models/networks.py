@@ -26,8 +26,6 @@ def seeded(seed, device="cpu"):
     Afterwards the generators of the CPU and of ``device``, a GPU if there is one to be seeded too,
     are as they were before.
 
-    Examples
-    --------
     >>> with seeded(0):
     ...     first = torch.rand(3)
     >>> with seeded(0):
@@ -54,8 +52,6 @@ class DigitsCNN(nn.Module):
     linear layers (128 hidden units): 57,594 parameters for the digits. ``image_size`` is a
     multiple of 4. The same ``seed`` gives the same first weights.
 
-    Examples
-    --------
     >>> model = DigitsCNN()
     >>> model(torch.zeros(5, 1, 8, 8)).shape
     torch.Size([5, 10])
@@ -195,8 +191,6 @@ class LeNet5(Network):
     options are those of :class:`Network`; as in the paper there is no batch normalization unless
     it is asked for.
 
-    Examples
-    --------
     >>> model = LeNet5(image_size=28)
     >>> model(torch.zeros(5, 1, 28, 28)).shape
     torch.Size([5, 10])
@@ -245,12 +239,8 @@ class VGG(Network):
     batch normalization; the published widths are divided by ``width``. Images are 8 x 8 at least.
     For 32 x 32 colour images it has 14,022,016 weights. The options are those of :class:`Network`.
 
-    Notes
-    -----
     Source: Courbariaux et al. (2016), section 2.3; Bei Yu, Mo04, "BNN CIFAR-10 Architecture".
 
-    Examples
-    --------
     >>> model = VGG(1, 10, 8, width=64)
     >>> model(torch.zeros(2, 1, 8, 8)).shape
     torch.Size([2, 10])
@@ -282,8 +272,6 @@ def linear_network(weights, biases=None):
     Small enough to follow by hand; the exercises' checks use it. ``weights`` are arrays of
     (out, in), one for each layer, ``biases`` arrays of (out,), or None where a layer has none.
 
-    Examples
-    --------
     >>> network = linear_network([[[1.0, -1.0], [0.5, 2.0]], [[1.0, 1.0]]])
     >>> network(torch.tensor([[1.0, 2.0]])).tolist()
     [[4.5]]

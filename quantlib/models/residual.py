@@ -11,8 +11,6 @@ __all__ = ["ResNet", "Residual"]
 class Residual(nn.Module):
     """Two ways whose results are added: ``body(x) + shortcut(x)``.
 
-    Examples
-    --------
     >>> import torch
     >>> Residual(nn.ReLU(), nn.Identity())(torch.tensor([-1.0, 2.0])).tolist()
     [-1.0, 4.0]
@@ -37,13 +35,9 @@ class ResNet(Network):
     one 7 x 7 with stride 2, then 3 x 3 max-pooling with stride 2, for images of 224 x 224. The
     options are those of :class:`~quantlib.models.networks.Network`.
 
-    Notes
-    -----
     Source: He et al. (2016), "Deep residual learning", Table 1, and "Identity mappings in deep
     residual networks".
 
-    Examples
-    --------
     >>> import torch
     >>> ResNet(1, 10, 8)(torch.zeros(2, 1, 8, 8)).shape
     torch.Size([2, 10])

@@ -18,8 +18,6 @@ _WEIGHT_LAYERS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
 def weight_layers(model):
     """Return the convolutions and linear layers of ``model``, by name, in the model's order.
 
-    Examples
-    --------
     >>> from quantlib import models
     >>> models.weight_layers(models.LeNet5())["fc3"]
     Linear(in_features=84, out_features=10, bias=True)
@@ -35,8 +33,6 @@ def weight_tensors(model):
     (out, in) for a linear layer. The tensors are detached but not copied: to change one
     changes the model.
 
-    Examples
-    --------
     >>> from quantlib import models
     >>> {name: tuple(w.shape) for name, w in models.weight_tensors(models.DigitsCNN()).items()}
     ... # doctest: +NORMALIZE_WHITESPACE

@@ -22,8 +22,6 @@ class PackedNetwork:
     ``steps`` are done one after the other. ``image_shape`` are C, H and W of the images, where
     they are fixed; None stands for any.
 
-    Examples
-    --------
     >>> from quantlib import binary, data, training
     >>> digits = data.load()
     >>> model = binary.BinaryLeNet5(1, 8)

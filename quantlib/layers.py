@@ -221,7 +221,7 @@ class QuantConv2d(_QuantLayer, nn.Conv2d):
         """Return N x ``out_channels`` x H' x W' for ``x``, N x ``in_channels`` x H x W."""
         _check_input(x, self, -3 if getattr(x, "ndim", 0) > 2 else 0, (3, 4), "in_channels")
         if x.ndim == 3:
-            return self(x[None])[0]
+            return self.forward(x[None])[0]
         self._check_size(x)
         weight, weight_scale = _factors(self.weight_quant, self.weight)
         values, act_scale = _factors(self.act_quant, x, self.window)
@@ -272,7 +272,7 @@ def convert(model, *, weight_quant=None, act_quant=None, skip=()):
     ------
     ValueError
         If ``skip`` names no ``Conv2d`` or ``Linear`` of the model, or a layer has hooks,
-        parametrizations or a forward of its own, which would be lost.
+        parametrizations or a forward of its own, which would be lost, or is attention's.
 
     Examples
     --------
@@ -300,27 +300,32 @@ def convert_(model, *, weight_quant=None, act_quant=None, skip=()):
     skip = list(skip)
     for name in skip:
         check_choice(name, "skip", tuple(layers))
-    made = {}
+    # A layer that stands in two places stays one layer. All are made before the first is put in.
+    kept, made = {layers[name] for name in skip}, {}
     for name, layer in layers.items():
-        if name in skip:
-            continue
-        if layer not in made:  # a layer that stands in two places stays one layer
-            made[layer] = _quantized(name, layer, weight_quant, act_quant)
-        if not name:
-            return made[layer]
-        parent, _, key = name.rpartition(".")
-        setattr(model.get_submodule(parent), key, made[layer])
-    return model
+        if layer not in kept and layer not in made:
+            parent = model.get_submodule(name.rpartition(".")[0])
+            made[layer] = _quantized(name, layer, parent, weight_quant, act_quant)
+    for name, layer in layers.items():
+        if layer in made and name:
+            parent, _, key = name.rpartition(".")
+            setattr(model.get_submodule(parent), key, made[layer])
+    return made.get(model, model)
 
 
-def _quantized(name, layer, weight_quant, act_quant):
+def _quantized(name, layer, parent, weight_quant, act_quant):
     """Return ``layer`` as a quantized one that holds the same parameters."""
     kind = next(kind for kind in _QUANTIZED if isinstance(layer, kind))
     own = dict(layer.named_parameters(recurse=False))
+    hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    methods = ("forward", "_conv_forward")
+    altered = any(m in vars(layer) or _of(type(layer), m) is not _of(kind, m) for m in methods)
+    read = isinstance(layer, _READ_PAST[0]) or isinstance(parent, _READ_PAST[1])
     for what, there in (
-        ("hooks", layer._forward_hooks or layer._forward_pre_hooks or layer._backward_hooks),
+        ("hooks", any(getattr(layer, name) for name in hooks)),
         ("parametrizations", parametrize.is_parametrized(layer) or "weight" not in own),
-        (f"a forward of its own, {type(layer).__name__}'s,", type(layer).forward != kind.forward),
+        (f"a forward of its own, {type(layer).__name__}'s,", altered),
+        ("attention, which reads the weight itself,", read),
     ):
         if there:
             raise ValueError(f"model has {what} at {name or 'model'}: skip it, or remove them")
@@ -331,6 +336,10 @@ def _quantized(name, layer, weight_quant, act_quant):
     new = _QUANTIZED[kind](layer, quantizers)
     new.weight, new.bias = layer.weight, layer.bias
     return new.train(layer.training)
+
+
+def _of(kind, method):
+    return getattr(kind, method, None)
 
 
 def _own(quantizer, layer):
@@ -352,6 +361,9 @@ def _conv2d(layer, quantizers):
         **quantizers,
     )  # fmt: skip
 
+
+#: A layer whose weight torch's attention takes, and the parent of such layers.
+_READ_PAST = nn.modules.linear.NonDynamicallyQuantizableLinear, nn.TransformerEncoderLayer
 
 #: How a layer is made again.
 _QUANTIZED = {nn.Conv2d: _conv2d, nn.Linear: _linear}

@@ -41,8 +41,9 @@ def to_packed(model):
     with t rounded to a whole number; for :math:`\gamma = 0` the sign is that of beta. It is
     found by asking the layer itself (:func:`~quantlib.binary.thresholds.sign_thresholds`), so that
     not even its rounding makes a difference: the sums and signs are those of the layers in
-    evaluation mode, bit for bit, as long as the real numbers before them are. Real layers compute
-    in float32 and round in another order than torch.
+    evaluation mode, bit for bit, as long as the real numbers before them are. Real layers, and
+    normalization that no sign follows at once (there is a sum of two ways between, or a pooling
+    whose windows overlap), compute in float32 and round in another order than torch.
 
     Parameters
     ----------
@@ -105,12 +106,13 @@ def flatten(module, name=""):
     """Return the layers of ``module`` as pairs of a name and a layer, or of a name and `Ways`."""
     inside = f"{name}." if name else ""
     if type(module) is Residual:
-        ways = (flatten(way, inside + key) for key, way in module.named_children())
+        ways = (flatten(getattr(module, way), inside + way) for way in Ways._fields)
         return [(name, Ways(*ways))]
     plain = type(module).forward in (nn.Sequential.forward, Network.forward)
     if not (isinstance(module, nn.Sequential) and plain):
         return [(name, module)]
-    parts = (flatten(child, inside + key) for key, child in module.named_children())
+    # A layer that stands in two places comes twice; named_children() would give it once.
+    parts = (flatten(child, inside + key) for key, child in module._modules.items())
     return [layer for part in parts for layer in part]
 
 
@@ -136,31 +138,31 @@ class NotPackable(Exception):
 _RULES = {}
 
 
-def rule(*kinds):
+def rule(*kinds, role=None):
     """Register the decorated function as the rule for these types.
 
-    The rule of a layer's type is called with the layer. That of a quantizer's type is called with
-    the quantizer and the layer that has it: the steps of ``act_quant`` come before those of
-    ``weight_quant``. Each returns a list of steps, or raises `NotPackable`. A subclass is taken
-    by the rule too unless it computes in its own way.
+    The rule of a layer's type is called with the layer. That of a quantizer's type, for the
+    ``role`` ``"weight_quant"`` or ``"act_quant"``, is called with the quantizer and the layer that
+    has it: the steps of ``act_quant`` come first. Each returns a list of steps, or raises
+    `NotPackable`. A subclass is taken by the rule too unless it computes in its own way.
     """
 
     def register(function):
-        _RULES.update(dict.fromkeys(kinds, function))
+        _RULES.update({(kind, role): function for kind in kinds})
         return function
 
     return register
 
 
-def _rule_of(thing):
-    """Return the rule for a layer or quantizer; raise `NotPackable` if there is none."""
+def _rule_of(thing, role=None):
+    """Return the rule for a layer, or a quantizer in its role; else raise `NotPackable`."""
     if getattr(thing, "lowering", None):
         importlib.import_module(thing.lowering)
     for kind in type(thing).__mro__:
-        if kind in _RULES:
-            methods = ("forward", "factors")
+        if (kind, role) in _RULES:
+            methods = ("forward", "factors", "_conv_forward")
             if all(getattr(type(thing), m, None) is getattr(kind, m, None) for m in methods):
-                return _RULES[kind]
+                return _RULES[kind, role]
             break
     raise NotPackable("")
 
@@ -180,7 +182,9 @@ def _lower(layers, refused, rows):
         try:
             if isinstance(layer, (nn.Linear, nn.BatchNorm1d)) and not rows:
                 raise NotPackable(" without a Flatten before it")
-            chain += _rule_of(layer)(layer)
+            if layer._forward_hooks or layer._forward_pre_hooks or "forward" in vars(layer):
+                raise NotPackable(" with hooks or a forward of its own")
+            chain += _rule_of(layer)(layer) if not (rows and isinstance(layer, nn.Flatten)) else []
         except NotPackable as why:
             refused.append(f"{name or 'model'} ({type(layer).__name__}{why})")
         rows = rows or isinstance(layer, nn.Flatten)
@@ -249,7 +253,7 @@ def _quantized(layer):
         if quantizer is None and name == "act_quant":
             continue
         try:
-            found += _rule_of(quantizer)(quantizer, layer)
+            found += _rule_of(quantizer, name)(quantizer, layer)
         except NotPackable as why:
             raise NotPackable(str(why) or f" with {name}={quantizer}") from None
     return found
@@ -293,6 +297,7 @@ def window_of(layer):
     if left != right or top != bottom or layer.padding_mode != "zeros":
         raise NotPackable(f" with {layer.extra_repr()}")
     sizes = {"stride": layer.stride, "padding": (top, left), "dilation": layer.dilation}
+    sizes = {name: tuple(map(int, pair)) for name, pair in sizes.items()}
     sizes = {name: a if a == b else (a, b) for name, (a, b) in sizes.items()}
     return sizes | {"groups": layer.groups}
 

@@ -76,10 +76,21 @@ class BinaryLinear(QuantLinear):
     [[1.0]]
     """
 
-    def __init__(self, in_features, out_features, *, method="bnn", bias=False, **options):
+    def __init__(
+        self,
+        in_features,
+        out_features,
+        *,
+        method="bnn",
+        bias=False,
+        device=None,
+        dtype=None,
+        **options,
+    ):
         in_features = check_integer(in_features, "in_features", 1, 2**24)
         out_features = check_integer(out_features, "out_features", 1, 2**24)
-        super().__init__(in_features, out_features, bias, **quantizers(method, **options))
+        values = quantizers(method, **options)
+        super().__init__(in_features, out_features, bias, device, dtype, **values)
         self.method = method
 
 
@@ -114,9 +125,12 @@ class BinaryConv2d(QuantConv2d):
         *,
         dilation=1,
         groups=1,
+        padding_mode="zeros",
         padding_value=None,
         method="bnn",
         bias=False,
+        device=None,
+        dtype=None,
         **options,
     ):
         super().__init__(
@@ -128,6 +142,9 @@ class BinaryConv2d(QuantConv2d):
             check_pair(dilation, "dilation"),
             groups,
             bias,
+            padding_mode,
+            device,
+            dtype,
             padding_value=padding_value,
             **quantizers(method, **options),
         )

@@ -33,12 +33,12 @@ class Signs(Step):
     channels: int
 
 
-@rule(SignActivations)
+@rule(SignActivations, role="act_quant")
 def _signs(quantizer, layer):
     return [Signs(layer.weight.shape[1] * getattr(layer, "groups", 1))]
 
 
-@rule(XnorActivations)
+@rule(XnorActivations, role="act_quant")
 def _signs_and_magnitudes(quantizer, layer):
     if not isinstance(layer, QuantConv2d):
         return [steps.Sign(kernel_size=(0, 0))]
@@ -49,7 +49,7 @@ def _signs_and_magnitudes(quantizer, layer):
     return [steps.Sign(kernel_size=layer.kernel_size, **sizes)]
 
 
-@rule(SignWeights)
+@rule(SignWeights, role="weight_quant")
 def _sign_weights(quantizer, layer):
     signs, scale = quantizer.deployed(layer.weight)
     if layer.act_quant is None:
@@ -57,14 +57,18 @@ def _sign_weights(quantizer, layer):
     if not isinstance(layer.act_quant, SignActivations):
         raise NotPackable(f" with act_quant={layer.act_quant}")
     offset = bias_of(layer)
-    if offset is not None and scale is None:
-        scale = np.ones(len(offset), np.float32)
+    # A bias, and the map K, make real numbers of whole sums.
+    if scale is None and (offset is not None or isinstance(layer.act_quant, XnorActivations)):
+        scale = np.ones(len(signs), np.float32)
     if not isinstance(layer, QuantConv2d):
         packed = kernels.pack_signs(signs, panels=True, num_threads=1)
         return [steps.BinaryDense(packed, scale, offset, surplus=0)]
     packed = kernels.pack_signs(signs, 1, panels=True, num_threads=1)
-    outside = int(layer.padding_value)
-    return [steps.BinaryConv(packed, scale, offset, **window_of(layer), padding_value=outside)]
+    outside = layer.padding_value
+    if outside not in (0, 1):
+        raise NotPackable(f" with padding_value={outside:g}")
+    sizes = window_of(layer) | {"padding_value": int(outside)}
+    return [steps.BinaryConv(packed, scale, offset, **sizes)]
 
 
 @peephole
@@ -78,14 +82,14 @@ def sign_to_threshold(chain, entering):
 
 def _signed(chain, signs, entering):
     """Return ``chain`` with the signs of what it gives."""
-    start = len(chain)
-    while start and isinstance(chain[start - 1], (Normalization, steps.MaxPool, steps.Flatten)):
+    flatten = chain[-1:] if chain and isinstance(chain[-1], steps.Flatten) else []
+    start = end = len(chain) - len(flatten)
+    while start and isinstance(chain[start - 1], (Normalization, steps.MaxPool)):
         start -= 1
-    before, waiting = chain[:start], chain[start:]
-    flatten = [waiting.pop()] if waiting and isinstance(waiting[-1], steps.Flatten) else []
+    before, waiting = chain[:start], chain[start:end]
     norms = [step.layer for step in waiting if isinstance(step, Normalization)]
     pools = [step for step in waiting if isinstance(step, steps.MaxPool)]
-    if not norms or len(norms) + len(pools) != len(waiting) or not _one_pool(pools, waiting):
+    if not norms or not _one_pool(pools, waiting):
         real = whole_sums(chain, entering) is None
         return [*chain, steps.Sign() if real else _compare_with_zero(signs.channels)]
     products = whole_sums(before, entering)

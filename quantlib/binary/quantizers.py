@@ -52,7 +52,7 @@ class SignWeights(Quantizer):
         self.clip_value = check_clip_value(clip_value)
         self.stochastic = check_stochastic(stochastic)
 
-    def factors(self, w):
+    def factors(self, w, window=None):
         """Return the signs of ``w``, and alpha or None."""
         signs, alpha = signs_and_scales(w, self.scale, self.gradient, self.clip_value)
         if self.stochastic and self.training:

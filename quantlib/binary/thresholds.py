@@ -84,11 +84,13 @@ def _bisect(layers, low, high, number, dtype):
         counts = [layer.num_features for layer in layers]
         raise ValueError(f"layers must be one or more, of the same channels, got {counts}")
     channels = layers[0].num_features
+    largest = torch.finfo(torch.float32).max
 
     def positive(places):
         x = number(places)
         for layer in layers:
             x = layer(x.reshape(1, channels, *[1, 1] * isinstance(layer, nn.BatchNorm2d)))
+            x = x.clamp(-largest, largest)  # infinity times a gamma of 0 would be no number
         return x.reshape(-1) >= 0
 
     below = torch.full((channels,), low, dtype=torch.int64)

@@ -121,7 +121,7 @@ class BinaryDense(Step):
         )  # fmt: skip
         if self.surplus:
             y -= self.surplus
-            y = y if self.scale is None else y * self.scale
+            y = y if self.scale is None else y.astype(np.float32) * self.scale
         if self.bias is not None:
             y += self.bias
         return y
@@ -219,6 +219,8 @@ class MaxPool(Step):
         for shift in range(-self.padding, self.size - self.padding):
             first = max(0, -(shift // stride))  # the first window whose pixel is in the image
             last = min(count - 1, (size - 1 - shift) // stride)
+            if last < first:  # all windows have this pixel outside
+                continue
             here = (slice(None),) * axis + (slice(first, last + 1),)
             source = slice(shift + first * stride, shift + last * stride + 1, stride)
             np.maximum(y[here], x[(slice(None),) * axis + (source,)], out=y[here])

@@ -50,7 +50,7 @@ def test_a_method_of_ones_own_trains_and_deploys(monkeypatch):
 
     monkeypatch.setattr(lowering, "_RULES", dict(lowering._RULES))
 
-    @lowering.rule(Thirds)
+    @lowering.rule(Thirds, role="weight_quant")
     def _thirds(quantizer, layer):
         return [lowering.real_layer(layer, quantizer(layer.weight))]
 
@@ -232,6 +232,8 @@ def test_a_layer_in_two_places_stays_one():
     shared = nn.Linear(4, 4)
     found = convert(nn.Sequential(shared, nn.ReLU(), shared), weight_quant=SignWeights())
     assert isinstance(found[0], QuantLinear) and found[0] is found[2]
+    kept = convert(nn.Sequential(shared, nn.ReLU(), shared), weight_quant=SignWeights(), skip=["0"])
+    assert type(kept[0]) is nn.Linear and kept[0] is kept[2]
     single = convert(nn.Linear(4, 2), weight_quant=SignWeights())
     assert isinstance(single, QuantLinear)
 
@@ -299,6 +301,25 @@ def test_hooks_and_forwards_of_ones_own_are_not_lost_in_silence():
         def forward(self, x):
             return 2 * super().forward(x)
 
+    class Emptied(nn.Conv2d):
+        def _conv_forward(self, x, weight, bias):
+            return super()._conv_forward(x, 0 * weight, bias)
+
+    model = nn.Sequential(nn.Linear(2, 2), Emptied(1, 1, 1))
+    with pytest.raises(ValueError, match="model has a forward of its own, Emptied's, at 1"):
+        layers.convert_(model, weight_quant=SignWeights())
+    assert type(model[0]) is nn.Linear  # nothing is done by halves
+    with pytest.raises(ValueError, match="1 \\(Emptied\\)"):
+        lowering.to_packed(nn.Sequential(nn.ReLU(), Emptied(1, 1, 1)))
+    model = nn.Sequential(nn.Conv2d(1, 1, 1))
+    model[0].register_forward_hook(lambda *_: None)
+    with pytest.raises(ValueError, match="0 \\(Conv2d with hooks"):
+        lowering.to_packed(model)
+    attention = nn.TransformerEncoderLayer(8, 2, 16)
+    for skip in ([], ["self_attn.out_proj"]):
+        with pytest.raises(ValueError, match="model has attention, which reads the weight itself"):
+            convert(attention, weight_quant=SignWeights(), skip=skip)
+
     model = nn.Sequential(Doubled(2, 2), nn.Linear(2, 2))
     with pytest.raises(ValueError, match="model has a forward of its own, Doubled's, at 0"):
         convert(model, weight_quant=SignWeights())
@@ -358,6 +379,88 @@ def test_packed_convolutions_take_the_options(method, options):
 def test_what_cannot_be_packed_is_named(layer, words):
     with pytest.raises(ValueError, match=words):
         lowering.to_packed(nn.Sequential(layer()))
+
+
+def normalized(norm, **numbers):
+    with torch.no_grad():
+        for name, value in numbers.items():
+            getattr(norm, name).fill_(value)
+    return norm
+
+
+def unusual():
+    """Return layers that are easily lowered wrongly, and the shape of their images."""
+    tie = {"running_mean": 3.0, "running_var": 2.0, "weight": 0.7}
+    conv, pool = binary.BinaryConv2d(3, 3, 3, padding=1), nn.MaxPool2d(2)
+    map_k = {"weight_quant": SignWeights(), "act_quant": XnorActivations()}
+    return {
+        "a layer in two places": ([conv, conv], (3, 6, 6)),
+        "a pool in two places": ([conv, pool, nn.ReLU(), conv, pool], (3, 8, 8)),
+        "a layer on both ways": ([models.Residual(conv, conv), conv], (3, 6, 6)),
+        "padding bits and a scale": (
+            [
+                binary.BinaryConv2d(1, 1, 1), nn.BatchNorm2d(1), nn.Flatten(),
+                binary.BinaryLinear(2, 1, bias=True), nn.BatchNorm1d(1), binary.BinaryLinear(1, 1),
+            ],
+            (1, 1, 2),
+        ),
+        "infinity times a gamma of 0": (
+            [
+                normalized(nn.BatchNorm2d(1, affine=False, eps=0), running_var=0.25),
+                normalized(nn.BatchNorm2d(1), weight=0.0, bias=0.5), binary.BinaryConv2d(1, 1, 1),
+            ],
+            (1, 1, 1),
+        ),
+        "whole sums times the map K": (
+            [nn.Flatten(), QuantLinear(12, 8, bias=False, **map_k), binary.BinaryLinear(8, 5)],
+            (3, 2, 2),
+        ),
+        "a tie": (
+            [
+                nn.Flatten(), normalized(binary.BinaryLinear(3, 1), weight=1.0),
+                normalized(nn.BatchNorm1d(1), **tie), binary.BinaryLinear(1, 1),
+            ],
+            (3, 1, 1),
+        ),
+        "a tie behind a Flatten": (
+            [
+                normalized(binary.BinaryConv2d(3, 1, 1), weight=1.0), nn.Flatten(),
+                normalized(nn.BatchNorm1d(1), **tie), binary.BinaryLinear(1, 1),
+            ],
+            (3, 1, 1),
+        ),
+        "windows wider than the image": ([conv, nn.MaxPool2d(7, 1, 3)], (3, 2, 2)),
+        "two Flattens": (
+            [
+                nn.Flatten(), binary.BinaryLinear(12, 70), nn.BatchNorm1d(70), nn.Flatten(),
+                binary.BinaryLinear(70, 5),
+            ],
+            (3, 2, 2),
+        ),
+    }  # fmt: skip
+
+
+with models.seeded(0):
+    UNUSUAL = unusual()
+
+
+@pytest.mark.parametrize("name", UNUSUAL)
+def test_packed_networks_of_unusual_layers(name):
+    layers_, shape = UNUSUAL[name]
+    model = nn.Sequential(*layers_).eval()
+    for seed in range(4):
+        x = torch.randn(3, *shape, generator=generator(seed))
+        x[0] = 1.0
+        with torch.no_grad():
+            wanted = model(x).numpy()
+        np.testing.assert_allclose(lowering.to_packed(model)(x.numpy()), wanted, rtol=1e-6)
+
+
+def test_a_quantizer_has_one_role():
+    """The signs of activations in the place of weights: no rule, and no weights that vanish."""
+    model = nn.Sequential(QuantConv2d(3, 3, 1, bias=False, weight_quant=SignActivations()))
+    with pytest.raises(ValueError, match=r"0 \(QuantConv2d with weight_quant=SignActivations"):
+        lowering.to_packed(model)
 
 
 def test_zero_borders_go_through_thresholds_too():

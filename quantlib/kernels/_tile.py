@@ -18,6 +18,9 @@ selection, one popcount, one addition. To save the "not", the panels have the se
 every second pair complemented, counted back from the last pair but one. The parity after it is
 then complemented, too, so the carry of the pair that follows comes out complemented, and is
 subtracted.
+
+Where the processor has no instruction for the popcounts of 32-bit lanes, those of bytes cost half:
+sums are kept in bytes, and spread to their lanes before a byte can overflow.
 """
 
 import itertools
@@ -30,7 +33,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from quantlib.kernels._ir import F32, I32, I64, Pointers, popcount, splat, vector, zeros
+from quantlib.kernels._ir import F32, I8, I32, I64, Pointers, popcount, splat, vector, zeros
 
 __all__ = [
     "LANES",
@@ -54,6 +57,10 @@ ROWS, PANELS = 4, 2
 PRODUCTS = SIGNS, PLANES, TERNARY = 0, 1, 2
 
 _WORDS = vector(I32, LANES)
+_BYTES = vector(I8, 4 * LANES)
+
+#: Four words add from -8 to 8 to each byte of a count. So many times that fits into a signed byte.
+_FOURS_IN_BYTES = 15
 
 
 class Kind(NamedTuple):
@@ -91,6 +98,7 @@ class _Tile:
     def __init__(self, at, kind, place):
         self.at, self.builder, self.place, self.n_words = at, at.builder, place, place.n_words
         self.rows, self.panels, self.product, self.a_step = kind
+        self.counts_lanes = "+avx512vpopcntdq" in at.context.codegen().magic_tuple()[2]
         self.a_rows = self._strided(0, place.a, place.a_stride, kind.rows)
         self.b_panels = self._strided(1, place.b, place.b_stride, kind.panels)
         self.c_rows = self._strided(2, place.c, place.c_stride, kind.rows)
@@ -166,13 +174,55 @@ class _Tile:
             for state in parity.values():
                 builder.store(ir.Constant(_WORDS, [-1] * LANES), state)
             self._pair(a_first, b_first, 0, carries, parity, builder.sub)
-        with cgutils.for_range(builder, builder.lshr(self.n_words, I64(2))) as loop:
-            word = builder.add(builder.mul(loop.index, I64(4)), builder.mul(odd, I64(2)))
+        first = builder.mul(odd, I64(2))
+        a_first, b_first = builder.add(a_first, first), builder.add(b_first, first)
+        fours = builder.lshr(self.n_words, I64(2))
+        if self.counts_lanes:
+            self._fours(a_first, b_first, fours, carries, parity)
+        else:
+            self._fours_in_bytes(a_first, b_first, fours, carries, parity)
+        for key, state in parity.items():
+            self.add(lowest[key], popcount(builder, builder.load(state)))
+
+    def _fours(self, a_first, b_first, count, carries, parity):
+        """Take in ``count`` times four words."""
+        builder = self.builder
+        with cgutils.for_range(builder, count) as loop:
+            word = builder.mul(loop.index, I64(4))
             a, b = builder.add(a_first, word), builder.add(b_first, word)
             self._pair(a, b, 0, carries, parity, builder.add)
             self._pair(a, b, 2, carries, parity, builder.sub)
-        for key, state in parity.items():
-            self.add(lowest[key], popcount(builder, builder.load(state)))
+
+    def _fours_in_bytes(self, a_first, b_first, count, carries, parity):
+        """Do the same with sums in bytes, which are added to the carries when they are full."""
+        builder, most = self.builder, I64(_FOURS_IN_BYTES)
+        turns = builder.sdiv(builder.add(count, builder.sub(most, I64(1))), most)
+        small = {key: cgutils.alloca_once(builder, _BYTES) for key in self.keys}
+        with cgutils.for_range(builder, turns) as loop:
+            done = builder.mul(loop.index, most)
+            rest = builder.sub(count, done)
+            rest = builder.select(builder.icmp_signed("<", rest, most), rest, most)
+            for total in small.values():
+                builder.store(zeros(_BYTES), total)
+            word = builder.mul(done, I64(4))
+            a, b = builder.add(a_first, word), builder.add(b_first, word)
+            self._fours(a, b, rest, small, parity)
+            for key, total in small.items():
+                self.add(carries[key], self._sums_of_bytes(builder.load(total)))
+
+    def _sums_of_bytes(self, values):
+        """Return the sum of the four signed bytes of each lane."""
+        builder = self.builder
+
+        def half(x, bits, mask):
+            mask = ir.Constant(_WORDS, [mask] * LANES)
+            return builder.and_(builder.lshr(x, ir.Constant(_WORDS, [bits] * LANES)), mask)
+
+        offset = ir.Constant(_WORDS, [0x80808080] * LANES)  # 128 more, so that none is negative
+        x = builder.xor(builder.bitcast(values, _WORDS), offset)
+        for bits, mask in ((8, 0xFF00FF), (16, 0xFFFF)):
+            x = builder.add(half(x, 0, mask), half(x, bits, mask))
+        return builder.sub(x, ir.Constant(_WORDS, [4 * 128] * LANES))
 
     def _pair(self, a, b, ahead, carries, parity, combine):
         """Take in two words: count the carries, and keep the parity after them."""
@@ -187,7 +237,9 @@ class _Tile:
                 after = builder.xor(second, b_words[p][1])
                 chosen = builder.and_(middle, builder.xor(after, before))
                 carry = builder.xor(before, chosen)  # after where middle is 1, else before
-                builder.store(combine(builder.load(total), popcount(builder, carry)), total)
+                sums = builder.load(total)
+                count = popcount(builder, builder.bitcast(carry, sums.type))
+                builder.store(combine(sums, count), total)
                 builder.store(after, state)
 
     def ternary(self):

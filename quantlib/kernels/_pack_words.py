@@ -7,7 +7,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from quantlib.kernels._compile import both, compiled
-from quantlib.kernels._ir import F32, I8, I16, I64, Pointers, splat, vector, zeros
+from quantlib.kernels._ir import I8, I16, I32, I64, Pointers, splat, vector, zeros
 
 __all__ = [
     "BITS",
@@ -23,6 +23,47 @@ BITS, LANES = 64, 16  # of a word; of a register
 TASK = 64
 
 
+class _Signs:
+    """Reads signs of any real dtype, 16 at once, and keeps in mind whether all were finite.
+
+    Array 0 holds the values; one of 16 unsigned bits those of float16, which numba does not have.
+    """
+
+    def __init__(self, at):
+        self.at, self.builder, dtype = at, at.builder, at.signature.args[0].dtype
+        self.half = dtype == types.uint16
+        self.float = isinstance(dtype, types.Float)
+        self.size = dtype.bitwidth // 8
+        element = at.context.get_data_type(dtype)
+        self.kind, self.element = vector(element, LANES), element
+        self.check = cgutils.alloca_once_value(self.builder, zeros(self.kind))
+
+    def negative(self, address):
+        """Return where the values at an address are below 0."""
+        builder, zero = self.builder, zeros(self.kind)
+        values = self.at.load(address, self.kind)
+        if self.float:
+            # 0 times a value is 0 if it is finite, else NaN, which stays.
+            self._keep(builder.fadd, builder.fmul(values, zero))
+            return builder.fcmp_ordered("<", values, zero)
+        if not self.half:
+            return builder.icmp_signed("<", values, zero)
+        exponent = splat(builder, I16(0x7C00), LANES)
+        strange = builder.icmp_signed("==", builder.and_(values, exponent), exponent)
+        self._keep(builder.or_, builder.sext(strange, self.kind))
+        return builder.icmp_unsigned(">", values, splat(builder, I16(0x8000), LANES))
+
+    def _keep(self, combine, found):
+        self.builder.store(combine(self.builder.load(self.check), found), self.check)
+
+    def strange(self):
+        """Return 0 if all values were finite."""
+        builder, found = self.builder, self.builder.load(self.check)
+        compare = builder.fcmp_unordered if self.float else builder.icmp_signed
+        bits = builder.bitcast(compare("!=", found, zeros(self.kind)), I16)
+        return builder.zext(bits, I64)
+
+
 @intrinsic
 def _sign_words(typing_context, x, words, numbers):
     """Pack signs, 64 to a word (1 = negative); return 0 if all values are finite.
@@ -33,26 +74,45 @@ def _sign_words(typing_context, x, words, numbers):
     def emit(context, builder, signature, args):
         at = Pointers(context, builder, signature, args)
         start, place, count = cgutils.unpack_tuple(builder, args[2])
-        kind, quarters = vector(F32, LANES), range(BITS // LANES)
+        quarters = [_Signs(at) for _ in range(BITS // LANES)]
+        size = quarters[0].size
         first, target = at.element(0, start), at.element(1, place)
-        checks = [cgutils.alloca_once_value(builder, zeros(kind)) for _ in quarters]
         with cgutils.for_range(builder, count) as loop:
-            read = at.ahead(first, loop.index, 4 * BITS)
+            read = at.ahead(first, loop.index, size * BITS)
             write = at.ahead(target, loop.index, BITS // 8)
-            for i, check in enumerate(checks):
-                values = at.load(at.ahead(read, i, 4 * LANES), kind)
-                negative = builder.fcmp_ordered("<", values, zeros(kind))
+            for i, signs in enumerate(quarters):
+                negative = signs.negative(at.ahead(read, i, size * LANES))
                 at.store(builder.bitcast(negative, I16), at.ahead(write, i, LANES // 8))
-                # 0 times a value is 0 if it is finite, else NaN, which stays.
-                nothing = builder.fmul(values, zeros(kind))
-                builder.store(builder.fadd(builder.load(check), nothing), check)
-        total = builder.load(checks[0])
-        for check in checks[1:]:
-            total = builder.fadd(total, builder.load(check))
-        strange = builder.fcmp_unordered("uno", total, total)
-        return builder.zext(builder.bitcast(strange, I16), I64)
+        strange = quarters[0].strange()
+        for signs in quarters[1:]:
+            strange = builder.or_(strange, signs.strange())
+        return strange
 
     return types.int64(x, words, numbers), emit
+
+
+@intrinsic
+def _sign_lanes(typing_context, x, lanes, numbers):
+    """Pack the signs of 16 columns at once, bit after bit; return 0 if all values are finite.
+
+    ``numbers``: where the columns start in ``x``, and the step from row to row; where the 32-bit
+    words go in ``lanes``, and how many bits they get.
+    """
+
+    def emit(context, builder, signature, args):
+        at, kind = Pointers(context, builder, signature, args), vector(I32, LANES)
+        start, step, place, count = cgutils.unpack_tuple(builder, args[2])
+        signs, total = _Signs(at), cgutils.alloca_once_value(builder, zeros(kind))
+        with cgutils.for_range(builder, count) as loop:
+            row = builder.add(start, builder.mul(loop.index, step))
+            negative = signs.negative(at.element(0, row))
+            flag = builder.shl(I32(1), builder.trunc(loop.index, I32))
+            flags = builder.select(negative, splat(builder, flag, LANES), zeros(kind))
+            builder.store(builder.or_(builder.load(total), flags), total)
+        at.store(builder.load(total), at.element(1, place))
+        return signs.strange()
+
+    return types.int64(x, lanes, numbers), emit
 
 
 @intrinsic
@@ -69,11 +129,26 @@ def _bit_word(typing_context, x, start, bit):
     return types.uint64(x, types.int64, types.int64), emit
 
 
+def _plain_signs(values):
+    """Return which values are below 0, and 0 if all are finite."""
+    values = values.view(np.float16) if values.dtype == np.uint16 else values
+    return values < 0, int(not np.isfinite(values).all())
+
+
 def _plain_sign_words(x, words, numbers):
     start, place, count = numbers
-    values = x[start : start + count * BITS]
-    words[place : place + count] = np.packbits(values < 0, bitorder="little").view("<u8")
-    return int(not np.isfinite(values).all())
+    negative, strange = _plain_signs(x[start : start + count * BITS])
+    words[place : place + count] = np.packbits(negative, bitorder="little").view("<u8")
+    return strange
+
+
+def _plain_sign_lanes(x, lanes, numbers):
+    start, step, place, count = numbers
+    columns = np.stack([x[start + i * step :][:LANES] for i in range(count)], axis=1)
+    negative, strange = _plain_signs(columns)
+    flags = np.uint32(1) << np.arange(count, dtype=np.uint32)
+    lanes[place : place + LANES] = (negative * flags).sum(axis=1)
+    return strange
 
 
 def _plain_bit_word(x, start, bit):
@@ -82,26 +157,22 @@ def _plain_bit_word(x, start, bit):
 
 
 if numba.config.DISABLE_JIT:
-    _sign_words, _bit_word = _plain_sign_words, _plain_bit_word
+    _sign_words, _sign_lanes, _bit_word = _plain_sign_words, _plain_sign_lanes, _plain_bit_word
 
 
 @compiled
 def _sign_rows_task(task, x, n_rows, length, words):
-    """Pack ``TASK`` rows; return whether they hold a value that is not finite."""
+    """Pack ``TASK`` rows; return 0 if all values are finite."""
     whole, n_words = length // BITS, -(-length // BITS)
     first, stop = task * TASK, min((task + 1) * TASK, n_rows)
     if n_words == whole:  # rows follow one another without a gap
-        return _sign_words(x, words, (first * length, first * whole, (stop - first) * whole)) != 0
-    bad = False
+        return _sign_words(x, words, (first * length, first * whole, (stop - first) * whole))
+    strange, last = 0, np.zeros(BITS, x.dtype)
     for row in range(first, stop):
-        bad |= _sign_words(x, words, (row * length, row * n_words, whole)) != 0
-        word = np.uint64(0)
-        for i in range(whole * BITS, length):
-            value = x[row * length + i]
-            word |= np.uint64(value < 0) << np.uint64(i - whole * BITS)
-            bad |= not np.isfinite(value)
-        words[row * n_words + whole] = word
-    return bad
+        strange |= _sign_words(x, words, (row * length, row * n_words, whole))
+        last[: length - whole * BITS] = x[row * length + whole * BITS : (row + 1) * length]
+        strange |= _sign_words(last, words, (0, row * n_words + whole, 1))
+    return strange
 
 
 @both
@@ -109,37 +180,42 @@ def sign_rows(n_tasks, x, n_rows, length, words):
     """Pack the signs of the rows of ``x``; return how many tasks met a value not finite."""
     strange = 0
     for task in prange(n_tasks):
-        strange += _sign_rows_task(np.int64(task), x, n_rows, length, words)
+        strange += _sign_rows_task(np.int64(task), x, n_rows, length, words) != 0
     return strange
 
 
 @compiled
 def _sign_columns_task(task, x, length, inner, words):
-    """Pack 64 columns at once: each lane gathers the bits of one column, row after row."""
-    across = -(-inner // TASK)
+    """Pack ``TASK`` columns, 16 at once; return 0 if all values are finite."""
+    across, n_words = -(-inner // TASK), 2 * -(-length // BITS)
     outer, first = task // across, task % across * TASK
-    width, n_words = min(TASK, inner - first), -(-length // BITS)
-    lanes = np.empty(TASK, np.uint64)
-    bad = np.zeros(TASK, np.bool_)
+    width, strange = min(TASK, inner - first), 0
+    lanes = np.empty(LANES + TASK, np.uint32)
+    few = np.zeros(BITS // 2 * LANES if inner < LANES else 0, x.dtype)
     for w in range(n_words):
-        lanes[:] = 0
-        for bit in range(min(BITS, length - w * BITS)):
-            start = (outer * length + w * BITS + bit) * inner + first
-            values, flag = x[start : start + width], np.uint64(1) << np.uint64(bit)
-            for lane in range(width):
-                lanes[lane] |= flag if values[lane] < 0 else np.uint64(0)
-                bad[lane] |= not np.isfinite(values[lane])
+        row = outer * length + w * BITS // 2
+        n_bits = max(0, min(BITS // 2, length - w * BITS // 2))
+        if inner < LANES:
+            for bit in range(n_bits):
+                place, start = bit * LANES, (row + bit) * inner
+                few[place : place + inner] = x[start : start + inner]
+            strange |= _sign_lanes(few, lanes, (0, LANES, LANES, n_bits))
+        else:
+            for lane in range(0, width, LANES):
+                lane = min(lane, width - LANES)  # the last ones again, or some of the task before
+                start = row * inner + first + lane
+                strange |= _sign_lanes(x, lanes, (start, inner, LANES + lane, n_bits))
         for lane in range(width):
-            words[(outer * inner + first + lane) * n_words + w] = lanes[lane]
-    return bad.any()
+            words[(outer * inner + first + lane) * n_words + w] = lanes[LANES + lane]
+    return strange
 
 
 @both
 def sign_columns(n_tasks, x, length, inner, words):
-    """Pack the signs of ``x`` (outer x length x inner) along its middle axis."""
+    """Pack ``x`` (outer x length x inner) along its middle axis, into 32-bit halves of words."""
     strange = 0
     for task in prange(n_tasks):
-        strange += _sign_columns_task(np.int64(task), x, length, inner, words)
+        strange += _sign_columns_task(np.int64(task), x, length, inner, words) != 0
     return strange
 
 

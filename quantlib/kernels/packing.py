@@ -164,7 +164,8 @@ def pack_signs(x, axis=-1, *, panels=False, num_threads=None):
     Parameters
     ----------
     x : numpy.ndarray
-        Real numbers of any shape; float32 in C order is read without a copy.
+        Real numbers of any shape and dtype. It is read as it lies in memory; a copy is made only
+        of one with gaps, of reversed axes, of another byte order, or of extended precision.
     axis : int
         The axis to pack: the one that a product sums over. 1 for images N x C x H x W and for
         the weights O x C x h x w of a convolution, 3 (or -1) for images N x H x W x C.
@@ -190,29 +191,51 @@ def pack_signs(x, axis=-1, *, panels=False, num_threads=None):
     x = as_real(x, "x")
     axis = check_axis(axis, x.ndim)
     threads = thread_count(num_threads)
-    if x.dtype != np.float32:
-        x = np.where(np.isfinite(x), np.sign(x), np.nan).astype(np.float32)
-    values = np.ascontiguousarray(x).reshape(-1)
-    length = x.shape[axis]
+    if x.flags.c_contiguous:
+        words = _pack_signs(x, axis, threads)
+    else:  # as it lies in memory, which costs no copy if it has no gaps; words are few
+        order = sorted(range(x.ndim), key=lambda i: -x.strides[i])
+        words = _pack_signs(x.transpose(order), order.index(axis), threads)
+        order.remove(axis)
+        back = [order.index(i) for i in range(x.ndim) if i != axis]
+        words = np.ascontiguousarray(words.transpose(*back, -1))
+    packed = PackedBits(words, x.shape, axis)
+    return packed.as_panels() if panels else packed
+
+
+def _pack_signs(x, axis, threads):
+    """Return the words of the signs of ``x`` along an axis, which becomes the last one."""
+    length, rest = x.shape[axis], x.shape[:axis] + x.shape[axis + 1 :]
     outer, inner = math.prod(x.shape[:axis]), math.prod(x.shape[axis + 1 :])
-    n_words = -(-length // loops.BITS)
-    words = aligned_empty((outer * inner * n_words,), np.uint64)
+    words = aligned_empty((*rest, -(-length // loops.BITS)), np.uint64)
+    if x.dtype.kind == "u":
+        words[:] = 0
+        return words
+    flat = words.reshape(-1)
+    values = _of_known_type(np.ascontiguousarray(x)).reshape(-1)
     if inner == 1:
         strange = run(
-            loops.sign_rows, threads, -(-outer // loops.TASK),
-            values, outer, length, words,
-        )  # fmt: skip
+            loops.sign_rows, threads, -(-outer // loops.TASK), values, outer, length, flat
+        )
     else:
         strange = run(
-            loops.sign_columns, threads,
-            outer * -(-inner // loops.TASK), values, length, inner, words,
+            loops.sign_columns, threads, outer * -(-inner // loops.TASK), values, length, inner,
+            flat.view(np.uint32),
         )  # fmt: skip
     if strange:
         n_bad = np.count_nonzero(~np.isfinite(x))
         raise ValueError(f"x must be finite, got {n_bad} NaN or infinite values")
-    words = words.reshape(*x.shape[:axis], *x.shape[axis + 1 :], n_words)
-    packed = PackedBits(words, x.shape, axis)
-    return packed.as_panels() if panels else packed
+    return words
+
+
+def _of_known_type(x):
+    """Return ``x`` in the machine's byte order; float16 as bits, extended precision as signs."""
+    x = x.astype(x.dtype.newbyteorder("="), copy=False)
+    if x.dtype == np.float16:
+        return x.view(np.uint16)
+    if x.dtype.itemsize > 8:
+        return np.where(np.isfinite(x), np.sign(x), np.nan).astype(np.float32)
+    return x
 
 
 def unpack_signs(packed):

@@ -1,16 +1,17 @@
 """The loops of binary convolution: patches of words are gathered, then multiplied as a matrix.
 
 A patch is one bit a value, so gathering it costs little, and the matrix product's inner loop is
-used unchanged. That loop wants running XORs. Those of a patch are those of the image's rows, made
-once, with one constant XORed to each row of the patch. With channels last, patches are the rows
-of the first operand; with channels first they are its panels, so that either way the results come
-out in the order they are wanted in.
+used unchanged. That loop wants running XORs. With channels last, patches are the rows of the first
+operand: their running XORs are those of the image's rows, made once, with one constant XORed to each
+row of the patch. With channels first they are its panels, so that either way the results come out in
+the order they are wanted in: sixteen neighbours lie beside each other in the image already.
 """
 
 from typing import NamedTuple
 
 import numba
 import numpy as np
+from llvmlite import ir
 from numba import prange, types
 from numba.core import cgutils
 from numba.extending import intrinsic
@@ -54,7 +55,8 @@ class Sizes(NamedTuple):
 class Layout(NamedTuple):
     """How patches lie in the padded images: each is some runs of words."""
 
-    row_words: int  # of a padded row, with the empty pixel before it
+    first: int  # where the first patch starts
+    row_words: int  # of a padded row
     image_words: int
     n_runs: int
     run_words: int
@@ -75,14 +77,26 @@ class Part(NamedTuple):
 
 
 @compiled
-def _layout(image, window, pixel_words):
-    """Return the numbers of a :class:`Layout`, which a loop on threads must make itself."""
+def _layout_of_rows(image, window, pixel_words):
+    """Return the numbers of the :class:`Layout` of :func:`_running_rows`."""
     row_words = (image.width + 2 * image.left + 1) * pixel_words
     run_words = run_pixels(window) * pixel_words
     n_words = window.height * window.width * pixel_words
     return (
-        row_words, (image.height + 2 * image.above) * row_words, n_words // run_words, run_words,
-        n_words, window.stride_down * row_words, window.stride_across * pixel_words,
+        pixel_words, row_words, (image.height + 2 * image.above) * row_words,
+        n_words // run_words, run_words, n_words, window.stride_down * row_words,
+        window.stride_across * pixel_words,
+    )  # fmt: skip
+
+
+@compiled
+def _layout_of_planes(image, window, pixel_words):
+    """Return the numbers of the :class:`Layout` of :func:`_planes`, where a run is one word."""
+    row_words = (image.width + 2 * image.left) * pixel_words
+    n_words = window.height * window.width * pixel_words
+    return (
+        LANES, row_words, (image.height + 2 * image.above) * row_words, n_words, 1, n_words,
+        window.stride_down * row_words, window.stride_across,
     )  # fmt: skip
 
 
@@ -104,6 +118,38 @@ def _running_rows(x, image, pixel_words):
             target[word] = total
         rows[place + n_words : place + n_words + left * pixel_words] = total
     return rows
+
+
+@compiled
+def _planes(x, image, pixel_words):
+    """Return the padded images: in each row all first words of the pixels, then all second ones.
+
+    ``LANES`` words before and behind may be read.
+    """
+    n_images, height, width, above, left = image
+    full = width + 2 * left
+    n_rows = n_images * (height + 2 * above)
+    planes = np.zeros(n_rows * full * pixel_words + 2 * LANES, np.uint32)
+    for row in range(n_images * height):
+        place = LANES + (row + (2 * (row // height) + 1) * above) * full * pixel_words + left
+        source = row * width * pixel_words
+        for word in range(pixel_words):
+            for i in range(width):
+                planes[place + word * full + i] = x[source + i * pixel_words + word]
+    return planes
+
+
+@compiled
+def _word_starts(window, row_words, pixel_words):
+    """Return where in planes the words of a patch are, from the first one on."""
+    full = row_words // pixel_words
+    starts = np.empty(window.height * window.width * pixel_words, np.int64)
+    for i in range(len(starts)):
+        tap, word = i // pixel_words, i % pixel_words
+        down, across = tap // window.width, tap % window.width
+        starts[i] = down * window.dilation_down * row_words + word * full
+        starts[i] += across * window.dilation_across
+    return starts
 
 
 def _times(builder, count):
@@ -176,28 +222,68 @@ def _plain_copy_patches(rows, patches, starts, part):
             place, total = place + part.run_words, words[-1]
 
 
+@intrinsic
+def _gather_panel(typing_context, planes, patches, starts, numbers):
+    """Write neighbouring patches into some lanes of a panel, as running XORs.
+
+    ``numbers``: where lane 0 would start in ``planes``, where the panel starts in ``patches``, the
+    first lane, and the lane behind the last one.
+    """
+
+    def emit(context, builder, signature, args):
+        at, kind = Pointers(context, builder, signature, args), vector(I32, LANES)
+        source, place, first, stop = cgutils.unpack_tuple(builder, args[3])
+        lanes = ir.Constant(kind, list(range(LANES)))
+        first, stop = (splat(builder, builder.trunc(x, I32), LANES) for x in (first, stop))
+        inside = builder.and_(
+            builder.icmp_signed(">=", lanes, first), builder.icmp_signed("<", lanes, stop)
+        )
+        total = cgutils.alloca_once_value(builder, zeros(kind))
+        read, target = at.element(0, source), at.element(1, place)
+        with cgutils.for_range(builder, at.length(2)) as loop:
+            start = at.load(at.element(2, loop.index), I64)
+            words = at.load(at.ahead(read, start, 4), kind)
+            builder.store(builder.xor(builder.load(total), words), total)
+            write = at.ahead(target, loop.index, 4 * LANES)
+            new = builder.select(inside, builder.load(total), at.load(write, kind))
+            at.store(new, write)
+        return context.get_dummy_value()
+
+    return types.void(planes, patches, starts, numbers), emit
+
+
+def _plain_gather_panel(planes, patches, starts, numbers):
+    source, place, first, stop = numbers
+    for lane in range(first, stop):
+        words = np.bitwise_xor.accumulate(planes[source + starts + lane])
+        patches[place + lane : place + len(starts) * LANES : LANES] = words
+
+
 if numba.config.DISABLE_JIT:
-    _copy_patches = _plain_copy_patches
+    _copy_patches, _gather_panel = _plain_copy_patches, _plain_gather_panel
 
 
 @compiled
-def _gather_lanes(rows, patches, starts, part):
+def _gather_lanes(planes, patches, starts, part):
     """Do the same with patches beside each other, word by word, ``LANES`` together.
 
     ``part.place`` is the number of the first patch.
     """
-    source, count = part.source, part.run_words
-    for patch in range(part.place, part.place + part.n_patches):
-        place = patch // LANES * LANES * len(starts) * count + patch % LANES
-        total = np.uint32(0)
-        for start in starts:
-            words = rows[source + start - 1 : source + start + count]
-            change = total ^ words[0]
-            for word in range(count):
-                patches[place] = words[word + 1] ^ change
-                place += LANES
-            total = words[count] ^ change
-        source += part.across
+    done, step = 0, part.across
+    while done < part.n_patches:
+        source, patch = part.source + done * step, part.place + done
+        lane, place = patch % LANES, patch // LANES * LANES * len(starts)
+        count = min(LANES - lane, part.n_patches - done)
+        if step == 1:
+            _gather_panel(planes, patches, starts, (source - lane, place, lane, lane + count))
+        else:
+            for i in range(lane, lane + count):
+                total = np.uint32(0)
+                for word in range(len(starts)):
+                    total ^= planes[source + starts[word]]
+                    patches[place + word * LANES + i] = total
+                source += step
+        done += count
 
 
 @compiled
@@ -206,7 +292,7 @@ def _next_part(image, pixel, count, place, sizes, layout):
     y, x = pixel // sizes.width, pixel % sizes.width
     source = image * layout.image_words + y * layout.down + x * layout.across
     return Part(
-        min(sizes.width - x, count), layout.n_runs, source + sizes.pixel_words, layout.across,
+        min(sizes.width - x, count), layout.n_runs, source + layout.first, layout.across,
         layout.run_words, place,
     )  # fmt: skip
 
@@ -271,7 +357,7 @@ def _task_last(
 
 @compiled
 def _task_first(
-    task, rows, patches, starts, w, out, inside, row_scales, column_scales, down, across,
+    task, planes, patches, starts, w, out, inside, row_scales, column_scales, down, across,
     window, sizes, layout,
 ):  # fmt: skip
     """Do the same where channels come first: filters, read out of their panels, are the rows."""
@@ -279,7 +365,7 @@ def _task_first(
     n_words, done = layout.n_words, 0
     while done < n_pixels:
         part = _next_part(number, pixel + done, n_pixels - done, done, sizes, layout)
-        _gather_lanes(rows, patches, starts, part)
+        _gather_lanes(planes, patches, starts, part)
         done += part.n_patches
     panel, column = n_words * LANES, number * sizes.pixels + pixel
     first_out = (number * sizes.n_filters + filter_) * sizes.pixels + pixel
@@ -304,7 +390,7 @@ def _task_first(
 @both
 def _convolve_last(n_tasks, x, w, out, inside, row_scales, column_scales, image, window, sizes):
     image, window, sizes = Image(*image), Window(*window), Sizes(*sizes)
-    layout = Layout(*_layout(image, window, sizes.pixel_words))
+    layout = Layout(*_layout_of_rows(image, window, sizes.pixel_words))
     rows = _running_rows(x, image, sizes.pixel_words)
     starts = run_starts(window, layout.row_words, sizes.pixel_words)
     down, across = borders(len(inside) > 0, image, window, sizes)
@@ -319,14 +405,14 @@ def _convolve_last(n_tasks, x, w, out, inside, row_scales, column_scales, image,
 @both
 def _convolve_first(n_tasks, x, w, out, inside, row_scales, column_scales, image, window, sizes):
     image, window, sizes = Image(*image), Window(*window), Sizes(*sizes)
-    layout = Layout(*_layout(image, window, sizes.pixel_words))
-    rows = _running_rows(x, image, sizes.pixel_words)
-    starts = run_starts(window, layout.row_words, sizes.pixel_words)
+    layout = Layout(*_layout_of_planes(image, window, sizes.pixel_words))
+    planes = _planes(x, image, sizes.pixel_words)
+    starts = _word_starts(window, layout.row_words, sizes.pixel_words)
     down, across = borders(len(inside) > 0, image, window, sizes)
     for task in prange(n_tasks):
         patches = _new_patches(layout.n_words)
         _task_first(
-            np.int64(task), rows, patches, starts, w, out, inside, row_scales, column_scales,
+            np.int64(task), planes, patches, starts, w, out, inside, row_scales, column_scales,
             down, across, window, sizes, layout,
         )  # fmt: skip
 

@@ -24,9 +24,11 @@ _LINE = 64  # bytes of a line of the cache: a vector that crosses two costs two
 
 def aligned_empty(shape, dtype):
     """Return a new array that starts at a line of the cache."""
-    memory = np.empty(math.prod(shape) * np.dtype(dtype).itemsize + _LINE, np.uint8)
-    start = -ctypes.addressof(ctypes.c_char.from_buffer(memory)) % _LINE
-    return np.ndarray(shape, dtype, memory, start)
+    dtype = np.dtype(dtype)
+    size, spare = math.prod(shape), _LINE // dtype.itemsize
+    memory = np.empty(size + spare, dtype)
+    start = -ctypes.addressof(ctypes.c_char.from_buffer(memory)) // dtype.itemsize % spare
+    return memory[start : start + size].reshape(shape)
 
 
 def as_real(x, name, ndim=None):
@@ -79,6 +81,8 @@ def check_out(out, shape, dtype):
 
 def check_pair(value, name, low):
     """Return height and width of ``value``, a pair or one whole number for both."""
+    if type(value) is int and low <= value <= 2**15:
+        return value, value
     if not isinstance(value, (tuple, list)):
         value = check_integer(value, name, low, 2**15)
         return value, value

@@ -2,9 +2,10 @@
 
 A patch is one bit a value, so gathering it costs little, and the matrix product's inner loop is
 used unchanged. That loop wants running XORs. With channels last, patches are the rows of the first
-operand: their running XORs are those of the image's rows, made once, with one constant XORed to each
-row of the patch. With channels first they are its panels, so that either way the results come out in
-the order they are wanted in: sixteen neighbours lie beside each other in the image already.
+operand: their running XORs are those of the image's rows, made once, with one constant XORed to
+each row of the patch. With channels first they are its panels, gathered sixteen at once, since
+neighbours lie beside each other in the image. Either way the results come out in the order they
+are wanted in.
 """
 
 from typing import NamedTuple
@@ -31,7 +32,7 @@ from quantlib.kernels._popcount import (
 from quantlib.kernels._threads import run
 from quantlib.kernels._windows import Image, Window, run_pixels, run_starts
 
-__all__ = ["convolve", "scale_map"]
+__all__ = ["convolve"]
 
 #: A task computes a block of pixels of one image and a block of filters.
 TASK_PIXELS, TASK_FILTERS = 64, 128
@@ -442,55 +443,3 @@ def convolve(
         inside.reshape(-1), *scales, image, window,
         (pixel_words, out_width, pixels, n_filters, base, scaled),
     )  # fmt: skip
-
-
-@compiled(reorder=True)
-def _mean_magnitude(x, first, channels, inner, mean):
-    """Mean magnitude over channels, which come first, or (``inner`` 1) last."""
-    share = np.float32(1) / np.float32(channels)
-    if inner > 1:
-        mean[:] = 0
-        for c in range(channels):
-            values = x[first + c * inner : first + (c + 1) * inner]
-            for i in range(inner):
-                mean[i] += abs(values[i]) * share
-        return
-    for i in range(len(mean)):
-        total = np.float32(0)
-        values = x[first + i * channels : first + (i + 1) * channels]
-        for c in range(channels):
-            total += abs(values[c])
-        mean[i] = total * share
-
-
-@compiled(reorder=True)
-def scale_map(x, channels, channels_first, image, window, out):
-    """Mean magnitude over channels, then over each window; return the sum of the former."""
-    image, window = Image(*image), Window(*window)
-    height, width = image.height, image.width
-    reach_down = (window.height - 1) * window.dilation_down + 1
-    reach_across = (window.width - 1) * window.dilation_across + 1
-    share = np.float32(1) / np.float32(window.height * window.width)
-    mean = np.empty(height * width, np.float32)
-    across = np.zeros((height, out.shape[2]), np.float32)
-    check = np.float32(0)
-    for n in range(len(out)):
-        first = n * channels * height * width
-        _mean_magnitude(x, first, channels, height * width if channels_first else 1, mean)
-        check += mean.sum()
-        across[:] = 0
-        for y in range(height):
-            for j in range(out.shape[2]):
-                left = j * window.stride_across - image.left
-                first = left if left >= 0 else left % window.dilation_across
-                stop = min(left + reach_across, width)
-                for z in range(first, stop, window.dilation_across):
-                    across[y, j] += mean[y * width + z]
-        for i in range(out.shape[1]):
-            top = i * window.stride_down - image.above
-            out[n, i] = 0
-            first = top if top >= 0 else top % window.dilation_down
-            for y in range(first, min(top + reach_down, height), window.dilation_down):
-                for j in range(out.shape[2]):
-                    out[n, i, j] += across[y, j] * share
-    return check

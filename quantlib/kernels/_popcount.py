@@ -30,6 +30,7 @@ __all__ = [
     "Rectangle",
     "as_scales",
     "block",
+    "copy_scale",
     "multiply",
     "subtracted",
 ]
@@ -157,6 +158,18 @@ def as_scales(scales):
     rows, columns = scales or (None, None)
     which = (rows is not None) + 2 * (columns is not None)
     return NO_SCALES if rows is None else rows, NO_SCALES if columns is None else columns, which
+
+
+@compiled
+def copy_scale(values, padded):
+    """Copy ``values`` in float32, and fill up with ones; return whether all are finite."""
+    finite = True
+    for i in range(len(values)):
+        value = np.float32(values[i])
+        padded[i] = value
+        finite &= np.isfinite(value)
+    padded[len(values) :] = 1
+    return finite
 
 
 def multiply(num_threads, product, a, b, c, scales, sizes, *, passes=ONE_PASS, base=0, halves=None):

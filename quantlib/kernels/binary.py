@@ -9,7 +9,7 @@ sum of K products is K minus twice the number of ones:
 import numpy as np
 
 from quantlib._validation import check_choice
-from quantlib.kernels import _convolve, _popcount
+from quantlib.kernels import _convolve, _popcount, _scale_map
 from quantlib.kernels._checks import (
     as_real,
     check_groups,
@@ -182,7 +182,7 @@ def xnor_conv2d(
     return out
 
 
-def xnor_input_scale(x, kernel_size, stride=1, padding=0, *, dilation=1, axis=1):
+def xnor_input_scale(x, kernel_size, stride=1, padding=0, *, dilation=1, axis=1, num_threads=None):
     r"""Compute XNOR-Net's map K of the magnitudes of an image.
 
     .. math:: A_{ij} = \frac{1}{C} \sum_c |x_{cij}|, \qquad K = A * k, \quad k_{ij} = \frac{1}{hw}
@@ -197,6 +197,8 @@ def xnor_input_scale(x, kernel_size, stride=1, padding=0, *, dilation=1, axis=1)
         Those of the convolution. Outside the image A is 0.
     axis : int
         The axis of the channels, 1 or 3.
+    num_threads : int, optional
+        All threads that numba has if not given.
 
     Returns
     -------
@@ -228,11 +230,11 @@ def xnor_input_scale(x, kernel_size, stride=1, padding=0, *, dilation=1, axis=1)
     out_size = convolved_size(size, kernel_size, stride, padding, dilation)
     out = np.empty((len(x), *out_size), np.float32)
     values = np.ascontiguousarray(x, np.float32).reshape(-1)
-    total = _convolve.scale_map(
-        values, x.shape[axis], axis == 1, (len(x), *size, *padding),
+    strange = _scale_map.scale_map(
+        thread_count(num_threads), values, x.shape[axis], axis == 1, (len(x), *size, *padding),
         (*kernel_size, *stride, *dilation), out,
     )  # fmt: skip
-    if not np.isfinite(total) and not np.isfinite(values).all():
+    if strange and not np.isfinite(values).all():
         n_bad = np.count_nonzero(~np.isfinite(values))
         raise ValueError(f"x must be finite in float32, got {n_bad} NaN or infinite values")
     return out
@@ -254,14 +256,9 @@ def _scale(values, name, shape):
     values = as_real(values, name)
     if values.shape != shape:
         raise ValueError(f"{name} must have shape {shape}, got {values.shape}")
-    count = values.size
-    padded = np.empty(count + _popcount.SPARE, np.float32)
-    padded[count:] = 1
-    if values.dtype == np.float32:
-        padded[:count] = values.reshape(-1)
-    else:
-        with np.errstate(over="ignore"):
-            padded[:count] = values.reshape(-1)
-    if not np.logical_and.reduce(np.isfinite(padded)):
+    if values.dtype not in (np.float32, np.float64):
+        values = values.astype(np.float64)
+    padded = np.empty(values.size + _popcount.SPARE, np.float32)
+    if not _popcount.copy_scale(np.ascontiguousarray(values).reshape(-1), padded):
         raise ValueError(f"{name} must be finite in float32, got NaN or infinite values")
     return padded

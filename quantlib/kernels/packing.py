@@ -230,7 +230,8 @@ def _pack_signs(x, axis, threads):
 
 def _of_known_type(x):
     """Return ``x`` in the machine's byte order; float16 as bits, extended precision as signs."""
-    x = x.astype(x.dtype.newbyteorder("="), copy=False)
+    if not x.dtype.isnative:
+        x = x.astype(x.dtype.newbyteorder("="))
     if x.dtype == np.float16:
         return x.view(np.uint16)
     if x.dtype.itemsize > 8:

@@ -24,6 +24,7 @@ from quantlib.kernels._popcount import (
     LANES,
     ONE_PASS,
     SIGNS,
+    SPARE,
     Rectangle,
     as_scales,
     block,
@@ -34,8 +35,11 @@ from quantlib.kernels._windows import Image, Window, run_pixels, run_starts
 
 __all__ = ["convolve"]
 
-#: A task computes a block of pixels of one image and a block of filters.
+#: A task computes a block of pixels of one image and, at most, so many filters.
 TASK_PIXELS, TASK_FILTERS = 64, 128
+
+#: Threads that get fewer blocks of pixels than this share the filters as well.
+ENOUGH_BLOCKS = 16
 
 STEP = 8  # words that are copied at once
 
@@ -51,6 +55,7 @@ class Sizes(NamedTuple):
     n_filters: int
     base: int
     scaled: int
+    task_filters: int
 
 
 class Layout(NamedTuple):
@@ -309,11 +314,13 @@ def _new_patches(n_words):
 def _block(task, sizes):
     """Return image, first pixel, first filter, and how many of both, of task number ``task``."""
     pixel_blocks = -(-sizes.pixels // TASK_PIXELS)
-    filter_blocks = -(-sizes.n_filters // TASK_FILTERS)
+    filter_blocks = -(-sizes.n_filters // sizes.task_filters)
+    # A thread gets tasks that follow one another: equal blocks of filters come before pixels.
     image, rest = task // (pixel_blocks * filter_blocks), task % (pixel_blocks * filter_blocks)
-    pixel, filter_ = rest // filter_blocks * TASK_PIXELS, rest % filter_blocks * TASK_FILTERS
+    filter_ = rest // pixel_blocks * sizes.task_filters
+    pixel = rest % pixel_blocks * TASK_PIXELS
     n_pixels = min(TASK_PIXELS, sizes.pixels - pixel)
-    return image, pixel, filter_, n_pixels, min(TASK_FILTERS, sizes.n_filters - filter_)
+    return image, pixel, filter_, n_pixels, min(sizes.task_filters, sizes.n_filters - filter_)
 
 
 @compiled
@@ -433,13 +440,16 @@ def convolve(
     pixels, n_words = out_height * out_width, height * width * pixel_words
     base = channels * height * width - 128 * subtracted(n_words)
     *scales, scaled = as_scales(scales)
+    blocks, task_filters = image[0] * -(-pixels // TASK_PIXELS), TASK_FILTERS
+    if num_threads > 1 and blocks < ENOUGH_BLOCKS * num_threads:
+        task_filters = min(task_filters, -(-n_filters // (num_threads * SPARE)) * SPARE)
     inside = NO_INSIDE
     if tap_sums is not None:
         inside = np.zeros((height + 1, width + 1, n_filters), np.int32)
         inside[1:, 1:] = np.moveaxis(tap_sums, 0, -1).cumsum(0).cumsum(1)
     run(
         _convolve_first if channels_first else _convolve_last, num_threads,
-        image[0] * -(-pixels // TASK_PIXELS) * -(-n_filters // TASK_FILTERS), x, w, out,
+        blocks * -(-n_filters // task_filters), x, w, out,
         inside.reshape(-1), *scales, image, window,
-        (pixel_words, out_width, pixels, n_filters, base, scaled),
+        (pixel_words, out_width, pixels, n_filters, base, scaled, task_filters),
     )  # fmt: skip

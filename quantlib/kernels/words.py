@@ -127,7 +127,7 @@ class PackedBits(_Packed):
 
 @dataclass(frozen=True, eq=False)
 class PackedPlanes(_Packed):
-    """Codes, split into planes of a bit. Make one with :func:`~quantlib.kernels.packing.pack_planes`.
+    """Planes of a bit of codes. Make one with :func:`~quantlib.kernels.packing.pack_planes`.
 
     Attributes
     ----------

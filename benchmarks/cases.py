@@ -46,7 +46,7 @@ def _few_bits(size, length, few, rng):
     signs = [rng.integers(-1, 2, (size, length)) for _ in "ab"]
     codes = [rng.integers(0, 8, (size, length)) for _ in "ab"]
     a_ternary, b_ternary = (kernels.pack_ternary(x) for x in signs)
-    a_planes, b_planes = (kernels.pack_planes(x, 3) for x in codes)
+    a_planes, b_planes = (kernels.pack_planes(x, 3, signed=False) for x in codes)
     b_ternary, b_planes = b_ternary.as_panels(), b_planes.as_panels()
     return {
         "ternary_gemm": lambda threads: kernels.ternary_gemm(

@@ -27,9 +27,6 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "binary": ["xnor_conv2d", "xnor_gemm", "xnor_input_scale"],
         "bitplane": ["bitplane_gemm", "ternary_gemm"],
         "packing": [
-            "PackedBits",
-            "PackedPlanes",
-            "PackedTernary",
             "pack_planes",
             "pack_signs",
             "pack_ternary",
@@ -40,5 +37,6 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "real": ["real_conv2d"],
         "shift": ["ShiftWeights", "pack_shifts", "shift_conv2d", "shift_gemm"],
         "threshold": ["threshold_signs"],
+        "words": ["PackedBits", "PackedPlanes", "PackedTernary"],
     },
 )

@@ -8,16 +8,23 @@ import numpy as np
 from quantlib._validation import check_integer
 
 __all__ = [
+    "LARGEST",
     "aligned_empty",
     "as_real",
     "as_whole",
     "check_bounds",
+    "check_flag",
     "check_groups",
     "check_instance",
     "check_out",
     "check_pair",
+    "check_shape",
     "convolved_size",
+    "own_array",
 ]
+
+#: No axis is longer: whole sums and the places in lists are of 32 bits.
+LARGEST = 2**31 - 1
 
 _LINE = 64  # bytes of a line of the cache: a vector that crosses two costs two
 
@@ -42,14 +49,58 @@ def as_whole(x, name, ndim=None):
 
 
 def _as_kind(x, name, ndim, kinds, what):
-    x = np.asarray(x)
+    x = _as_array(x, name)
     if x.dtype.kind not in kinds:
         raise TypeError(f"{name} must hold {what}, got dtype {x.dtype}")
     if x.size == 0:
         raise ValueError(f"{name} must not be empty, got shape {x.shape}")
     if ndim is not None and x.ndim != ndim:
         raise ValueError(f"{name} must have {ndim} axes, got shape {x.shape}")
+    if x.size > LARGEST and max(x.shape) > LARGEST:
+        raise ValueError(f"{name} must have at most {LARGEST} values an axis, got shape {x.shape}")
     return x
+
+
+def _as_array(x, name):
+    """Return ``x`` as an array in the machine's own byte order; raise if it is none."""
+    if type(x) is not np.ndarray:
+        if isinstance(x, np.ma.MaskedArray) and np.ma.is_masked(x):
+            raise ValueError(f"{name} must have no masked values, got {np.ma.count_masked(x)}")
+        try:
+            x = np.asarray(x)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise TypeError(f"{name} must be an array, got {type(x).__name__} ({error})") from error
+    return x if x.dtype.isnative else x.astype(x.dtype.newbyteorder("="))
+
+
+def own_array(x, name, dtype, shape):
+    """Return a copy of the array ``x`` that nobody else has; raise unless it is what is needed."""
+    if not isinstance(x, np.ndarray):
+        raise TypeError(f"{name} must be a NumPy array, got {type(x).__name__}")
+    x = _as_array(x, name)
+    if x.dtype != dtype or x.shape != shape:
+        raise ValueError(
+            f"{name} must be {np.dtype(dtype)} of shape {shape}, got {x.dtype} of shape {x.shape}"
+        )
+    own = aligned_empty(shape, dtype)
+    own[...] = x
+    return own
+
+
+def check_shape(shape, ndim=None, low=1):
+    """Return ``shape`` as a tuple; raise unless it is one, of ``ndim`` lengths if given."""
+    if not isinstance(shape, tuple | list):
+        raise TypeError(f"shape must be a tuple of whole numbers, got {type(shape).__name__}")
+    if ndim is not None and len(shape) != ndim:
+        raise ValueError(f"shape must have {ndim} axes, got {len(shape)}")
+    return tuple(check_integer(length, "shape", low, LARGEST) for length in shape)
+
+
+def check_flag(value, name):
+    """Return ``value`` as a bool; raise TypeError unless it is one."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False, got {type(value).__name__}")
+    return bool(value)
 
 
 def check_bounds(x, name, low, high):

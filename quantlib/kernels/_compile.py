@@ -1,11 +1,13 @@
-"""Compilation at the first call, with the machine code kept on disk."""
+"""Compilation at the first call, with the machine code kept on disk where that can be written."""
 
 import hashlib
 import types
+import warnings
 from pathlib import Path
 from typing import NamedTuple
 
 from numba import njit
+from numba.core.caching import FunctionCache
 from numba.core.dispatcher import Dispatcher
 
 __all__ = ["Loops", "both", "compiled"]
@@ -36,7 +38,47 @@ def compiled(function=None, *, parallel=False, reorder=False):
     copy = types.FunctionType(function.__code__, function.__globals__, function.__name__)
     copy.__doc__, copy.__module__ = function.__doc__, function.__module__
     copy.__qualname__ = f"{function.__qualname__}-{_SOURCES}-{'parallel' if parallel else 'serial'}"
-    return njit(cache=True, **options)(copy)
+    dispatcher = njit(**options)(copy)
+    if isinstance(dispatcher, Dispatcher):  # not where compilation is switched off
+        try:
+            dispatcher._cache = _Cache(copy)
+        except RuntimeError as error:  # there is no folder that can be written
+            _warn(error)
+    return dispatcher
+
+
+class _Cache(FunctionCache):
+    """Machine code on disk. A file that can't be written or read costs time, and nothing else."""
+
+    def load_overload(self, signature, target_context):
+        """Return stored machine code, or None."""
+        try:
+            return super().load_overload(signature, target_context)
+        except Exception as error:  # pickle raises nearly anything for a file that was cut off
+            _warn(error)
+            return None
+
+    def save_overload(self, signature, data):
+        """Store machine code."""
+        try:
+            super().save_overload(signature, data)
+        except Exception as error:
+            _warn(error)
+
+
+_warned = []
+
+
+def _warn(error):
+    """Say once why machine code is not kept."""
+    if not _warned:
+        _warned.append(error)
+        warnings.warn(
+            "the machine code of the kernels can't be kept on disk, so that each process compiles "
+            f"it anew; NUMBA_CACHE_DIR names another folder for it ({error})",
+            RuntimeWarning,
+            stacklevel=2,
+        )
 
 
 class Loops(NamedTuple):

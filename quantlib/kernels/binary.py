@@ -19,7 +19,7 @@ from quantlib.kernels._checks import (
     convolved_size,
 )
 from quantlib.kernels._threads import thread_count
-from quantlib.kernels.packing import PackedBits, half_words, row_words, slice_rows, slice_values
+from quantlib.kernels.words import PackedBits, half_words, row_words, slice_rows, slice_values
 
 __all__ = ["xnor_conv2d", "xnor_gemm", "xnor_input_scale"]
 

@@ -11,7 +11,7 @@ import numpy as np
 from quantlib.kernels import _popcount
 from quantlib.kernels._checks import check_instance, check_out
 from quantlib.kernels._threads import thread_count
-from quantlib.kernels.packing import PackedPlanes, PackedTernary, half_words, row_words
+from quantlib.kernels.words import PackedPlanes, PackedTernary, half_words, row_words
 
 __all__ = ["bitplane_gemm", "ternary_gemm"]
 
@@ -96,8 +96,8 @@ def bitplane_gemm(a, b, *, out=None, num_threads=None):
     --------
     >>> import numpy as np
     >>> from quantlib import kernels
-    >>> a = kernels.pack_planes(np.array([[3, 0, 5]]), bit_width=3)
-    >>> b = kernels.pack_planes(np.array([[-2, 1, 1]]), bit_width=2, signed=True, panels=True)
+    >>> a = kernels.pack_planes(np.array([[3, 0, 5]]), bit_width=3, signed=False)
+    >>> b = kernels.pack_planes(np.array([[-2, 1, 1]]), bit_width=2, panels=True)
     >>> kernels.bitplane_gemm(a, b).tolist()
     [[-1]]
     """

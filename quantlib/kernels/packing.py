@@ -1,13 +1,6 @@
-"""Many values in one 64-bit word: signs, bit planes, ternary values.
+"""Making packed operands of arrays, and arrays of them: signs, bit planes, ternary values."""
 
-A packed operand can be stored in two ways. *Rows*: the words of a row one after the other; the
-first operand of a product. *Panels*: sixteen rows together, 32-bit word by 32-bit word, so that
-one 512-bit register holds the same word of sixteen rows; the second operand of a product.
-"""
-
-import functools
 import math
-from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,140 +11,20 @@ from quantlib.kernels._checks import (
     as_real,
     as_whole,
     check_bounds,
+    check_flag,
     check_instance,
 )
 from quantlib.kernels._threads import run, thread_count
-from quantlib.kernels._tile import complement
+from quantlib.kernels.words import PackedBits, PackedPlanes, PackedTernary, row_words
 
 __all__ = [
-    "PackedBits",
-    "PackedPlanes",
-    "PackedTernary",
-    "half_words",
     "pack_planes",
     "pack_signs",
     "pack_ternary",
-    "row_words",
-    "slice_rows",
-    "slice_values",
     "unpack_planes",
     "unpack_signs",
     "unpack_ternary",
 ]
-
-LANES = 16  # rows of a panel
-
-
-@dataclass(frozen=True, eq=False)
-class PackedBits:
-    """Signs, 64 to a word. Make one with :func:`pack_signs`.
-
-    Attributes
-    ----------
-    words : numpy.ndarray of uint64 or uint32
-        Value k of a row is bit ``k % 64`` of word ``k // 64``: 1 stands for -1, 0 for +1. The
-        padding bits of the last word are 0. As rows: the shape of the values without the packed
-        axis, then the words. As panels: uint32, (rows / 16, rounded up) x words x 16, where a row
-        is an index of the first of these axes, and word w of n holds the XOR of the row's words up
-        to w, complemented if n - w = 4i + 3.
-    shape : tuple of int
-        Shape of the values.
-    axis : int
-        The axis that was packed.
-    """
-
-    words: np.ndarray
-    shape: tuple[int, ...]
-    axis: int
-    panels: bool = False
-
-    @property
-    def length(self):
-        """Values along the packed axis; K of a matrix product."""
-        return self.shape[self.axis]
-
-    @property
-    def nbytes(self):
-        """Bytes that the words take."""
-        return self.words.nbytes
-
-    def as_panels(self):
-        """Return the same signs stored as panels."""
-        return _as_panels(self)
-
-    @functools.cached_property
-    def row_sums(self):
-        """Sums of the signs along the packed axis: the shape of the values without that axis."""
-        ones = np.bitwise_count(row_words(self)).sum(axis=-1, dtype=np.int32)
-        return np.int32(self.length) - np.int32(2) * ones
-
-
-@dataclass(frozen=True, eq=False)
-class PackedPlanes:
-    """Codes of a few bits, split into planes of one bit. Make one with :func:`pack_planes`.
-
-    Attributes
-    ----------
-    words : numpy.ndarray of uint64 or uint32
-        As rows: rows x ``bit_width`` x words, the lowest plane first. As panels: uint32, (rows /
-        16, rounded up) x ``bit_width`` x words x 16, word w of n holding the XOR of the words of
-        its plane up to w, complemented if n - w = 4i + 3. Signed codes are stored with
-        ``2**(bit_width - 1)`` added.
-    shape : tuple of int
-        Rows and K.
-    bit_width : int
-        Number of planes.
-    sums : numpy.ndarray of int64
-        Sum of the stored (never negative) codes of each row.
-    """
-
-    words: np.ndarray
-    shape: tuple[int, int]
-    bit_width: int
-    signed: bool
-    sums: np.ndarray
-    panels: bool = False
-
-    @property
-    def nbytes(self):
-        """Bytes that the words take."""
-        return self.words.nbytes
-
-    @property
-    def offset(self):
-        """What was added to every code before it was stored."""
-        return 2 ** (self.bit_width - 1) if self.signed else 0
-
-    def as_panels(self):
-        """Return the same codes stored as panels."""
-        return _as_panels(self)
-
-
-@dataclass(frozen=True, eq=False)
-class PackedTernary:
-    """Values -1, 0 and +1 as two planes. Make one with :func:`pack_ternary`.
-
-    Attributes
-    ----------
-    words : numpy.ndarray of uint64 or uint32
-        As rows: rows x 2 x words, the mask (1 where the value is not 0), then the sign (1 where
-        it is -1). As panels: uint32, (rows / 16, rounded up) x 2 x words x 16.
-    shape : tuple of int
-        Rows and K.
-    """
-
-    words: np.ndarray
-    shape: tuple[int, int]
-    panels: bool = False
-
-    @property
-    def nbytes(self):
-        """Bytes that the words take."""
-        return self.words.nbytes
-
-    def as_panels(self):
-        """Return the same values stored as panels."""
-        return _as_panels(self)
 
 
 def pack_signs(x, axis=-1, *, panels=False, num_threads=None):
@@ -199,7 +72,7 @@ def pack_signs(x, axis=-1, *, panels=False, num_threads=None):
         order.remove(axis)
         back = [order.index(i) for i in range(x.ndim) if i != axis]
         words = np.ascontiguousarray(words.transpose(*back, -1))
-    packed = PackedBits(words, x.shape, axis)
+    packed = PackedBits.unchecked(words, x.shape, axis)
     return packed.as_panels() if panels else packed
 
 
@@ -254,7 +127,7 @@ def unpack_signs(packed):
     return np.ascontiguousarray(np.moveaxis(signs, -1, packed.axis))
 
 
-def pack_planes(codes, bit_width, *, signed=False, panels=False, num_threads=None):
+def pack_planes(codes, bit_width, *, signed=True, panels=False, num_threads=None):
     r"""Split codes of ``bit_width`` bits into planes, each packed 64 to a word.
 
     .. math:: x + o = \sum_{i=0}^{b-1} 2^i\, u_i, \qquad
@@ -263,8 +136,8 @@ def pack_planes(codes, bit_width, *, signed=False, panels=False, num_threads=Non
     Parameters
     ----------
     codes : numpy.ndarray of integers
-        Rows x K. Unsigned: from 0 to ``2**bit_width - 1``. Signed: from ``-2**(bit_width - 1)`` to
-        ``2**(bit_width - 1) - 1``.
+        Rows x K. Signed: from ``-2**(bit_width - 1)`` to ``2**(bit_width - 1) - 1``. Unsigned:
+        from 0 to ``2**bit_width - 1``.
     bit_width : int
         Bits a code, 1 to 8.
     panels : bool
@@ -278,18 +151,18 @@ def pack_planes(codes, bit_width, *, signed=False, panels=False, num_threads=Non
 
     Examples
     --------
-    >>> packed = pack_planes(np.array([[3, 0, 2]]), bit_width=2)
+    >>> packed = pack_planes(np.array([[3, 0, 2]]), bit_width=2, signed=False)
     >>> [bin(word) for word in packed.words.ravel()]
     ['0b1', '0b101']
     """
     codes = as_whole(codes, "codes", ndim=2)
     bit_width = check_bit_width(bit_width, 1, 8)
+    signed = check_flag(signed, "signed")
     offset = 2 ** (bit_width - 1) if signed else 0
     check_bounds(codes, "codes", -offset, 2**bit_width - 1 - offset)
-    stored = (codes + codes.dtype.type(0)).astype(np.int16) + np.int16(offset)
-    words = _pack_bits(stored.astype(np.uint8), np.arange(bit_width), num_threads)
-    sums = stored.sum(axis=1, dtype=np.int64)
-    packed = PackedPlanes(words, codes.shape, bit_width, bool(signed), sums)
+    stored = (codes.astype(np.int16) + np.int16(offset)).astype(np.uint8)
+    words = _pack_bits(stored, np.arange(bit_width), num_threads)
+    packed = PackedPlanes.unchecked(words, codes.shape, bit_width, signed)
     return packed.as_panels() if panels else packed
 
 
@@ -298,7 +171,7 @@ def unpack_planes(packed):
 
     Examples
     --------
-    >>> unpack_planes(pack_planes(np.array([[3, -4, 0]]), bit_width=3, signed=True)).tolist()
+    >>> unpack_planes(pack_planes(np.array([[3, -4, 0]]), bit_width=3)).tolist()
     [[3, -4, 0]]
     """
     check_instance(packed, "packed", PackedPlanes, "pack_planes")
@@ -329,13 +202,13 @@ def pack_ternary(x, *, panels=False, num_threads=None):
     ['0b101', '0b100']
     """
     x = as_real(x, "x", ndim=2)
-    small = np.zeros(x.shape, np.int8)
-    np.copyto(small, np.nan_to_num(x, nan=2), where=abs(x) <= 1, casting="unsafe")
+    small = np.where((x >= -1) & (x <= 1), x, 0).astype(np.int8)
     if not (small == x).all():
         strange = x[small != x].ravel()[0]
         raise ValueError(f"x must hold -1, 0 and 1 only, got {strange}")
     # In two's complement -1 is 11111111 and 1 is 00000001: bit 0 is the mask, bit 7 the sign.
-    packed = PackedTernary(_pack_bits(small.view(np.uint8), [0, 7], num_threads), x.shape)
+    words = _pack_bits(small.view(np.uint8), [0, 7], num_threads)
+    packed = PackedTernary.unchecked(words, x.shape)
     return packed.as_panels() if panels else packed
 
 
@@ -362,61 +235,6 @@ def _pack_bits(values, bits, num_threads):
         np.asarray(bits, np.int64), words.reshape(-1),
     )  # fmt: skip
     return words
-
-
-def _as_panels(packed):
-    """Return ``packed``, whose words are rows along the first axis, stored as panels."""
-    if packed.panels:
-        return packed
-    if len(packed.shape) < 2:
-        raise ValueError(f"panels need rows: x must have 2 axes or more, got {packed.shape}")
-    n_runs = 1 if isinstance(packed, PackedBits) else packed.words.shape[1]
-    words = half_words(packed.words).reshape(len(packed.words), n_runs, -1)
-    panels = aligned_empty((-(-len(words) // LANES), n_runs, words.shape[2], LANES), np.uint32)
-    loops.to_panels(words, panels, not isinstance(packed, PackedTernary))
-    if isinstance(packed, PackedBits):
-        panels = panels[:, 0]
-    return replace(packed, words=panels, panels=True)
-
-
-def half_words(words):
-    """Return 64-bit words as twice as many 32-bit words, the lower half first."""
-    return np.ascontiguousarray(words).astype("<u8", copy=False).view("<u4")
-
-
-def row_words(packed):
-    """Return the words of ``packed`` as rows, whichever way they are stored."""
-    if not packed.panels:
-        return packed.words
-    words = np.moveaxis(packed.words, -1, 1)
-    words = np.ascontiguousarray(words.reshape(-1, *words.shape[2:]))
-    if not isinstance(packed, PackedTernary):
-        words ^= complement(words.shape[-1])
-        words[..., 1:] ^= words[..., :-1].copy()
-    rest = list(packed.shape)
-    del rest[getattr(packed, "axis", 1)]
-    words = words[: rest[0]].view("<u8")
-    return words.reshape(*rest, -1) if isinstance(packed, PackedBits) else words
-
-
-def slice_values(packed, first, count):
-    """Return ``count`` of the signs along the packed axis of rows, from ``first`` on."""
-    start, shift = divmod(first, 64)
-    n_words = -(-count // 64)
-    words = packed.words[..., start : start + n_words] >> np.uint64(shift)
-    if shift:
-        rest = packed.words[..., start + 1 : start + n_words + 1] << np.uint64(64 - shift)
-        words[..., : rest.shape[-1]] |= rest
-    if count % 64:
-        words[..., -1] &= np.uint64(2 ** (count % 64) - 1)
-    shape = (*packed.shape[: packed.axis], count, *packed.shape[packed.axis + 1 :])
-    return PackedBits(np.ascontiguousarray(words), shape, packed.axis)
-
-
-def slice_rows(packed, chosen):
-    """Return a slice of signs along their first axis, which is not the packed one, as rows."""
-    words = row_words(packed)[chosen]
-    return PackedBits(words, (len(words), *packed.shape[1:]), packed.axis)
 
 
 def _bits(words, length):

@@ -17,7 +17,7 @@ from quantlib.kernels._checks import aligned_empty, as_real
 from quantlib.kernels._compile import both, compiled
 from quantlib.kernels._ir import F32, I32, I64, Pointers, vector
 from quantlib.kernels._threads import run, thread_count
-from quantlib.kernels.packing import PackedBits
+from quantlib.kernels.words import PackedBits
 
 __all__ = ["threshold_signs"]
 
@@ -99,7 +99,7 @@ def threshold_signs(x, thresholds, flips=None, *, pool=1, pool_signs=False, num_
         (*size, channels, height, width, pool, int(pool_signs)),
     )  # fmt: skip
     shape = (len(x), height, width, channels)[:: 1 if x.ndim == 4 else 3]
-    return PackedBits(words.reshape(*shape[:-1], n_words), shape, len(shape) - 1)
+    return PackedBits.unchecked(words.reshape(*shape[:-1], n_words), shape, len(shape) - 1)
 
 
 @intrinsic

@@ -7,7 +7,7 @@ import numpy as np
 
 from quantlib._validation import check_finite, check_integer
 from quantlib.kernels import PackedBits
-from quantlib.kernels.packing import row_words
+from quantlib.kernels.words import row_words
 from quantlib.packed.steps import STEPS, Step
 
 __all__ = ["PackedNetwork"]
@@ -81,7 +81,7 @@ class PackedNetwork:
     def save(self, path):
         """Write the network to one safetensors file at ``path``.
 
-        Signs are stored as the rows of :class:`quantlib.kernels.packing.PackedBits`, 64 to a word.
+        Signs are stored as the rows of :class:`quantlib.kernels.words.PackedBits`, 64 to a word.
         """
         from safetensors.numpy import save_file
 

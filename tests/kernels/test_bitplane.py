@@ -55,7 +55,7 @@ def test_largest_sums_that_are_taken_are_exact(signed):
     worst = np.full((3, k), -128 if signed else 255)
     packed = kernels.pack_planes(worst, 8, signed=signed)
     np.testing.assert_array_equal(kernels.bitplane_gemm(packed, packed), worst @ worst.T)
-    longer = kernels.pack_planes(np.zeros((3, k + 1), int), 8)
+    longer = kernels.pack_planes(np.zeros((3, k + 1), int), 8, signed=False)
     with pytest.raises(ValueError, match=f"K of at most {k} at 8 and 8 bits.*got {k + 1}"):
         kernels.bitplane_gemm(longer, longer)
 
@@ -64,7 +64,7 @@ def test_out_is_written():
     rng = np.random.default_rng(0)
     a = rng.integers(0, 8, (5, 70))
     out = np.zeros((5, 5), np.int32)
-    packed = kernels.pack_planes(a, 3)
+    packed = kernels.pack_planes(a, 3, signed=False)
     assert kernels.bitplane_gemm(packed, packed, out=out) is out
     np.testing.assert_array_equal(out, a @ a.T)
     ternary = kernels.pack_ternary(a % 3 - 1)
@@ -72,7 +72,7 @@ def test_out_is_written():
     np.testing.assert_array_equal(out, (a % 3 - 1) @ (a % 3 - 1).T)
 
 
-PLANES, TERNARY = kernels.pack_planes(np.ones((2, 5), int), 1), kernels.pack_ternary([[1, 0]])
+PLANES, TERNARY = kernels.pack_planes(np.zeros((2, 5), int), 1), kernels.pack_ternary([[1, 0]])
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ PLANES, TERNARY = kernels.pack_planes(np.ones((2, 5), int), 1), kernels.pack_ter
         (lambda: kernels.bitplane_gemm(TERNARY, PLANES), TypeError, "a must be a PackedPlanes"),
         (lambda: kernels.bitplane_gemm(PLANES, 3), TypeError, "b must be a PackedPlanes"),
         (
-            lambda: kernels.bitplane_gemm(PLANES, kernels.pack_planes(np.ones((2, 6), int), 1)),
+            lambda: kernels.bitplane_gemm(PLANES, kernels.pack_planes(np.zeros((2, 6), int), 1)),
             ValueError,
             "a and b must have the same K, got 5 and 6",
         ),

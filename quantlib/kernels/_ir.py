@@ -7,6 +7,7 @@ shorter, LLVM splits them by itself, so the same source is correct on any machin
 
 from llvmlite import ir
 from numba.core import cgutils
+from numba.core.registry import cpu_target
 
 __all__ = [
     "F32",
@@ -16,6 +17,7 @@ __all__ = [
     "I32",
     "I64",
     "Pointers",
+    "has",
     "popcount",
     "splat",
     "vector",
@@ -24,6 +26,12 @@ __all__ = [
 
 I8, I16, I32, I64 = (ir.IntType(bits) for bits in (8, 16, 32, 64))
 F32, F64 = ir.FloatType(), ir.DoubleType()
+
+
+def has(feature):
+    """Return whether the processor that is compiled for has a feature, as LLVM names it."""
+    _, _, features = cpu_target.target_context.codegen().magic_tuple()
+    return f"+{feature}" in features.split(",")
 
 
 def vector(element, lanes):

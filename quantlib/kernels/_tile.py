@@ -33,7 +33,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from quantlib.kernels._ir import F32, I8, I32, I64, Pointers, popcount, splat, vector, zeros
+from quantlib.kernels._ir import F32, I8, I32, I64, Pointers, has, popcount, splat, vector, zeros
 
 __all__ = [
     "LANES",
@@ -98,7 +98,7 @@ class _Tile:
     def __init__(self, at, kind, place):
         self.at, self.builder, self.place, self.n_words = at, at.builder, place, place.n_words
         self.rows, self.panels, self.product, self.a_step = kind
-        self.counts_lanes = "+avx512vpopcntdq" in at.context.codegen().magic_tuple()[2]
+        self.counts_lanes = has("avx512vpopcntdq")
         self.a_rows = self._strided(0, place.a, place.a_stride, kind.rows)
         self.b_panels = self._strided(1, place.b, place.b_stride, kind.panels)
         self.c_rows = self._strided(2, place.c, place.c_stride, kind.rows)

@@ -1,7 +1,8 @@
 """Convolution of real numbers, for the layers of a binary network that stay real.
 
 No window is copied: a tile of the result reads the image where it lies. Six pixels by 64 filters
-keep their sums in registers while they run along the window.
+keep their sums in registers while they run along the window; by 16 filters where registers are
+fewer and shorter.
 """
 
 import itertools
@@ -22,7 +23,7 @@ from quantlib.kernels._checks import (
     convolved_size,
 )
 from quantlib.kernels._compile import both, compiled
-from quantlib.kernels._ir import F32, I64, Pointers, splat, vector, zeros
+from quantlib.kernels._ir import F32, I64, Pointers, has, splat, vector, zeros
 from quantlib.kernels._threads import run, thread_count
 from quantlib.kernels._windows import Window, run_pixels, run_starts
 
@@ -30,6 +31,8 @@ __all__ = ["real_conv2d"]
 
 LANES = 16
 PIXELS, VECTORS = 6, 4  # of a tile: 24 sums, 4 vectors of weights and a pixel fill 32 registers
+#: Vectors of a tile of six pixels: with AVX2, 6 x 2 sums fill most of 16 registers.
+WIDE = VECTORS if has("avx512f") else 1
 
 
 def real_conv2d(x, w, stride=1, padding=0, *, dilation=1, groups=1, num_threads=None):
@@ -119,7 +122,7 @@ class Tile(NamedTuple):
 
 @intrinsic
 def _tile(typing_context, x, w, out, starts, shape, place):
-    """Compute the pixels by vectors of filters of ``shape``, 6 or 1 and 4 or 1, of a :class:`Tile`.
+    """Compute the pixels by vectors of filters of ``shape`` of a :class:`Tile`.
 
     ``starts``: where the runs of a window start.
     """
@@ -127,7 +130,7 @@ def _tile(typing_context, x, w, out, starts, shape, place):
     def emit(context, builder, signature, args):
         at = Pointers(context, builder, signature, args)
         wanted = cgutils.unpack_tuple(builder, args[4])
-        for known in itertools.product((PIXELS, 1), (VECTORS, 1)):
+        for known in dict.fromkeys(((PIXELS, WIDE), (PIXELS, 1), (1, VECTORS), (1, 1))):
             same = [
                 builder.icmp_signed("==", a, a.type(b)) for a, b in zip(wanted, known, strict=True)
             ]
@@ -194,11 +197,14 @@ def _task(task, x, w, out, starts, sizes, window):
         pixel = 0
         while pixel < width:
             pixels = PIXELS if width - pixel >= PIXELS else 1
-            place = Tile(
-                x_first * sizes.channels + pixel * across, filter_,
-                (task * width + pixel) * filters + filter_, across, filters, n_run,
-            )  # fmt: skip
-            _tile(x, w, out, starts, (pixels, vectors), place)
+            together = vectors if pixels == 1 else min(vectors, WIDE)
+            for vector_ in range(0, vectors, together):
+                first = filter_ + vector_ * LANES
+                place = Tile(
+                    x_first * sizes.channels + pixel * across, first,
+                    (task * width + pixel) * filters + first, across, filters, n_run,
+                )  # fmt: skip
+                _tile(x, w, out, starts, (pixels, together), place)
             pixel += pixels
         filter_ += vectors * LANES
 

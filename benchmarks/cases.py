@@ -13,6 +13,9 @@ CONVOLUTIONS = ((56, 64), (28, 128), (14, 256), (7, 512))
 
 PEER = "torch float32"
 
+#: The order of axes, by that of the channels.
+LAYOUT = {1: "NCHW", 3: "NHWC"}
+
 
 def matrix_product(size, length, *, everything, rng):
     """Return the operations of a product size x length x size, and its cases.
@@ -102,7 +105,7 @@ def convolution(size, channels, rng):
 
     def plain(axis):
         return lambda threads: kernels.xnor_conv2d(
-            packed[axis], filters, padding=1, num_threads=threads
+            packed[axis], filters, padding=1, layout=LAYOUT[axis], num_threads=threads
         )
 
     def scaled(axis, with_map):
@@ -112,9 +115,17 @@ def convolution(size, channels, rng):
             bits = kernels.pack_signs(image, axis, num_threads=threads)
             scale = None
             if with_map:
-                scale = kernels.xnor_input_scale(image, (3, 3), padding=1, axis=axis)
+                scale = kernels.xnor_input_scale(
+                    image, (3, 3), padding=1, layout=LAYOUT[axis], num_threads=threads
+                )
             return kernels.xnor_conv2d(
-                bits, filters, padding=1, alpha=alpha, input_scale=scale, num_threads=threads
+                bits,
+                filters,
+                padding=1,
+                alpha=alpha,
+                input_scale=scale,
+                layout=LAYOUT[axis],
+                num_threads=threads,
             )
 
         return call
@@ -147,6 +158,6 @@ def smallest_calls(rng):
         "pack_signs": lambda threads: kernels.pack_signs(pixels, num_threads=threads),
         "xnor_gemm": lambda threads: kernels.xnor_gemm(rows, panels, num_threads=threads),
         "xnor_conv2d, alpha": lambda threads: kernels.xnor_conv2d(
-            packed, filters, alpha=alpha, num_threads=threads
+            packed, filters, alpha=alpha, layout="NHWC", num_threads=threads
         ),
     }

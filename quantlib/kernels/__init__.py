@@ -6,11 +6,11 @@ disk for the next process (``_compile``). Which module calls which:
 =============================================  ====================================================
 xnor_gemm, ternary_gemm, bitplane_gemm         ``_popcount`` (tasks), then ``_tile`` (inner loop)
 xnor_conv2d                                    ``_convolve``, ``_border``, ``_popcount``, ``_tile``
-xnor_input_scale                               ``_convolve``
+xnor_input_scale                               ``_scale_map``
 real_conv2d                                    its own loops; ``_windows``, as ``_convolve`` does
 shift_gemm, shift_conv2d, pack_shifts          ``_shift_loops``
 pack_signs, pack_planes, pack_ternary          ``_pack_words``
-threshold_signs                                its own loops
+threshold_signs, max_pool2d                    their own loops
 chapter 3's clusters, codes and look-ups       ``levels``
 =============================================  ====================================================
 
@@ -34,6 +34,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "unpack_signs",
             "unpack_ternary",
         ],
+        "pool": ["max_pool2d"],
         "real": ["real_conv2d"],
         "shift": ["ShiftWeights", "pack_shifts", "shift_conv2d", "shift_gemm"],
         "threshold": ["threshold_signs"],

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from quantlib._validation import check_integer
+from quantlib._validation import check_choice, check_integer
 
 __all__ = [
     "LARGEST",
@@ -16,6 +16,7 @@ __all__ = [
     "check_flag",
     "check_groups",
     "check_instance",
+    "check_layout",
     "check_out",
     "check_pair",
     "check_shape",
@@ -128,6 +129,12 @@ def check_out(out, shape, dtype):
     if not (out.flags.c_contiguous and out.flags.writeable):
         raise ValueError("out must be C-contiguous and writeable, got one that is not")
     return out
+
+
+def check_layout(layout):
+    """Return whether the channels of images come last; raise unless the layout is known."""
+    check_choice(layout, "layout", ("NCHW", "NHWC"))
+    return layout == "NHWC"
 
 
 def check_pair(value, name, low):

@@ -426,7 +426,7 @@ def _convolve_first(n_tasks, x, w, out, inside, row_scales, column_scales, image
 
 
 def convolve(
-    num_threads, x, w, out, scales, image, window, size, pixel_words, tap_sums, channels_first
+    num_threads, x, w, out, scales, image, window, size, pixel_words, tap_sums, channels_last
 ):
     """Convolve the words of images ``x`` with panels of filters ``w`` into ``out``, all flat.
 
@@ -448,7 +448,7 @@ def convolve(
         inside = np.zeros((height + 1, width + 1, n_filters), np.int32)
         inside[1:, 1:] = np.moveaxis(tap_sums, 0, -1).cumsum(0).cumsum(1)
     run(
-        _convolve_first if channels_first else _convolve_last, num_threads,
+        _convolve_last if channels_last else _convolve_first, num_threads,
         blocks * -(-n_filters // task_filters), x, w, out,
         inside.reshape(-1), *scales, image, window,
         (pixel_words, out_width, pixels, n_filters, base, scaled, task_filters),

@@ -77,14 +77,14 @@ def _scale_map(n_tasks, x, channels, inner, image, window, mean, out):
     return strange
 
 
-def scale_map(num_threads, x, channels, channels_first, image, window, out):
+def scale_map(num_threads, x, channels, channels_last, image, window, out):
     """Write K into ``out`` (images x height x width); return 0 if all values are finite.
 
     ``x``: the images, flat. ``image``, ``window``: the numbers of an Image and a Window.
     """
     n_images, height, width = image[:3]
     pixels = height * width
-    inner = pixels if channels_first else 1
-    n_tasks = n_images * -(-pixels // TASK) if channels_first else -(-n_images * pixels // TASK)
+    inner = 1 if channels_last else pixels
+    n_tasks = -(-n_images * pixels // TASK) if channels_last else n_images * -(-pixels // TASK)
     mean = np.empty(n_images * pixels, np.float32)
     return run(_scale_map, num_threads, n_tasks, x, channels, inner, image, window, mean, out)

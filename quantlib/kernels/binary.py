@@ -14,6 +14,7 @@ from quantlib.kernels._checks import (
     as_real,
     check_groups,
     check_instance,
+    check_layout,
     check_out,
     check_pair,
     convolved_size,
@@ -84,7 +85,7 @@ def xnor_gemm(a, b, *, row_scale=None, column_scale=None, out=None, num_threads=
 
 def xnor_conv2d(
     x, w, stride=1, padding=0, *, dilation=1, groups=1, padding_value=1, alpha=None,
-    input_scale=None, out=None, num_threads=None,
+    input_scale=None, layout="NCHW", out=None, num_threads=None,
 ):  # fmt: skip
     r"""Convolve images of signs with filters of signs.
 
@@ -96,8 +97,7 @@ def xnor_conv2d(
     Parameters
     ----------
     x : PackedBits
-        Images, packed along their channels: N x C x H x W along axis 1, or N x H x W x C along
-        axis 3.
+        Images, packed along their channels: axis 1 of N x C x H x W, or axis 3 of N x H x W x C.
     w : PackedBits
         Filters O x C / ``groups`` x h x w, packed along axis 1, as panels
         (``pack_signs(..., 1, panels=True)``); rows are rearranged at every call.
@@ -113,14 +113,15 @@ def xnor_conv2d(
         A real number for each filter. With ``alpha`` or ``input_scale`` the result is float32.
     input_scale : numpy.ndarray, optional
         The map K, N x H' x W', as :func:`xnor_input_scale` gives: one for all groups.
+    layout : {"NCHW", "NHWC"}
+        Where the channels of ``x`` and of the result are.
     num_threads : int, optional
         All threads that numba has if not given.
 
     Returns
     -------
     numpy.ndarray
-        N x O x H' x W', or N x H' x W' x O if the channels of ``x`` are last; int32, or
-        float32 with scales.
+        N x O x H' x W' or N x H' x W' x O; int32, or float32 with scales.
 
     Notes
     -----
@@ -138,51 +139,57 @@ def xnor_conv2d(
     >>> kernels.xnor_conv2d(x, w, padding=1, padding_value=0).tolist()
     [[[[-4, -4], [-4, -4]]]]
     """
-    for operand, name, axes in ((x, "x", (1, 3)), (w, "w", (1,))):
+    channels_last = check_layout(layout)
+    for operand, name, axis in ((x, "x", 3 if channels_last else 1), (w, "w", 1)):
         check_instance(operand, name, PackedBits, "pack_signs")
         if len(operand.shape) != 4:
             raise ValueError(f"{name} must have 4 axes, got shape {operand.shape}")
-        check_choice(operand.axis, f"the packed axis of {name}", axes)
+        if operand.axis != axis:
+            raise ValueError(
+                f"{name} must be packed along axis {axis} in layout {layout}, got {operand.axis}"
+            )
     if x.panels:
         raise ValueError("x must be stored as rows, got panels")
-    channels_first = x.axis == 1
     n_images, channels = x.shape[0], x.length
     n_filters, w_channels, *kernel_size = w.shape
     groups = check_groups(groups, channels, w_channels, n_filters)
     stride, padding = check_pair(stride, "stride", 1), check_pair(padding, "padding", 0)
     dilation = check_pair(dilation, "dilation", 1)
     check_choice(padding_value, "padding_value", (1, 0))
-    size = x.shape[2:] if channels_first else x.shape[1:3]
+    size = x.shape[1:3] if channels_last else x.shape[2:]
     out_size = convolved_size(size, kernel_size, stride, padding, dilation)
     scales = _scales(
         (alpha, "alpha", (n_filters,)), (input_scale, "input_scale", (n_images, *out_size))
     )
-    shape = (n_images, n_filters, *out_size) if channels_first else (n_images, *out_size, n_filters)
+    shape = (n_images, *out_size, n_filters) if channels_last else (n_images, n_filters, *out_size)
     out = check_out(out, shape, np.int32 if scales is None else np.float32)
     if groups > 1:
         each = n_filters // groups
         for group in range(groups):
             chosen = slice(group * each, (group + 1) * each)
-            place = (slice(None), chosen) if channels_first else (..., chosen)
+            place = (..., chosen) if channels_last else (slice(None), chosen)
             out[place] = xnor_conv2d(
                 slice_values(x, group * w_channels, w_channels), slice_rows(w, chosen), stride,
                 padding, dilation=dilation, padding_value=padding_value, input_scale=input_scale,
+                layout=layout,
                 alpha=None if alpha is None else np.asarray(alpha)[chosen], num_threads=num_threads,
             )  # fmt: skip
         return out
-    if scales is not None and not channels_first:
+    if scales is not None and channels_last:
         scales = scales[::-1]
     words = half_words(x.words)
     _convolve.convolve(
         thread_count(num_threads), words.reshape(-1), w.as_panels().words.reshape(-1),
         out.reshape(-1).view(np.int32), scales, (n_images, *size, *padding),
         (*kernel_size, *stride, *dilation), (channels, n_filters, *out_size), words.shape[-1],
-        w.row_sums if padding_value == 0 and any(padding) else None, channels_first,
+        w.row_sums if padding_value == 0 and any(padding) else None, channels_last,
     )  # fmt: skip
     return out
 
 
-def xnor_input_scale(x, kernel_size, stride=1, padding=0, *, dilation=1, axis=1, num_threads=None):
+def xnor_input_scale(
+    x, kernel_size, stride=1, padding=0, *, dilation=1, layout="NCHW", num_threads=None
+):
     r"""Compute XNOR-Net's map K of the magnitudes of an image.
 
     .. math:: A_{ij} = \frac{1}{C} \sum_c |x_{cij}|, \qquad K = A * k, \quad k_{ij} = \frac{1}{hw}
@@ -190,13 +197,13 @@ def xnor_input_scale(x, kernel_size, stride=1, padding=0, *, dilation=1, axis=1,
     Parameters
     ----------
     x : numpy.ndarray
-        Images, N x C x H x W; N x H x W x C with ``axis=3``.
+        Images, N x C x H x W or N x H x W x C.
     kernel_size : tuple of int
         h and w of the filter.
     stride, padding, dilation : int or tuple of int
         Those of the convolution. Outside the image A is 0.
-    axis : int
-        The axis of the channels, 1 or 3.
+    layout : {"NCHW", "NHWC"}
+        Where the channels of ``x`` are.
     num_threads : int, optional
         All threads that numba has if not given.
 
@@ -222,16 +229,16 @@ def xnor_input_scale(x, kernel_size, stride=1, padding=0, *, dilation=1, axis=1,
     [[[4.0]]]
     """
     x = as_real(x, "x", ndim=4)
-    check_choice(axis, "axis", (1, 3))
+    channels_last = check_layout(layout)
     stride, padding = check_pair(stride, "stride", 1), check_pair(padding, "padding", 0)
     dilation = check_pair(dilation, "dilation", 1)
     kernel_size = check_pair(kernel_size, "kernel_size", 1)
-    size = x.shape[2:] if axis == 1 else x.shape[1:3]
+    size, channels = (x.shape[1:3], x.shape[3]) if channels_last else (x.shape[2:], x.shape[1])
     out_size = convolved_size(size, kernel_size, stride, padding, dilation)
     out = np.empty((len(x), *out_size), np.float32)
     values = np.ascontiguousarray(x, np.float32).reshape(-1)
     strange = _scale_map.scale_map(
-        thread_count(num_threads), values, x.shape[axis], axis == 1, (len(x), *size, *padding),
+        thread_count(num_threads), values, channels, channels_last, (len(x), *size, *padding),
         (*kernel_size, *stride, *dilation), out,
     )  # fmt: skip
     if strange and not np.isfinite(values).all():

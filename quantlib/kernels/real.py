@@ -19,6 +19,7 @@ from quantlib.kernels._checks import (
     aligned_empty,
     as_real,
     check_groups,
+    check_layout,
     check_pair,
     convolved_size,
 )
@@ -35,66 +36,81 @@ PIXELS, VECTORS = 6, 4  # of a tile: 24 sums, 4 vectors of weights and a pixel f
 WIDE = VECTORS if has("avx512f") else 1
 
 
-def real_conv2d(x, w, stride=1, padding=0, *, dilation=1, groups=1, num_threads=None):
-    r"""Convolve real images with real filters, channels last.
+def real_conv2d(
+    x, w, stride=1, padding=0, *, dilation=1, groups=1, layout="NCHW", num_threads=None
+):
+    r"""Convolve real images with real filters.
 
-    .. math:: y_{ijo} = \sum_{k,l,c} x_{si+dk-p,\,sj+dl-p,\,c}\; w_{klco}
+    .. math:: y_{oij} = \sum_{c,k,l} x_{c,\,si+dk-p,\,sj+dl-p}\; w_{ockl}
+
+    It computes with channels last, h x w x C x O for the filters: what lies so in memory is not
+    copied.
 
     Parameters
     ----------
     x : numpy.ndarray
-        Images, N x H x W x C; computed with in float32.
+        Images, N x C x H x W or N x H x W x C; computed with in float32.
     w : numpy.ndarray
-        Filters, h x w x C / ``groups`` x O.
+        Filters, O x C / ``groups`` x h x w.
     stride, padding, dilation : int or tuple of int
         s, p and d above: one number, or a pair (height, width). Outside the image every value is 0.
     groups : int
         Each of the groups of O / ``groups`` filters sees its own C / ``groups`` channels. They are
         convolved one after the other.
+    layout : {"NCHW", "NHWC"}
+        Where the channels of ``x`` and of the result are.
     num_threads : int, optional
         All threads that numba has if not given.
 
     Returns
     -------
     numpy.ndarray of float32
-        N x H' x W' x O.
+        N x O x H' x W' or N x H' x W' x O.
 
     Examples
     --------
     >>> import numpy as np
     >>> from quantlib import kernels
-    >>> x = np.array([[[[1.0], [2.0], [4.0]]]])  # one row of three pixels
-    >>> w = np.array([[[[1.0]], [[-1.0]]]])  # a pixel less the next one
-    >>> kernels.real_conv2d(x, w).ravel().tolist()
-    [-1.0, -2.0]
+    >>> x = np.array([[[[1.0, 2.0, 4.0]]]])  # one row of three pixels
+    >>> kernels.real_conv2d(x, np.array([[[[1.0, -1.0]]]])).tolist()  # a pixel less the next one
+    [[[[-1.0, -2.0]]]]
     """
     x, w = as_real(x, "x", ndim=4), as_real(w, "w", ndim=4)
+    channels_last = check_layout(layout)
+    x = x if channels_last else x.transpose(0, 2, 3, 1)
     n_images, height, width, channels = x.shape
-    *kernel_size, w_channels, n_filters = w.shape
+    n_filters, w_channels, *kernel_size = w.shape
     groups = check_groups(groups, channels, w_channels, n_filters)
     stride, padding = check_pair(stride, "stride", 1), check_pair(padding, "padding", 0)
     dilation = check_pair(dilation, "dilation", 1)
     size = convolved_size((height, width), kernel_size, stride, padding, dilation)
-    if groups > 1:
-        pairs = zip(np.split(x, groups, axis=3), np.split(w, groups, axis=3), strict=True)
-        options = {"dilation": dilation, "num_threads": num_threads}
-        parts = [real_conv2d(part, filters, stride, padding, **options) for part, filters in pairs]
-        return np.concatenate(parts, axis=3)
+    window, threads = (*kernel_size, *stride, *dilation), thread_count(num_threads)
     above, left = padding
-    if above or left or x.dtype != np.float32:
+    if above or left:
         padded = np.zeros((n_images, height + 2 * above, width + 2 * left, channels), np.float32)
         padded[:, above : above + height, left : left + width] = x
         x = padded
+    parts = [
+        _convolved(part, filters.transpose(2, 3, 1, 0), size, window, threads)
+        for part, filters in zip(np.split(x, groups, axis=3), np.split(w, groups), strict=True)
+    ]
+    out = parts[0] if groups == 1 else np.concatenate(parts, axis=3)
+    return np.ascontiguousarray(out if channels_last else out.transpose(0, 3, 1, 2))
+
+
+def _convolved(x, w, size, window, threads):
+    """Convolve padded N x H x W x C with h x w x C x O."""
+    n_filters = w.shape[3]
     filters = -(-n_filters // LANES) * LANES
     if filters != n_filters:
         w = np.pad(w, ((0, 0), (0, 0), (0, 0), (0, filters - n_filters)))
-    out = aligned_empty((n_images, *size, filters), np.float32)
+    x, w = (np.ascontiguousarray(values, np.float32) for values in (x, w))
+    out = aligned_empty((len(x), *size, filters), np.float32)
     run(
-        _convolve, thread_count(num_threads), n_images * size[0],
-        np.ascontiguousarray(x).reshape(-1), np.ascontiguousarray(w, np.float32).reshape(-1),
-        out.reshape(-1), (*x.shape, *size, filters), (*kernel_size, *stride, *dilation),
+        _convolve, threads, len(x) * size[0], x.reshape(-1), w.reshape(-1), out.reshape(-1),
+        (*x.shape, *size, filters), window,
     )  # fmt: skip
-    return out if filters == n_filters else np.ascontiguousarray(out[..., :n_filters])
+    return out[..., :n_filters]
 
 
 class Sizes(NamedTuple):

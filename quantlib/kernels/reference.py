@@ -14,6 +14,7 @@ __all__ = [
     "count_at_most",
     "join_equal",
     "look_up",
+    "max_pool2d",
     "pack_signs",
     "partition",
     "real_conv2d",
@@ -110,13 +111,20 @@ def threshold_signs(x, thresholds, flips, pool=1, pool_signs=False):
 
 
 def real_conv2d(x, w, stride=1, padding=0, dilation=1, groups=1):
-    """Convolve real ``x`` (N x H x W x C) with filters (h x w x C / groups x O), padded with 0."""
+    """Convolve real ``x`` (N x C x H x W) with filters (O x C / groups x h x w), padded with 0."""
     if groups > 1:
-        pairs = zip(np.split(x, groups, axis=3), np.split(w, groups, axis=3), strict=True)
+        pairs = zip(np.split(x, groups, axis=1), np.split(w, groups), strict=True)
         parts = [real_conv2d(*pair, stride, padding, dilation) for pair in pairs]
-        return np.concatenate(parts, axis=3)
-    taps = _taps(_padded(x, padding), w.shape[:2], stride, dilation)
-    return sum(values @ w[i, j] for i, j, values in taps)
+        return np.concatenate(parts, axis=1)
+    taps = _taps(_padded(np.moveaxis(x, 1, -1), padding), w.shape[2:], stride, dilation)
+    return np.moveaxis(sum(values @ w[..., i, j].T for i, j, values in taps), -1, 1)
+
+
+def max_pool2d(x, size, stride, padding=0):
+    """Return the maximum of each window of ``x`` (N x C x H x W); nothing counts outside."""
+    lowest = np.iinfo(x.dtype).min if x.dtype.kind == "i" else -np.inf
+    taps = _taps(_padded(np.moveaxis(x, 1, -1), padding, lowest), (size, size), stride, 1)
+    return np.moveaxis(np.max([values for _, _, values in taps], axis=0), -1, 1)
 
 
 def ternary_gemm(a, b):

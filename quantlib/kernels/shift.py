@@ -13,6 +13,7 @@ from quantlib.kernels._checks import (
     as_whole,
     check_bounds,
     check_instance,
+    check_layout,
     check_out,
     convolved_size,
 )
@@ -173,28 +174,31 @@ def shift_gemm(a, weights, *, out=None, num_threads=None):
     return out
 
 
-def shift_conv2d(x, weights, stride=1, padding=0, *, out=None, num_threads=None):
+def shift_conv2d(x, weights, stride=1, padding=0, *, layout="NCHW", out=None, num_threads=None):
     r"""Convolve images of integers with filters of powers of two.
 
     .. math:: y_{oij} = \sum_{c,k,l} s_{ockl}\, (x_{c,\,si+k-p,\,sj+l-p} \ll e_{ockl})
 
-    Outside the image x is 0. Sums are 32 bits wide and exact, as in :func:`shift_gemm`.
+    Outside the image x is 0. Sums are 32 bits wide and exact, as in :func:`shift_gemm`. It computes
+    with channels first; the result for channels last is a copy.
 
     Parameters
     ----------
     x : numpy.ndarray of integers
-        Images, N x C x H x W.
+        Images, N x C x H x W or N x H x W x C.
     weights : ShiftWeights
         O x C x h x w.
     stride, padding : int
         s and p above, the same for both directions.
+    layout : {"NCHW", "NHWC"}
+        Where the channels of ``x`` and of the result are.
     num_threads : int, optional
         All threads that numba has if not given.
 
     Returns
     -------
     numpy.ndarray of int32
-        N x O x H' x W'.
+        N x O x H' x W' or N x H' x W' x O.
 
     Notes
     -----
@@ -207,6 +211,8 @@ def shift_conv2d(x, weights, stride=1, padding=0, *, out=None, num_threads=None)
     [[[[-49]]]]
     """
     x = as_whole(x, "x", ndim=4)
+    channels_last = check_layout(layout)
+    x = x.transpose(0, 3, 1, 2) if channels_last else x
     check_instance(weights, "weights", ShiftWeights, "pack_shifts")
     if len(weights.shape) != 4 or weights.shape[1] != x.shape[1]:
         raise ValueError(
@@ -231,13 +237,17 @@ def shift_conv2d(x, weights, stride=1, padding=0, *, out=None, num_threads=None)
     starts = (starts + i // stride * width + j // stride).reshape(-1)
     spare = int(starts.max()) + plane + loops.LANES
     source = np.concatenate([split, np.zeros(spare, values.dtype)])
-    out = check_out(out, (n_images, n_filters, *out_size), np.int32)
+    shape = (n_images, *out_size, n_filters) if channels_last else (n_images, n_filters, *out_size)
+    out = check_out(out, shape, np.int32)
+    first = np.empty((n_images, n_filters, *out_size), np.int32) if channels_last else out
     chunks = -(-out_size[0] * width // loops.LANES)
     run(
         loops.convolve, thread_count(num_threads), n_images * chunks,
         source, starts, (channels * stride * stride * plane, width, *out_size, n_filters),
-        weights.rows, weights.bounds, (weights.low, weights.n_levels), out.reshape(-1),
+        weights.rows, weights.bounds, (weights.low, weights.n_levels), first.reshape(-1),
     )  # fmt: skip
+    if channels_last:
+        out[:] = first.transpose(0, 2, 3, 1)
     return out
 
 

@@ -60,8 +60,8 @@ class RealLayer(Step):
         else:
             weight = weight.reshape(*self.kernel_size, -1, weight.shape[1])
             y = kernels.real_conv2d(
-                x, weight, self.stride, self.padding, dilation=self.dilation, groups=self.groups,
-                num_threads=threads,
+                x, weight.transpose(3, 2, 0, 1), self.stride, self.padding,
+                dilation=self.dilation, groups=self.groups, layout="NHWC", num_threads=threads,
             )  # fmt: skip
         if self.scale is not None:
             y *= self.scale
@@ -92,7 +92,7 @@ class BinaryConv(Step):
         y = kernels.xnor_conv2d(
             x, self.weight, self.stride, self.padding, dilation=self.dilation, groups=self.groups,
             padding_value=self.padding_value, alpha=self.scale, input_scale=magnitudes,
-            num_threads=threads,
+            layout="NHWC", num_threads=threads,
         )  # fmt: skip
         if self.bias is not None:
             y += self.bias
@@ -149,8 +149,9 @@ class Sign(Step):
         if x.ndim == 2:
             return packed, abs(x).mean(1)
         return packed, kernels.xnor_input_scale(
-            x, self.kernel_size, self.stride, self.padding, dilation=self.dilation, axis=3
-        )
+            x, self.kernel_size, self.stride, self.padding, dilation=self.dilation, layout="NHWC",
+            num_threads=threads,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,25 +207,9 @@ class MaxPool(Step):
 
     def __call__(self, x, threads):
         """Return the maxima of ``x``, N x H x W x C, in its dtype."""
-        for axis in (1, 2):
-            x = self._along(x, axis)
-        return x
-
-    def _along(self, x, axis):
-        """Return the maxima of windows along one axis: shifted copies meet, no margin is built."""
-        size, stride = x.shape[axis], self.stride
-        count = (size + 2 * self.padding - self.size) // stride + 1
-        shape = (*x.shape[:axis], count, *x.shape[axis + 1 :])
-        y = np.full(shape, np.iinfo(x.dtype).min if x.dtype.kind == "i" else -np.inf, x.dtype)
-        for shift in range(-self.padding, self.size - self.padding):
-            first = max(0, -(shift // stride))  # the first window whose pixel is in the image
-            last = min(count - 1, (size - 1 - shift) // stride)
-            if last < first:  # all windows have this pixel outside
-                continue
-            here = (slice(None),) * axis + (slice(first, last + 1),)
-            source = slice(shift + first * stride, shift + last * stride + 1, stride)
-            np.maximum(y[here], x[(slice(None),) * axis + (source,)], out=y[here])
-        return y
+        return kernels.max_pool2d(
+            x, self.size, self.stride, self.padding, layout="NHWC", num_threads=threads
+        )
 
 
 @dataclass(frozen=True, eq=False)

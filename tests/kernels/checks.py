@@ -44,7 +44,9 @@ def check_xnor_conv2d_channels_first(rng, threads):
 def check_xnor_conv2d_channels_last(rng, threads):
     x, filters, expected = convolution(rng)
     x = np.moveaxis(x, 1, 3)
-    last = kernels.xnor_conv2d(kernels.pack_signs(x), filters, 2, 1, num_threads=threads)
+    last = kernels.xnor_conv2d(
+        kernels.pack_signs(x), filters, 2, 1, layout="NHWC", num_threads=threads
+    )
     np.testing.assert_array_equal(np.moveaxis(last, 3, 1), expected)
 
 
@@ -56,13 +58,13 @@ def check_xnor_conv2d_of_zeros_outside(rng, threads):
     first = kernels.xnor_conv2d(kernels.pack_signs(x, 1), filters, 2, 1, **options)
     np.testing.assert_array_equal(first, expected / 2)
     last = kernels.pack_signs(np.moveaxis(x, 1, 3))
-    last = kernels.xnor_conv2d(last, filters, 2, 1, **options)
+    last = kernels.xnor_conv2d(last, filters, 2, 1, layout="NHWC", **options)
     np.testing.assert_array_equal(np.moveaxis(last, 3, 1), expected / 2)
 
 
 def check_xnor_input_scale(rng, threads):
     x = np.moveaxis(convolution(rng)[0], 1, 3)
-    scale = kernels.xnor_input_scale(x, (3, 3), 2, 1, axis=3)
+    scale = kernels.xnor_input_scale(x, (3, 3), 2, 1, layout="NHWC", num_threads=threads)
     mean = convolve(abs(x).mean(3)[:, None] * 2**20, np.ones((1, 1, 3, 3)), 2, 1) / 9 / 2**20
     np.testing.assert_allclose(scale, mean[:, 0], rtol=1e-4)
 
@@ -79,10 +81,14 @@ def check_threshold_signs(rng, threads):
 
 def check_real_conv2d(rng, threads):
     x, w = rng.integers(-8, 9, (1, 2, 4, 9)), rng.integers(-8, 9, (70, 2, 3, 2))
-    result = kernels.real_conv2d(
-        np.moveaxis(x, 1, 3), np.transpose(w, (2, 3, 1, 0)), padding=1, num_threads=threads
-    )
-    np.testing.assert_array_equal(np.moveaxis(result, 3, 1), convolve(x, w, padding=1))
+    result = kernels.real_conv2d(x, w, padding=1, num_threads=threads)
+    np.testing.assert_array_equal(result, convolve(x, w, padding=1))
+
+
+def check_max_pool2d(rng, threads):
+    x = rng.integers(-8, 9, (2, 3, 7, 9)).astype(np.int32)
+    result = kernels.max_pool2d(x, 3, 2, 1, num_threads=threads)
+    np.testing.assert_array_equal(result, reference.max_pool2d(x, 3, 2, 1))
 
 
 def check_ternary_gemm(rng, threads):

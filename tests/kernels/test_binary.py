@@ -101,11 +101,14 @@ def test_convolution_pads_with_plus_one_and_is_exact(
     w = rng.standard_normal((filters, channels, *kernel))
     packed_w = kernels.pack_signs(w, 1, panels=bool(seed % 2))
     packed_x = kernels.pack_signs(np.moveaxis(x, 1, 3) if last else x, 3 if last else 1)
+    layout = "NHWC" if last else "NCHW"
     if size[0] + 2 * padding < kernel[0] or size[1] + 2 * padding < kernel[1]:
         with pytest.raises(ValueError, match="w must not be larger than the padded image"):
-            kernels.xnor_conv2d(packed_x, packed_w, stride, padding)
+            kernels.xnor_conv2d(packed_x, packed_w, stride, padding, layout=layout)
         return
-    result = kernels.xnor_conv2d(packed_x, packed_w, stride, padding, num_threads=threads)
+    result = kernels.xnor_conv2d(
+        packed_x, packed_w, stride, padding, layout=layout, num_threads=threads
+    )
     assert result.dtype == np.int32
     result = np.moveaxis(result, 3, 1) if last else result
     expected = convolve(signs(x), signs(w), stride, padding, value=1)
@@ -167,7 +170,8 @@ def test_convolution_takes_what_torch_s_takes_and_pads_with_0_or_1(
     result = kernels.xnor_conv2d(
         kernels.pack_signs(np.moveaxis(x, 1, 3) if last else x, 3 if last else 1),
         kernels.pack_signs(w, 1, panels=bool(seed % 2)), stride, padding, dilation=dilation,
-        groups=groups, padding_value=outside, num_threads=threads, **options,
+        groups=groups, padding_value=outside, layout="NHWC" if last else "NCHW",
+        num_threads=threads, **options,
     )  # fmt: skip
     np.testing.assert_array_equal(np.moveaxis(result, 3, 1) if last else result, expected)
 
@@ -181,7 +185,7 @@ def test_xnor_net_s_scales_agree_in_both_layouts_and_with_the_formula(stride):
     alpha = abs(w).mean(axis=(1, 2, 3))
     scale = kernels.xnor_input_scale(x, (3, 3), stride, 1)
     np.testing.assert_allclose(
-        kernels.xnor_input_scale(last, (3, 3), stride, 1, axis=3), scale, rtol=1e-5
+        kernels.xnor_input_scale(last, (3, 3), stride, 1, layout="NHWC"), scale, rtol=1e-5
     )
     padded = torch.nn.functional.pad(torch.tensor(x).abs().mean(1), (1, 1, 1, 1))
     expected = torch.nn.functional.avg_pool2d(padded, 3, stride).numpy()
@@ -194,8 +198,25 @@ def test_xnor_net_s_scales_agree_in_both_layouts_and_with_the_formula(stride):
     signs_only = convolve(signs(x), signs(w), stride, 1, value=1).astype(np.float32)
     assert first.dtype == np.float32
     np.testing.assert_array_equal(first, signs_only * (alpha[:, None, None] * scale[:, None]))
-    second = kernels.xnor_conv2d(kernels.pack_signs(last), packed, stride, 1, **options)
+    second = kernels.xnor_conv2d(
+        kernels.pack_signs(last), packed, stride, 1, layout="NHWC", **options
+    )
     np.testing.assert_array_equal(np.moveaxis(second, 3, 1), first)
+
+
+@pytest.mark.parametrize("length", [1, 64, 1920, 1984, 2048, 3904, 4097])
+@pytest.mark.parametrize("pattern", ["equal", "opposite", "alternating", "halves"])
+def test_sums_as_large_as_they_get_and_carries_that_are_all_of_one_kind(length, pattern):
+    k = np.arange(length)
+    a = np.ones((5, length))
+    b = {
+        "equal": a[:1],
+        "opposite": -a[:1],
+        "alternating": np.where(k // 32 % 2, 1.0, -1.0)[None],
+        "halves": np.where(k % 128 < 64, 1.0, -1.0)[None],
+    }[pattern].repeat(33, 0)
+    result = kernels.xnor_gemm(kernels.pack_signs(a), kernels.pack_signs(b, panels=True))
+    np.testing.assert_array_equal(result, a @ b.T)
 
 
 @pytest.mark.parametrize("layer", [(56, 64), (28, 128), (14, 256), (7, 512)])
@@ -267,7 +288,12 @@ FILTER = kernels.pack_signs(np.ones((2, 5, 3, 3)), 1)
         (
             lambda: kernels.xnor_conv2d(kernels.pack_signs(np.ones((1, 5, 4, 4)), 2), FILTER),
             ValueError,
-            "the packed axis of x must be one of 1, 3, got 2",
+            "x must be packed along axis 1 in layout NCHW, got 2",
+        ),
+        (
+            lambda: kernels.xnor_conv2d(IMAGE, FILTER, layout="NHWC"),
+            ValueError,
+            "x must be packed along axis 3 in layout NHWC, got 1",
         ),
         (
             lambda: kernels.xnor_conv2d(IMAGE.as_panels(), FILTER),

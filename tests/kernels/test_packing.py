@@ -58,6 +58,27 @@ def test_zero_and_negative_zero_are_plus_one_in_any_dtype(dtype):
     np.testing.assert_array_equal(kernels.unpack_signs(kernels.pack_signs(x)), signs(x))
 
 
+@pytest.mark.parametrize("shape", [(3, 70), (2, 65, 3), (2, 33, 16), (1, 40, 50), (2, 5, 7, 9)])
+@pytest.mark.parametrize("dtype", ["f2", "f4", ">f4", "f8", "g", "i1", "i2", ">i4", "i8", "u1"])
+def test_any_shape_of_any_dtype_along_any_axis_in_any_order_of_memory(shape, dtype):
+    x = (20 * RNG.standard_normal(shape)).astype(dtype)
+    for axis in range(x.ndim):
+        for order in ("C", "F"):
+            packed = kernels.pack_signs(np.asarray(x, order=order), axis, num_threads=2)
+            np.testing.assert_array_equal(kernels.unpack_signs(packed), signs(x))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.longdouble])
+@pytest.mark.parametrize("value", [np.nan, -np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("place", [0, 63, 64, 69])
+def test_what_is_not_finite_is_refused_wherever_it_is(dtype, value, place):
+    x = np.zeros((3, 70), dtype)
+    x[1, place] = value
+    for axis in (0, 1):
+        with pytest.raises(ValueError, match="x must be finite, got 1 NaN or infinite values"):
+            kernels.pack_signs(x, axis)
+
+
 def test_values_that_vanish_in_float32_keep_their_sign():
     packed = kernels.pack_signs(np.array([[-1e-300, 1e-300, -1e300]]))
     assert kernels.unpack_signs(packed).tolist() == [[-1, 1, -1]]

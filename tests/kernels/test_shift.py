@@ -57,6 +57,8 @@ def test_convolution_is_exact(
     result = kernels.shift_conv2d(x, packed, stride, padding, num_threads=threads)
     assert result.dtype == np.int32
     np.testing.assert_array_equal(result, convolve(x, sign * 2**exponent, stride, padding))
+    last = kernels.shift_conv2d(x.transpose(0, 2, 3, 1), packed, stride, padding, layout="NHWC")
+    np.testing.assert_array_equal(last, result.transpose(0, 2, 3, 1))
     np.testing.assert_array_equal(
         result, reference.shift_conv2d(x, sign, exponent, stride, padding)
     )

@@ -63,22 +63,28 @@ def max_pool2d(x, size, stride=None, padding=0, *, layout="NCHW", num_threads=No
 
 
 @compiled
+def _keep_larger(most, values):
+    """Put the larger of both into ``most``; a NaN of either stays."""
+    for i in range(len(most)):
+        most[i] = np.maximum(most[i], values[i])
+
+
+@compiled
 def _max_row(row, x, size, stride, padding, out):
-    """Write one row of pixels of the result."""
+    """Write one row of pixels of the result: maxima of rows first, then of their neighbours."""
     _, height, width, channels = x.shape
     image, i = row // out.shape[1], row % out.shape[1]
     top, bottom = max(0, i * stride - padding), min(height, i * stride - padding + size)
+    line = x[image, top].copy()
+    for y in range(top + 1, bottom):
+        _keep_larger(line.reshape(-1), x[image, y].reshape(-1))
     for j in range(out.shape[2]):
         first = max(0, j * stride - padding)
         last = min(width, j * stride - padding + size)
         most = out[image, i, j]
-        most[:] = x[image, top, first]
-        for y in range(top, bottom):
-            for z in range(first, last):
-                values = x[image, y, z]
-                for c in range(channels):
-                    value = values[c]
-                    most[c] = most[c] if value <= most[c] or most[c] != most[c] else value
+        most[:] = line[first]
+        for z in range(first + 1, last):
+            _keep_larger(most, line[z])
 
 
 @both

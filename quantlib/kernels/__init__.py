@@ -5,7 +5,7 @@ disk for the next process (``_compile``). Which module calls which:
 
 =============================================  ====================================================
 xnor_gemm, ternary_gemm, bitplane_gemm         ``_popcount`` (tasks), then ``_tile`` (inner loop)
-xnor_conv2d                                    ``_convolve``, ``_border``, ``_popcount``, ``_tile``
+xnor_conv2d                                    ``_convolve``, ``_patches``, ``_border``, ``_tile``
 xnor_input_scale                               ``_scale_map``
 real_conv2d                                    its own loops; ``_windows``, as ``_convolve`` does
 shift_gemm, shift_conv2d, pack_shifts          ``_shift_loops``

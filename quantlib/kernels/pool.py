@@ -72,7 +72,7 @@ def _keep_larger(most, values):
 @compiled
 def _max_row(row, x, size, stride, padding, out):
     """Write one row of pixels of the result: maxima of rows first, then of their neighbours."""
-    _, height, width, channels = x.shape
+    _, height, width, _ = x.shape
     image, i = row // out.shape[1], row % out.shape[1]
     top, bottom = max(0, i * stride - padding), min(height, i * stride - padding + size)
     line = x[image, top].copy()

@@ -144,10 +144,10 @@ def _plain_sign_words(x, words, numbers):
 
 def _plain_sign_lanes(x, lanes, numbers):
     start, step, place, count = numbers
-    columns = np.stack([x[start + i * step :][:LANES] for i in range(count)], axis=1)
-    negative, strange = _plain_signs(columns)
+    rows = start + step * np.arange(count)[:, None]
+    negative, strange = _plain_signs(x[rows + np.arange(LANES)])
     flags = np.uint32(1) << np.arange(count, dtype=np.uint32)
-    lanes[place : place + LANES] = (negative * flags).sum(axis=1)
+    lanes[place : place + LANES] = (negative * flags[:, None]).sum(axis=0)
     return strange
 
 

@@ -43,13 +43,13 @@ release: .venv/installed ## make exercises/ anew, and the hidden checks (COURSE_
 demo: .venv/installed ## run the main job once: build, release, grade a notebook, quantize a network
 	$(BIN)/python -m tools.demo
 
-bench: .venv/installed ## time the kernels beside their peers; writes benchmarks/results/kernels.json
+bench: .venv/installed ## time the kernels beside their peers; writes a file in benchmarks/results/kernels
 	$(BIN)/python -m benchmarks
 
 bench-nonuniform: .venv/installed ## time k-means and the codes of levels beside their peers; writes benchmarks/results/nonuniform.json
 	$(BIN)/python -m benchmarks.nonuniform
 
-bench-binary: .venv/installed ## time packed binary networks beside torch float32; writes benchmarks/results/binary.json
+bench-binary: .venv/installed ## time packed binary networks beside torch float32; writes a file in benchmarks/results/binary
 	$(BIN)/python -m benchmarks.binary
 
 bench-grading: .venv/installed ## time quantgrader beside nbgrader; writes benchmarks/results/grading.json

@@ -1,6 +1,7 @@
 """Time every kernel beside its peers; print a table and write it as JSON with the machine."""
 
 import argparse
+import datetime
 import json
 import os
 import statistics
@@ -12,7 +13,6 @@ import torch
 from benchmarks import cases, ceilings, machine, timing
 from benchmarks.lenet import Networks
 
-RESULTS = Path(__file__).parent / "results" / "kernels.json"
 PEER = cases.PEER
 
 
@@ -121,7 +121,12 @@ def main():
     """Run all groups."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small sizes, to see that it runs")
-    parser.add_argument("--output", type=Path, default=RESULTS, help="the JSON file to write")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=machine.results_path("kernels"),
+        help="the JSON file to write",
+    )
     parser.add_argument(
         "--threads", type=int, default=os.cpu_count() or 1, help="how many, besides one"
     )
@@ -162,6 +167,7 @@ def main():
     read, n_bytes = ceilings.read_bandwidth()
     bandwidth = timing.compare({"read": (read, 1)}, **effort)["read"]
     document = {
+        "date": datetime.date.today().isoformat(),
         "machine": machine.describe(),
         "threads": threads,
         "quick": options.quick,

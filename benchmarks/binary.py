@@ -1,6 +1,6 @@
 """Time packed binary networks beside the same networks in torch float32, on one thread.
 
-    python -m benchmarks.binary          # prints, and writes results/binary.json
+    python -m benchmarks.binary          # prints, and writes results/binary/<machine>.json
     python -m benchmarks.binary --quick  # a small run, to see that it works
 
 Inference is one image at a time, from float32 pixels to logits: BNN's network for CIFAR-10 and
@@ -14,6 +14,7 @@ network's logits are compared with those of the binary layers in torch before th
 
 import argparse
 import copy
+import datetime
 import json
 import tempfile
 from pathlib import Path
@@ -26,7 +27,6 @@ from torch.nn import functional
 from benchmarks import machine, timing
 from quantlib import binary
 
-RESULTS = Path(__file__).parent / "results" / "binary.json"
 METHODS = ("bnn", "xnor")
 
 INFERENCE = {
@@ -138,13 +138,14 @@ def main():
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--seconds", type=float, default=0.2)
-    parser.add_argument("--output", type=Path, default=RESULTS)
+    parser.add_argument("--output", type=Path, default=machine.results_path("binary"))
     options = parser.parse_args()
     effort = {"rounds": options.rounds, "seconds": options.seconds}
     if options.quick:
         effort = {"rounds": 2, "seconds": 0.0}
     torch.set_num_threads(1)
     result = {
+        "date": datetime.date.today().isoformat(),
         "machine": machine.describe(),
         "threads": 1,
         **effort,

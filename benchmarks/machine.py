@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numba
 
-__all__ = ["describe"]
+__all__ = ["describe", "results_path"]
 
 #: Flags of the processor that matter to the kernels and their peers.
 FLAGS = {
@@ -41,6 +41,11 @@ def describe():
             for name in ("numba", "llvmlite", "numpy", "torch")
         },
     }
+
+
+def results_path(name):
+    """Return the file for the results of this machine, named by its microarchitecture."""
+    return Path(__file__).parent / "results" / name / f"{_llvm_name()}.json"
 
 
 def _cpuinfo():

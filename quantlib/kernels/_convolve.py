@@ -1,28 +1,23 @@
 """The loops of binary convolution: patches of words are gathered, then multiplied as a matrix.
 
-The matrix product's inner loop is used unchanged. With channels last, patches are the rows of the
-first operand; with channels first they are the panels of the second, so that either way the results
-come out in the order they are wanted in.
+The matrix product's inner loop is used unchanged: patches are the rows of the first operand, so
+that results come out with channels last. Where they are wanted with channels first, a task's block
+of them is transposed while it is in the cache.
 """
 
 from typing import NamedTuple
 
+import numba
 import numpy as np
-from numba import prange
+from llvmlite import ir
+from numba import prange, types
+from numba.core import cgutils
+from numba.extending import intrinsic
 
 from quantlib.kernels._border import borders, zero_outside
 from quantlib.kernels._compile import both, compiled
-from quantlib.kernels._patches import (
-    Layout,
-    copy_patches,
-    gather_lanes,
-    layout_of_planes,
-    layout_of_rows,
-    next_part,
-    planes_of,
-    running_rows,
-    word_starts,
-)
+from quantlib.kernels._ir import I32, I64, Pointers, vector
+from quantlib.kernels._patches import Layout, copy_patches, layout_of, next_part, running_rows
 from quantlib.kernels._popcount import (
     LANES,
     ONE_PASS,
@@ -57,12 +52,13 @@ class Sizes(NamedTuple):
     base: int
     scaled: int
     task_filters: int
+    channels_first: bool
 
 
 @compiled
-def _new_patches(n_words):
-    """Return memory for the patches of a task that starts at a line of the cache."""
-    memory = np.empty(TASK_PIXELS * n_words + 2 * LANES, np.uint32)
+def _new_words(count):
+    """Return memory for ``count`` words, and some to spare, that starts at a line of the cache."""
+    memory = np.empty(count + 2 * LANES, np.int32)
     return memory[(-memory.ctypes.data // 4) % LANES :]
 
 
@@ -92,12 +88,59 @@ def _scale(out, row_scales, column_scales, scaled, place, n_rows, n_columns):
             reals[first + i] = np.float32(out[first + i]) * (scale * column)
 
 
+@intrinsic
+def _turn(typing_context, source, target, numbers):
+    """Transpose a square of ``LANES`` by ``LANES`` numbers.
+
+    ``numbers``: where it starts in ``source`` and the step from row to row; the same of ``target``.
+    """
+
+    def emit(context, builder, signature, args):
+        at, kind = Pointers(context, builder, signature, args), vector(I32, LANES)
+        start, step, place, stride = cgutils.unpack_tuple(builder, args[2])
+        read, write, half = at.element(0, start), at.element(1, place), LANES // 2
+        rows = [at.load(at.ahead(read, builder.mul(step, I64(i)), 4), kind) for i in range(LANES)]
+        order = [lane for i in range(LANES) for lane in (i, LANES + i)]
+        masks = [ir.Constant(kind, order[:LANES]), ir.Constant(kind, order[LANES:])]
+        for _ in range(LANES.bit_length() - 1):  # each time, halves are dealt like two hands
+            pairs = zip(rows[:half], rows[half:], strict=True)
+            rows = [builder.shuffle_vector(*pair, mask) for pair in pairs for mask in masks]
+        for i, row in enumerate(rows):
+            at.store(row, at.ahead(write, builder.mul(stride, I64(i)), 4))
+        return context.get_dummy_value()
+
+    return types.void(source, target, numbers), emit
+
+
+def _plain_turn(source, target, numbers):
+    start, step, place, stride = numbers
+    for i in range(LANES):
+        column = source[start + i : start + i + LANES * step : step]
+        target[place + i * stride : place + i * stride + LANES] = column[:LANES]
+
+
+if numba.config.DISABLE_JIT:
+    _turn = _plain_turn
+
+
 @compiled
-def _task_last(
-    task, rows, patches, starts, w, out, inside, row_scales, column_scales, down, across,
+def _write_transposed(sums, step, out, place, stride, n_pixels, n_filters):
+    """Copy pixels x filters, ``step`` apart, to filters x pixels, ``stride`` apart."""
+    pixels, filters = n_pixels // LANES * LANES, n_filters // LANES * LANES
+    for f in range(0, filters, LANES):
+        for p in range(0, pixels, LANES):
+            _turn(sums, out, (p * step + f, step, place + f * stride + p, stride))
+    for f in range(n_filters):
+        for p in range(pixels if f < filters else 0, n_pixels):
+            out[place + f * stride + p] = sums[p * step + f]
+
+
+@compiled
+def _task(
+    task, rows, patches, sums, starts, w, out, inside, row_scales, column_scales, down, across,
     window, sizes, layout,
 ):  # fmt: skip
-    """Convolve a block of pixels with a block of filters; channels come last."""
+    """Convolve a block of pixels with a block of filters."""
     number, pixel, filter_, n_pixels, n_filters = _block(task, sizes)
     n_words, done = layout.n_words, 0
     while done < n_pixels:
@@ -105,78 +148,40 @@ def _task_last(
         copy_patches(rows, patches, starts, part)
         done += part.n_patches
     start = number * sizes.pixels + pixel
+    first, stride = start * sizes.n_filters + filter_, sizes.n_filters
+    if sizes.channels_first:
+        first, stride = 0, sizes.task_filters
+    target = sums if sizes.channels_first else out
     place = Rectangle(
-        0, filter_ * n_words, start * sizes.n_filters + filter_, n_words, n_words * LANES,
-        sizes.n_filters, n_words, sizes.base, 0 if len(inside) else sizes.scaled, start, filter_,
+        0, filter_ * n_words, first, n_words, n_words * LANES, stride, n_words, sizes.base,
+        0 if len(inside) else sizes.scaled, start, filter_,
     )  # fmt: skip
     block(
-        SIGNS, 1, patches, w, out, ONE_PASS, row_scales, column_scales, place, n_pixels, n_filters
-    )
+        SIGNS, 1, patches, w, target, ONE_PASS, row_scales, column_scales, place, n_pixels,
+        n_filters,
+    )  # fmt: skip
     if len(inside):
-        rectangle, steps = (pixel, filter_, n_pixels, n_filters), (sizes.n_filters, 1)
-        zero_outside(out, inside, rectangle, place.c, steps, down, across, window, sizes)
+        rectangle = (pixel, filter_, n_pixels, n_filters)
+        zero_outside(target, inside, rectangle, first, (stride, 1), down, across, window, sizes)
         if sizes.scaled:
-            _scale(out, row_scales, column_scales, sizes.scaled, place, n_pixels, n_filters)
-
-
-@compiled
-def _task_first(
-    task, planes, patches, starts, w, out, inside, row_scales, column_scales, down, across,
-    window, sizes, layout,
-):  # fmt: skip
-    """Do the same where channels come first: filters, read out of their panels, are the rows."""
-    number, pixel, filter_, n_pixels, n_filters = _block(task, sizes)
-    n_words, done = layout.n_words, 0
-    while done < n_pixels:
-        part = next_part(number, pixel + done, n_pixels - done, done, sizes, layout)
-        gather_lanes(planes, patches, starts, part)
-        done += part.n_patches
-    panel, column = n_words * LANES, number * sizes.pixels + pixel
-    first_out = (number * sizes.n_filters + filter_) * sizes.pixels + pixel
-    scaled = 0 if len(inside) else sizes.scaled
-    for first in range(0, n_filters, LANES):
-        f, n_rows = filter_ + first, min(LANES, n_filters - first)
-        place = Rectangle(
-            f // LANES * panel, 0, first_out + first * sizes.pixels, 1, panel, sizes.pixels,
-            n_words, sizes.base, scaled, f, column,
-        )  # fmt: skip
-        block(
-            SIGNS, LANES, w, patches, out, ONE_PASS, row_scales, column_scales, place, n_rows,
-            n_pixels,
-        )  # fmt: skip
-        if len(inside):
-            rectangle, steps = (pixel, f, n_pixels, n_rows), (1, sizes.pixels)
-            zero_outside(out, inside, rectangle, place.c, steps, down, across, window, sizes)
-            if sizes.scaled:
-                _scale(out, row_scales, column_scales, sizes.scaled, place, n_rows, n_pixels)
+            _scale(target, row_scales, column_scales, sizes.scaled, place, n_pixels, n_filters)
+    if sizes.channels_first:
+        first = (number * sizes.n_filters + filter_) * sizes.pixels + pixel
+        _write_transposed(sums, stride, out, first, sizes.pixels, n_pixels, n_filters)
 
 
 @both
-def _convolve_last(n_tasks, x, w, out, inside, row_scales, column_scales, image, window, sizes):
+def _convolve(n_tasks, x, w, out, inside, row_scales, column_scales, image, window, sizes):
     image, window, sizes = Image(*image), Window(*window), Sizes(*sizes)
-    layout = Layout(*layout_of_rows(image, window, sizes.pixel_words))
+    layout = Layout(*layout_of(image, window, sizes.pixel_words))
     rows = running_rows(x, image, sizes.pixel_words)
     starts = run_starts(window, layout.row_words, sizes.pixel_words)
     down, across = borders(len(inside) > 0, image, window, sizes)
     for task in prange(n_tasks):
-        patches = _new_patches(layout.n_words)
-        _task_last(
-            np.int64(task), rows, patches, starts, w, out, inside, row_scales, column_scales,
-            down, across, window, sizes, layout,
-        )  # fmt: skip
-
-
-@both
-def _convolve_first(n_tasks, x, w, out, inside, row_scales, column_scales, image, window, sizes):
-    image, window, sizes = Image(*image), Window(*window), Sizes(*sizes)
-    layout = Layout(*layout_of_planes(image, window, sizes.pixel_words))
-    planes = planes_of(x, image, sizes.pixel_words)
-    starts = word_starts(window, layout.row_words, sizes.pixel_words)
-    down, across = borders(len(inside) > 0, image, window, sizes)
-    for task in prange(n_tasks):
-        patches = _new_patches(layout.n_words)
-        _task_first(
-            np.int64(task), planes, patches, starts, w, out, inside, row_scales, column_scales,
+        patches = _new_words(TASK_PIXELS * layout.n_words).view(np.uint32)
+        sums = _new_words(TASK_PIXELS * sizes.task_filters if sizes.channels_first else 0)
+        _task(
+            np.int64(task), rows, patches, sums, starts, w, out, inside, row_scales, column_scales,
             down, across, window, sizes, layout,
         )  # fmt: skip
 
@@ -186,7 +191,7 @@ def convolve(
 ):
     """Convolve the words of images ``x`` with panels of filters ``w`` into ``out``, all flat.
 
-    ``scales``: for pixels and filters, in the order of the result, either or both None.
+    ``scales``: for pixels and filters, either or both None.
     ``image``, ``window``: the numbers of an :class:`Image` and a :class:`Window`; named tuples
     take numba longer to look at. ``size``: channels, filters, and height and width of the sizes.
     ``tap_sums``: the signs of each filter summed over its channels, filters x height x width, if
@@ -204,8 +209,8 @@ def convolve(
         inside = np.zeros((height + 1, width + 1, n_filters), np.int32)
         inside[1:, 1:] = np.moveaxis(tap_sums, 0, -1).cumsum(0).cumsum(1)
     run(
-        _convolve_last if channels_last else _convolve_first, num_threads,
+        _convolve, num_threads,
         blocks * -(-n_filters // task_filters), x, w, out,
         inside.reshape(-1), *scales, image, window,
-        (pixel_words, out_width, pixels, n_filters, base, scaled, task_filters),
+        (pixel_words, out_width, pixels, n_filters, base, scaled, task_filters, not channels_last),
     )  # fmt: skip

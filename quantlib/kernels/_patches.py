@@ -1,35 +1,27 @@
 """Patches of images of packed signs, gathered as running XORs for a product of matrices.
 
-A patch is one bit a value, so gathering it costs little. As rows of the first operand (channels
-last), a patch's running XORs are those of the image's rows, made once, with one constant XORed to
-each row of the patch. As panels of the second (channels first), sixteen patches are gathered at
-once, since neighbours lie beside each other in the image.
+A patch is one bit a value, so gathering it costs little. Its running XORs are those of the image's
+rows, made once, with one constant XORed to each row of the patch.
 """
 
 from typing import NamedTuple
 
 import numba
 import numpy as np
-from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 from quantlib.kernels._compile import compiled
 from quantlib.kernels._ir import I32, I64, Pointers, splat, vector, zeros
-from quantlib.kernels._tile import LANES
 from quantlib.kernels._windows import run_pixels
 
 __all__ = [
     "Layout",
     "copy_patches",
-    "gather_lanes",
-    "layout_of_planes",
-    "layout_of_rows",
+    "layout_of",
     "next_part",
-    "planes_of",
     "running_rows",
-    "word_starts",
 ]
 
 STEP = 8  # words that are copied at once
@@ -38,8 +30,7 @@ STEP = 8  # words that are copied at once
 class Layout(NamedTuple):
     """How patches lie in the padded images: each is some runs of words."""
 
-    first: int  # where the first patch starts
-    row_words: int  # of a padded row
+    row_words: int  # of a padded row, with the empty pixel before it
     image_words: int
     n_runs: int
     run_words: int
@@ -60,26 +51,15 @@ class Part(NamedTuple):
 
 
 @compiled
-def layout_of_rows(image, window, pixel_words):
+def layout_of(image, window, pixel_words):
     """Return the numbers of the :class:`Layout` of :func:`running_rows`."""
     row_words = (image.width + 2 * image.left + 1) * pixel_words
     run_words = run_pixels(window) * pixel_words
     n_words = window.height * window.width * pixel_words
     return (
-        pixel_words, row_words, (image.height + 2 * image.above) * row_words,
+        row_words, (image.height + 2 * image.above) * row_words,
         n_words // run_words, run_words, n_words, window.stride_down * row_words,
         window.stride_across * pixel_words,
-    )  # fmt: skip
-
-
-@compiled
-def layout_of_planes(image, window, pixel_words):
-    """Return the numbers of the :class:`Layout` of :func:`planes_of`, where a run is one word."""
-    row_words = (image.width + 2 * image.left) * pixel_words
-    n_words = window.height * window.width * pixel_words
-    return (
-        LANES, row_words, (image.height + 2 * image.above) * row_words, n_words, 1, n_words,
-        window.stride_down * row_words, window.stride_across,
     )  # fmt: skip
 
 
@@ -101,38 +81,6 @@ def running_rows(x, image, pixel_words):
             target[word] = total
         rows[place + n_words : place + n_words + left * pixel_words] = total
     return rows
-
-
-@compiled
-def planes_of(x, image, pixel_words):
-    """Return the padded images: in each row all first words of the pixels, then all second ones.
-
-    ``LANES`` words before and behind may be read.
-    """
-    n_images, height, width, above, left = image
-    full = width + 2 * left
-    n_rows = n_images * (height + 2 * above)
-    planes = np.zeros(n_rows * full * pixel_words + 2 * LANES, np.uint32)
-    for row in range(n_images * height):
-        place = LANES + (row + (2 * (row // height) + 1) * above) * full * pixel_words + left
-        source = row * width * pixel_words
-        for word in range(pixel_words):
-            for i in range(width):
-                planes[place + word * full + i] = x[source + i * pixel_words + word]
-    return planes
-
-
-@compiled
-def word_starts(window, row_words, pixel_words):
-    """Return where in planes the words of a patch are, from the first one on."""
-    full = row_words // pixel_words
-    starts = np.empty(window.height * window.width * pixel_words, np.int64)
-    for i in range(len(starts)):
-        tap, word = i // pixel_words, i % pixel_words
-        down, across = tap // window.width, tap % window.width
-        starts[i] = down * window.dilation_down * row_words + word * full
-        starts[i] += across * window.dilation_across
-    return starts
 
 
 def _times(builder, count):
@@ -205,68 +153,8 @@ def _plain_copy_patches(rows, patches, starts, part):
             place, total = place + part.run_words, words[-1]
 
 
-@intrinsic
-def _gather_panel(typing_context, planes, patches, starts, numbers):
-    """Write neighbouring patches into some lanes of a panel, as running XORs.
-
-    ``numbers``: where lane 0 would start in ``planes``, where the panel starts in ``patches``, the
-    first lane, and the lane behind the last one.
-    """
-
-    def emit(context, builder, signature, args):
-        at, kind = Pointers(context, builder, signature, args), vector(I32, LANES)
-        source, place, first, stop = cgutils.unpack_tuple(builder, args[3])
-        lanes = ir.Constant(kind, list(range(LANES)))
-        first, stop = (splat(builder, builder.trunc(x, I32), LANES) for x in (first, stop))
-        inside = builder.and_(
-            builder.icmp_signed(">=", lanes, first), builder.icmp_signed("<", lanes, stop)
-        )
-        total = cgutils.alloca_once_value(builder, zeros(kind))
-        read, target = at.element(0, source), at.element(1, place)
-        with cgutils.for_range(builder, at.length(2)) as loop:
-            start = at.load(at.element(2, loop.index), I64)
-            words = at.load(at.ahead(read, start, 4), kind)
-            builder.store(builder.xor(builder.load(total), words), total)
-            write = at.ahead(target, loop.index, 4 * LANES)
-            new = builder.select(inside, builder.load(total), at.load(write, kind))
-            at.store(new, write)
-        return context.get_dummy_value()
-
-    return types.void(planes, patches, starts, numbers), emit
-
-
-def _plain_gather_panel(planes, patches, starts, numbers):
-    source, place, first, stop = numbers
-    for lane in range(first, stop):
-        words = np.bitwise_xor.accumulate(planes[source + starts + lane])
-        patches[place + lane : place + len(starts) * LANES : LANES] = words
-
-
 if numba.config.DISABLE_JIT:
-    copy_patches, _gather_panel = _plain_copy_patches, _plain_gather_panel
-
-
-@compiled
-def gather_lanes(planes, patches, starts, part):
-    """Do the same with patches beside each other, word by word, ``LANES`` together.
-
-    ``part.place`` is the number of the first patch.
-    """
-    done, step = 0, part.across
-    while done < part.n_patches:
-        source, patch = part.source + done * step, part.place + done
-        lane, place = patch % LANES, patch // LANES * LANES * len(starts)
-        count = min(LANES - lane, part.n_patches - done)
-        if step == 1:
-            _gather_panel(planes, patches, starts, (source - lane, place, lane, lane + count))
-        else:
-            for i in range(lane, lane + count):
-                total = np.uint32(0)
-                for word in range(len(starts)):
-                    total ^= planes[source + starts[word]]
-                    patches[place + word * LANES + i] = total
-                source += step
-        done += count
+    copy_patches = _plain_copy_patches
 
 
 @compiled
@@ -275,6 +163,6 @@ def next_part(image, pixel, count, place, sizes, layout):
     y, x = pixel // sizes.width, pixel % sizes.width
     source = image * layout.image_words + y * layout.down + x * layout.across
     return Part(
-        min(sizes.width - x, count), layout.n_runs, source + layout.first, layout.across,
+        min(sizes.width - x, count), layout.n_runs, source + sizes.pixel_words, layout.across,
         layout.run_words, place,
     )  # fmt: skip

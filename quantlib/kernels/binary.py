@@ -159,7 +159,7 @@ def xnor_conv2d(
     size = x.shape[1:3] if channels_last else x.shape[2:]
     out_size = convolved_size(size, kernel_size, stride, padding, dilation)
     scales = _scales(
-        (alpha, "alpha", (n_filters,)), (input_scale, "input_scale", (n_images, *out_size))
+        (input_scale, "input_scale", (n_images, *out_size)), (alpha, "alpha", (n_filters,))
     )
     shape = (n_images, *out_size, n_filters) if channels_last else (n_images, n_filters, *out_size)
     out = check_out(out, shape, np.int32 if scales is None else np.float32)
@@ -175,8 +175,6 @@ def xnor_conv2d(
                 alpha=None if alpha is None else np.asarray(alpha)[chosen], num_threads=num_threads,
             )  # fmt: skip
         return out
-    if scales is not None and channels_last:
-        scales = scales[::-1]
     words = half_words(x.words)
     _convolve.convolve(
         thread_count(num_threads), words.reshape(-1), w.as_panels().words.reshape(-1),

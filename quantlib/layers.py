@@ -15,6 +15,7 @@ from torch.nn.utils import parametrize
 
 from quantlib._validation import check_choice
 from quantlib.models import check_model
+from quantlib.models.weights import check_tensor, traced
 
 __all__ = ["QuantConv2d", "QuantLinear", "Quantizer", "Window", "convert", "convert_", "quantized"]
 
@@ -34,7 +35,17 @@ class Window(NamedTuple):
     out_channels: int
 
 
-class Quantizer(nn.Module):
+class _NoScript:
+    """What ``torch.jit.script`` asks a module first."""
+
+    def __prepare_scriptable__(self):
+        raise TypeError(
+            f"torch.jit.script takes no {type(self).__name__}, since a method of quantization is a "
+            f"Python object: use torch.export.export or torch.compile"
+        )
+
+
+class Quantizer(_NoScript, nn.Module):
     """A method of quantization: ``forward(x)`` gives the values that codes can stand for.
 
     They have the gradient that the method defines, and are still floating-point. A NaN stays NaN.
@@ -77,7 +88,7 @@ def _factors(quantizer, x, *window):
     return (x, None) if quantizer is None else quantizer.factors(x, *window)
 
 
-class _QuantLayer:
+class _QuantLayer(_NoScript):
     """What the two layers share."""
 
     def _set_quantizers(self, weight_quant, act_quant):
@@ -102,10 +113,9 @@ class _QuantLayer:
 
 
 def _check_input(x, layer, channels, ndims, wanted):
-    if not isinstance(x, torch.Tensor):
-        raise TypeError(f"x must be a torch tensor, got {type(x).__name__}")
-    if not x.is_floating_point():
-        raise TypeError(f"x must be floating-point, got dtype {x.dtype}")
+    check_tensor(x, "x")
+    if traced(x):
+        return
     if x.ndim not in ndims or x.shape[channels] != getattr(layer, wanted):
         shape = "N x {} x H x W" if wanted == "in_channels" else "N x {}"
         raise ValueError(
@@ -146,7 +156,7 @@ class QuantLinear(_QuantLayer, nn.Linear):
 
     def forward(self, x):
         """Return N x ``out_features`` for ``x``, N x ``in_features``; N may be several axes."""
-        _check_input(x, self, -1, range(1, x.ndim + 1) if hasattr(x, "ndim") else (), "in_features")
+        _check_input(x, self, -1, range(1, 2**31), "in_features")
         weight, weight_scale = _factors(self.weight_quant, self.weight)
         values, act_scale = _factors(self.act_quant, x)
         return self._scaled(functional.linear(values, weight), weight_scale, act_scale, -1)
@@ -219,9 +229,7 @@ class QuantConv2d(_QuantLayer, nn.Conv2d):
 
     def forward(self, x):
         """Return N x ``out_channels`` x H' x W' for ``x``, N x ``in_channels`` x H x W."""
-        _check_input(x, self, -3 if getattr(x, "ndim", 0) > 2 else 0, (3, 4), "in_channels")
-        if x.ndim == 3:
-            return self.forward(x[None])[0]
+        _check_input(x, self, -3, (3, 4), "in_channels")
         self._check_size(x)
         weight, weight_scale = _factors(self.weight_quant, self.weight)
         values, act_scale = _factors(self.act_quant, x, self.window)
@@ -236,10 +244,12 @@ class QuantConv2d(_QuantLayer, nn.Conv2d):
         return self._scaled(y, weight_scale, act_scale, -3)
 
     def _check_size(self, x):
+        if traced(x):
+            return
         left, right, top, bottom = self._reversed_padding_repeated_twice
         height, width = self.kernel_size
         reach = self.dilation[0] * (height - 1) + 1, self.dilation[1] * (width - 1) + 1
-        if x.shape[2] + top + bottom < reach[0] or x.shape[3] + left + right < reach[1]:
+        if x.shape[-2] + top + bottom < reach[0] or x.shape[-1] + left + right < reach[1]:
             raise ValueError(
                 f"x must not be smaller than the filter {self.kernel_size}, "
                 f"got shape {tuple(x.shape)} with padding {self.padding}"

@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn import functional
 
 from quantlib._validation import check_choice, check_finite, check_integer
+from quantlib.models.weights import traced
 
 __all__ = ["BLOCK_ORDERS", "VGG", "DigitsCNN", "LeNet5", "Network", "linear_network", "seeded"]
 
@@ -314,6 +315,8 @@ def check_sizes(sizes, name, high, count=None):
 
 def check_images(images, image_shape):
     """Raise unless ``images`` are a tensor of N images of that shape."""
+    if traced(images):
+        return
     if not isinstance(images, torch.Tensor):
         raise TypeError(f"images must be a torch tensor, got {type(images).__name__}")
     if images.ndim != 4 or tuple(images.shape[1:]) != image_shape:

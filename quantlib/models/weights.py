@@ -4,7 +4,7 @@ import copy
 
 import numpy as np
 import torch
-from torch import nn
+from torch import fx, nn
 
 from quantlib._validation import check_choice, check_finite
 
@@ -93,6 +93,21 @@ def quantize_weights(model, fn, *, layers=None):
         with torch.no_grad():
             result.get_submodule(name).weight.copy_(new)
     return result
+
+
+def traced(x):
+    """Whether ``x`` stands for a tensor whose shape is not to be asked for: a trace is recorded."""
+    return isinstance(x, fx.Proxy) or torch.jit.is_tracing()
+
+
+def check_tensor(x, name):
+    """Raise TypeError unless ``x`` is a floating-point tensor, or stands for one in a trace."""
+    if isinstance(x, fx.Proxy):
+        return
+    if not isinstance(x, torch.Tensor):
+        raise TypeError(f"{name} must be a torch tensor, got {type(x).__name__}")
+    if not x.is_floating_point():
+        raise TypeError(f"{name} must be floating-point, got dtype {x.dtype}")
 
 
 def check_model(model):

@@ -24,9 +24,13 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "models",
         "nonuniform",
         "packed",
+        "schemes",
         "training",
         "uniform",
     ],
-    # Released notebooks of exercise 03 import these from here.
-    submod_attrs={"nonuniform": ["enq", "knq"]},
+    submod_attrs={
+        # Released notebooks of exercise 03 import these from here.
+        "nonuniform": ["enq", "knq"],
+        "schemes": ["dequantize", "fake_quantize", "quantize"],
+    },
 )

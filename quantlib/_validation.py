@@ -1,6 +1,7 @@
 """Checks that refuse bad input by name: which argument, what came, what is taken."""
 
 import operator
+import sys
 
 import numpy as np
 from array_api_compat import array_namespace, is_array_api_obj
@@ -18,6 +19,17 @@ def as_array(x, name):
 def detached(x):
     """Return ``x``, a torch tensor without its gradient: what becomes a plain number has none."""
     return x.detach() if hasattr(x, "detach") else x
+
+
+def has_values(x):
+    """Return whether the values of ``x`` can be looked at: not while torch traces or transforms."""
+    if not hasattr(x, "detach"):
+        return True
+    torch = sys.modules["torch"]
+    if torch.compiler.is_compiling():
+        return False
+    transformed = torch._C._functorch.is_functorch_wrapped_tensor(x)
+    return not transformed and type(x).__name__ != "FakeTensor"
 
 
 def to_numpy(x):
@@ -56,6 +68,8 @@ def check_finite(x, name):
     xp = array_namespace(x)
     if 0 in x.shape:
         raise ValueError(f"{name} must not be empty, got shape {tuple(x.shape)}")
+    if not has_values(x):
+        return
     finite = xp.isfinite(x)
     if not bool(xp.all(finite)):
         n_bad = int(xp.count_nonzero(~finite))

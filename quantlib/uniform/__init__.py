@@ -7,19 +7,14 @@
 
 import lazy_loader as lazy
 
+from quantlib.schemes import dequantize, fake_quantize, quantize
+
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submodules=["clipping"],
     submod_attrs={
-        "affine": [
-            "QParams",
-            "choose_qparams",
-            "dequantize",
-            "fake_quantize",
-            "qparams_from_range",
-            "quant_range",
-            "quantize",
-        ],
+        "affine": ["QParams", "choose_qparams", "qparams_from_range", "quant_range"],
         "nayak": ["nayak_asymmetric", "nayak_symmetric"],
     },
 )
+__all__ += ["dequantize", "fake_quantize", "quantize"]

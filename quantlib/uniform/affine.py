@@ -17,15 +17,13 @@ from quantlib._validation import (
     check_choice,
     detached,
 )
+from quantlib.schemes import Scheme
 
 __all__ = [
     "QParams",
     "choose_qparams",
-    "dequantize",
-    "fake_quantize",
     "qparams_from_range",
     "quant_range",
-    "quantize",
 ]
 
 
@@ -45,7 +43,7 @@ def quant_range(bit_width, signed=True, narrow_range=False):
 
 
 @dataclass(frozen=True, eq=False)
-class QParams:
+class QParams(Scheme):
     """What is needed to go from real numbers to integer codes and back.
 
     Source: Chenna, equations (1) and (2). Their range contains 0, so that 0 is exact.
@@ -102,6 +100,75 @@ class QParams:
     def quant_max(self):
         """Largest code."""
         return quant_range(self.bit_width, self.signed, self.narrow_range)[1]
+
+    def quantize(self, x):
+        r"""Return the int32 codes of real numbers, of the kind (NumPy or torch) and shape of ``x``.
+
+        .. math:: x_q = \mathrm{clamp}(\mathrm{round}(x / s) + z,\ q_{\min},\ q_{\max})
+
+        Ties round to the even integer, and the zero point is added after rounding.
+
+        Source: Chenna, equation (1); the clamp is not printed there, but a code must exist.
+        The quotient is ``x`` times the reciprocal of the scale in float32 (float64 for float64
+        data), as in ``torch.fake_quantize_per_tensor_affine``, with which codes agree to the bit. A
+        quotient within a few parts in 2**24 of a tie can so fall on the tie's other side.
+        ``torch.quantize_per_tensor`` adds the zero point before rounding: with an odd zero point,
+        ties go the other way.
+        """
+        x = as_float_array(x, "x")
+        xp = array_namespace(x)
+        codes = xp.clip(self._unclamped(x), self.quant_min, self.quant_max)
+        return xp.astype(codes, xp.int32)
+
+    def dequantize(self, codes):
+        r"""Real numbers, in float32, that integer codes stand for: :math:`\hat x = s\,(x_q - z)`.
+
+        Source: Chenna, equation (2). A code out of the range of ``qparams`` is refused.
+        """
+        codes = as_integers(codes, "codes")
+        xp = array_namespace(codes)
+        low, high = self.quant_min, self.quant_max
+        if 0 not in codes.shape and not low <= int(xp.min(codes)) <= int(xp.max(codes)) <= high:
+            raise ValueError(
+                f"codes must be from {low} to {high}, "
+                f"got {int(xp.min(codes))} to {int(xp.max(codes))}"
+            )
+        return self._to_real(codes, xp.float32)
+
+    def _round(self, x):
+        xp = array_namespace(x)
+        working = xp.float64 if x.dtype == xp.float64 else xp.float32
+        return xp.astype(self._to_real(self.quantize(x), working), x.dtype)
+
+    def _in_range(self, x):
+        codes = self._unclamped(x)
+        return (codes >= self.quant_min) & (codes <= self.quant_max)
+
+    def _unclamped(self, x):
+        """Return ``round(x / scale) + zero_point`` as floats, before the clamp."""
+        xp = array_namespace(x)
+        working = xp.float64 if x.dtype == xp.float64 else xp.float32
+        scale, zero_point = np.asarray(self.scale), np.asarray(self.zero_point)
+        precision = np.float64 if x.dtype == xp.float64 else np.float32
+        with np.errstate(over="ignore", divide="ignore"):
+            reciprocal = (1 / scale.astype(precision)).astype(precision)
+        if not np.isfinite(reciprocal).all():
+            raise ValueError(f"qparams.scale is too small for {precision.__name__}: {scale.min()}")
+        with np.errstate(over="ignore"):  # a huge x is clamped below, infinite or not
+            ratio = xp.astype(x, working) * _along(reciprocal, x, self.axis, working)
+        return xp.round(ratio) + _along(zero_point, x, self.axis, working)
+
+    def _to_real(self, codes, dtype):
+        """Return ``scale * (codes - zero_point)`` in ``dtype``."""
+        xp = array_namespace(codes)
+        zero_point = _along(np.asarray(self.zero_point), codes, self.axis, xp.int32)
+        scale = np.asarray(self.scale)
+        largest = float(xp.finfo(dtype).max)
+        if (scale > largest).any():  # as infinity it would make NaN of the code of 0
+            raise ValueError(f"qparams.scale must be at most {largest} here, got {scale.max()}")
+        scale = _along(scale, codes, self.axis, dtype)
+        with np.errstate(over="ignore"):  # the outermost levels can lie beyond the largest float
+            return scale * xp.astype(xp.astype(codes, xp.int32) - zero_point, dtype)
 
 
 def qparams_from_range(
@@ -216,88 +283,6 @@ def choose_qparams(x, bit_width=8, *, symmetric=True, signed=True, narrow_range=
         axis=axis,
         dtype="float64" if x.dtype == xp.float64 else "float32",
     )
-
-
-def quantize(x, qparams):
-    r"""Integer codes of real numbers, in int32, of the kind (NumPy or torch) and shape of ``x``.
-
-    .. math:: x_q = \mathrm{clamp}(\mathrm{round}(x / s) + z,\ q_{\min},\ q_{\max})
-
-    Ties round to the even integer, and the zero point is added after rounding.
-    :func:`quantlib.packed.tensor.pack` stores the codes in ``bit_width`` bits each.
-
-    Source: Chenna, equation (1); the clamp is not printed there, but a code must exist.
-    The quotient is ``x`` times the reciprocal of the scale in float32 (float64 for float64
-    data), as in ``torch.fake_quantize_per_tensor_affine``, with which codes agree to the bit. A
-    quotient within a few parts in 2**24 of a tie can so fall on the tie's other side.
-    ``torch.quantize_per_tensor`` adds the zero point before rounding: with an odd zero point,
-    ties go the other way.
-
-    >>> quantize(np.array([-1.0, 0.25, 0.75, 9.0]), QParams(0.5, 0, bit_width=4)).tolist()
-    [-2, 0, 2, 7]
-    """
-    x = as_float_array(x, "x")
-    xp = array_namespace(x)
-    working = xp.float64 if x.dtype == xp.float64 else xp.float32
-    scale, zero_point = np.asarray(qparams.scale), np.asarray(qparams.zero_point)
-    precision = np.float64 if x.dtype == xp.float64 else np.float32
-    with np.errstate(over="ignore", divide="ignore"):
-        reciprocal = (1 / scale.astype(precision)).astype(precision)
-    if not np.isfinite(reciprocal).all():
-        raise ValueError(f"qparams.scale is too small for {precision.__name__}: {scale.min()}")
-    with np.errstate(over="ignore"):  # a huge x is clamped below, infinite or not
-        ratio = xp.astype(x, working) * _along(reciprocal, x, qparams.axis, working)
-    codes = xp.round(ratio) + _along(zero_point, x, qparams.axis, working)
-    return xp.astype(xp.clip(codes, qparams.quant_min, qparams.quant_max), xp.int32)
-
-
-def dequantize(codes, qparams):
-    r"""Real numbers, in float32, that integer codes stand for: :math:`\hat x = s\,(x_q - z)`.
-
-    Source: Chenna, equation (2). A code out of the range of ``qparams`` is refused.
-
-    >>> dequantize(np.array([-2, 0, 7]), QParams(0.5, 0, bit_width=4)).tolist()
-    [-1.0, 0.0, 3.5]
-    """
-    codes = as_integers(codes, "codes")
-    xp = array_namespace(codes)
-    low, high = qparams.quant_min, qparams.quant_max
-    if 0 not in codes.shape and not low <= int(xp.min(codes)) <= int(xp.max(codes)) <= high:
-        raise ValueError(
-            f"codes must be from {low} to {high}, got {int(xp.min(codes))} to {int(xp.max(codes))}"
-        )
-    return _to_real(codes, qparams, xp.float32)
-
-
-def fake_quantize(x, qparams):
-    r"""Round real numbers to the values that codes can stand for, in the dtype of ``x``.
-
-    .. math:: \hat x = s\,(\mathrm{clamp}(\mathrm{round}(x / s) + z,\ q_{\min},\ q_{\max}) - z)
-
-    Source: Chenna, section 8. It saves no memory: it shows what a quantized tensor would compute.
-    Agrees to the bit with ``torch.fake_quantize_per_tensor_affine`` and ``…_per_channel_affine``.
-    Its gradient is that of rounding: zero.
-
-    >>> fake_quantize(np.array([-1.0, 0.3, 9.0]), QParams(0.5, 0, bit_width=4)).tolist()
-    [-1.0, 0.5, 3.5]
-    """
-    x = as_float_array(x, "x")
-    xp = array_namespace(x)
-    working = xp.float64 if x.dtype == xp.float64 else xp.float32
-    return xp.astype(_to_real(quantize(x, qparams), qparams, working), x.dtype)
-
-
-def _to_real(codes, qparams, dtype):
-    """Return ``scale * (codes - zero_point)`` in ``dtype``."""
-    xp = array_namespace(codes)
-    zero_point = _along(np.asarray(qparams.zero_point), codes, qparams.axis, xp.int32)
-    scale = np.asarray(qparams.scale)
-    largest = float(xp.finfo(dtype).max)
-    if (scale > largest).any():  # as infinity it would make NaN of the code of 0
-        raise ValueError(f"qparams.scale must be at most {largest} here, got {scale.max()}")
-    scale = _along(scale, codes, qparams.axis, dtype)
-    with np.errstate(over="ignore"):  # the outermost levels can lie beyond the largest float
-        return scale * xp.astype(xp.astype(codes, xp.int32) - zero_point, dtype)
 
 
 def _along(values, x, axis, dtype):

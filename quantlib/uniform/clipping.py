@@ -6,7 +6,8 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from quantlib._validation import as_float_array, check_bit_width, detached
-from quantlib.uniform.affine import fake_quantize, qparams_from_range
+from quantlib.schemes import fake_quantize
+from quantlib.uniform.affine import qparams_from_range
 
 __all__ = ["gaussian_mse", "gaussian_optimal_clip", "split_error"]
 

@@ -11,11 +11,10 @@ from typing import NamedTuple
 import torch
 from torch import nn
 from torch.nn import functional
-from torch.nn.utils import parametrize
 
 from quantlib._validation import check_choice
 from quantlib.models import check_model
-from quantlib.models.weights import check_tensor, traced
+from quantlib.models.weights import altered, check_tensor, traced
 
 __all__ = ["QuantConv2d", "QuantLinear", "Quantizer", "Window", "convert", "convert_", "quantized"]
 
@@ -294,11 +293,27 @@ def convert(model, *, weight_quant=None, act_quant=None, skip=()):
       (weight_quant): SignWeights()
     )
     """
+    skip = _to_convert(model, skip)[1]  # refused before it is copied: not all can be
     return convert_(copy.deepcopy(model), weight_quant=weight_quant, act_quant=act_quant, skip=skip)
 
 
 def convert_(model, *, weight_quant=None, act_quant=None, skip=()):
     """Do the same to ``model`` itself, and return it. Its parameters stay the same objects."""
+    layers, skip = _to_convert(model, skip)
+    # A layer that stands in two places stays one layer. All are made before the first is put in.
+    made = {layer: _quantized(layer, weight_quant, act_quant) for layer in layers.values()}
+    for name, layer in layers.items():
+        if name:
+            parent, _, key = name.rpartition(".")
+            setattr(model.get_submodule(parent), key, made[layer])
+    return made.get(model, model)
+
+
+def _to_convert(model, skip):
+    """Return the layers to be converted by name, each place that has one, and ``skip`` as a list.
+
+    Raise if a layer would lose something.
+    """
     check_model(model)
     if isinstance(skip, str):
         raise TypeError(f"skip must be a list of names, got the string {skip!r}")
@@ -310,40 +325,32 @@ def convert_(model, *, weight_quant=None, act_quant=None, skip=()):
     skip = list(skip)
     for name in skip:
         check_choice(name, "skip", tuple(layers))
-    # A layer that stands in two places stays one layer. All are made before the first is put in.
-    kept, made = {layers[name] for name in skip}, {}
+    kept = {layers[name] for name in skip}
+    layers = {name: layer for name, layer in layers.items() if layer not in kept}
     for name, layer in layers.items():
-        if layer not in kept and layer not in made:
-            parent = model.get_submodule(name.rpartition(".")[0])
-            made[layer] = _quantized(name, layer, parent, weight_quant, act_quant)
-    for name, layer in layers.items():
-        if layer in made and name:
-            parent, _, key = name.rpartition(".")
-            setattr(model.get_submodule(parent), key, made[layer])
-    return made.get(model, model)
-
-
-def _quantized(name, layer, parent, weight_quant, act_quant):
-    """Return ``layer`` as a quantized one that holds the same parameters."""
-    kind = next(kind for kind in _QUANTIZED if isinstance(layer, kind))
-    own = dict(layer.named_parameters(recurse=False))
-    hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-    methods = ("forward", "_conv_forward")
-    altered = any(m in vars(layer) or _of(type(layer), m) is not _of(kind, m) for m in methods)
-    read = isinstance(layer, _READ_PAST[0]) or isinstance(parent, _READ_PAST[1])
-    for what, there in (
-        ("hooks", any(getattr(layer, name) for name in hooks)),
-        ("parametrizations", parametrize.is_parametrized(layer) or "weight" not in own),
-        (f"a forward of its own, {type(layer).__name__}'s,", altered),
-        ("attention, which reads the weight itself,", read),
-    ):
-        if there:
+        parent = model.get_submodule(name.rpartition(".")[0])
+        what = altered(layer)
+        methods, kind = ("forward", "_conv_forward"), _kind(layer)
+        if what is None and any(_of(type(layer), m) is not _of(kind, m) for m in methods):
+            what = f"a forward of its own, {type(layer).__name__}'s,"
+        if isinstance(layer, _READ_PAST[0]) or isinstance(parent, _READ_PAST[1]):
+            what = "attention, which reads the weight itself,"
+        if what is not None:
             raise ValueError(f"model has {what} at {name or 'model'}: skip it, or remove them")
+    return layers, skip
+
+
+def _kind(layer):
+    return next(kind for kind in _QUANTIZED if isinstance(layer, kind))
+
+
+def _quantized(layer, weight_quant, act_quant):
+    """Return ``layer`` as a quantized one that holds the same parameters."""
     quantizers = {
         "weight_quant": _own(weight_quant, layer),
         "act_quant": _own(act_quant, layer),
     }
-    new = _QUANTIZED[kind](layer, quantizers)
+    new = _QUANTIZED[_kind(layer)](layer, quantizers)
     new.weight, new.bias = layer.weight, layer.bias
     return new.train(layer.training)
 

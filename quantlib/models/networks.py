@@ -60,7 +60,7 @@ class DigitsCNN(nn.Module):
     57594
     """
 
-    def __init__(self, in_channels=1, num_classes=10, *, image_size=8, seed=0):
+    def __init__(self, in_channels=1, num_classes=10, image_size=8, *, seed=0):
         super().__init__()
         self.image_shape = _image_shape(in_channels, image_size, 1)
         num_classes = check_integer(num_classes, "num_classes", 2, 2**16)

@@ -34,8 +34,8 @@ INFERENCE = {
     "ResNet-18, 3 x 224 x 224": (binary.BinaryResNet.resnet18, (3, 224, 224)),
 }
 TRAINING = {
-    "LeNet-5, 1 x 28 x 28": (lambda **k: binary.BinaryLeNet5(1, 28, **k), (1, 28, 28)),
-    "ResNet-8, 3 x 32 x 32": (lambda **k: binary.BinaryResNet(3, 32, **k), (3, 32, 32)),
+    "LeNet-5, 1 x 28 x 28": (lambda **k: binary.BinaryLeNet5(1, 10, 28, **k), (1, 28, 28)),
+    "ResNet-8, 3 x 32 x 32": (lambda **k: binary.BinaryResNet(3, 10, 32, **k), (3, 32, 32)),
     "BNN's network / 2, 3 x 32 x 32": (lambda **k: binary.BinaryVGG(width=2, **k), (3, 32, 32)),
 }
 

@@ -62,7 +62,7 @@ def make_model(run, dataset):
     channels, size = dataset.train_images.shape[1:3]
     options = {"width": run.width} if run.network == "vgg" else {}
     return NETWORKS[run.network](
-        channels, size, len(dataset.class_names), method=run.method, seed=run.seed, **options
+        channels, len(dataset.class_names), size, method=run.method, seed=run.seed, **options
     )
 
 

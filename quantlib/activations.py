@@ -98,7 +98,7 @@ def record(model, images, *, batch_size=256):
         seen.setdefault(name, []).append(out.to("cpu", torch.float32, copy=True))
 
     with _visiting(model, keep):
-        logits(model, images, batch_size)
+        logits(model, images, batch_size=batch_size)
     n_batches = -(-len(images) // batch_size)
     for name, parts in seen.items():
         if len(parts) != n_batches:

@@ -10,7 +10,7 @@ from quantlib.data.sets import Dataset
 from quantlib.models import check_model
 
 
-def logits(model, images, batch_size=256):
+def logits(model, images, *, batch_size=256):
     """Return what ``model`` gives for ``images``, as a NumPy array (N x classes).
 
     ``images`` are floating-point, N x C x H x W with N at least 1, and computed ``batch_size`` at a
@@ -33,17 +33,17 @@ def logits(model, images, batch_size=256):
     return torch.cat(batches).numpy()
 
 
-def predict(model, images, batch_size=256):
+def predict(model, images, *, batch_size=256):
     """Return the number of the class with the largest logit for each image (int64, N).
 
     >>> from quantlib import data, models, training
     >>> training.predict(models.load_pretrained(), data.load("digits").test_images[:5]).tolist()
     [4, 8, 8, 7, 9]
     """
-    return logits(model, images, batch_size).argmax(axis=1)
+    return logits(model, images, batch_size=batch_size).argmax(axis=1)
 
 
-def accuracy(model, images, labels, batch_size=256):
+def accuracy(model, images, labels, *, batch_size=256):
     """Return the share of ``images`` that ``model`` classifies as ``labels`` (N class numbers) say.
 
     >>> from quantlib import data, models, training
@@ -52,10 +52,10 @@ def accuracy(model, images, labels, batch_size=256):
     True
     """
     labels = check_labels(labels, images)
-    return float(np.mean(predict(model, images, batch_size) == labels))
+    return float(np.mean(predict(model, images, batch_size=batch_size) == labels))
 
 
-def evaluate(model, dataset, batch_size=256):
+def evaluate(model, dataset, *, batch_size=256):
     """Return the share of the test images of ``dataset`` that are classified correctly, 0 to 1.
 
     >>> from quantlib import data, models, training
@@ -64,10 +64,10 @@ def evaluate(model, dataset, batch_size=256):
     """
     if not isinstance(dataset, Dataset):
         raise TypeError(f"dataset must be a quantlib Dataset, got {type(dataset).__name__}")
-    return accuracy(model, dataset.test_images, dataset.test_labels, batch_size)
+    return accuracy(model, dataset.test_images, dataset.test_labels, batch_size=batch_size)
 
 
-def confusion_matrix(model, images, labels, batch_size=256):
+def confusion_matrix(model, images, labels, *, batch_size=256):
     """Return how many images of each class (row) are classified as each class (column), int64.
 
     The entry in row i and column j counts the images of class i that ``model`` takes for class
@@ -81,7 +81,7 @@ def confusion_matrix(model, images, labels, batch_size=256):
     from sklearn import metrics
 
     labels = check_labels(labels, images)
-    scores = logits(model, images, batch_size)
+    scores = logits(model, images, batch_size=batch_size)
     n_classes = scores.shape[1]
     # scikit-learn would leave out the images of a class that is not listed.
     check_classes(labels, n_classes)

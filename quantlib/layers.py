@@ -11,10 +11,10 @@ from typing import NamedTuple
 import torch
 from torch import nn
 from torch.nn import functional
-from torch.nn.utils import parametrize
 
 from quantlib._validation import check_choice
 from quantlib.models import check_model
+from quantlib.models.weights import altered, check_tensor, traced
 
 __all__ = ["QuantConv2d", "QuantLinear", "Quantizer", "Window", "convert", "convert_", "quantized"]
 
@@ -34,7 +34,17 @@ class Window(NamedTuple):
     out_channels: int
 
 
-class Quantizer(nn.Module):
+class _NoScript:
+    """What ``torch.jit.script`` asks a module first."""
+
+    def __prepare_scriptable__(self):
+        raise TypeError(
+            f"torch.jit.script takes no {type(self).__name__}, since a method of quantization is a "
+            f"Python object: use torch.export.export or torch.compile"
+        )
+
+
+class Quantizer(_NoScript, nn.Module):
     """A method of quantization: ``forward(x)`` gives the values that codes can stand for.
 
     They have the gradient that the method defines, and are still floating-point. A NaN stays NaN.
@@ -77,7 +87,7 @@ def _factors(quantizer, x, *window):
     return (x, None) if quantizer is None else quantizer.factors(x, *window)
 
 
-class _QuantLayer:
+class _QuantLayer(_NoScript):
     """What the two layers share."""
 
     def _set_quantizers(self, weight_quant, act_quant):
@@ -102,10 +112,9 @@ class _QuantLayer:
 
 
 def _check_input(x, layer, channels, ndims, wanted):
-    if not isinstance(x, torch.Tensor):
-        raise TypeError(f"x must be a torch tensor, got {type(x).__name__}")
-    if not x.is_floating_point():
-        raise TypeError(f"x must be floating-point, got dtype {x.dtype}")
+    check_tensor(x, "x")
+    if traced(x):
+        return
     if x.ndim not in ndims or x.shape[channels] != getattr(layer, wanted):
         shape = "N x {} x H x W" if wanted == "in_channels" else "N x {}"
         raise ValueError(
@@ -146,7 +155,7 @@ class QuantLinear(_QuantLayer, nn.Linear):
 
     def forward(self, x):
         """Return N x ``out_features`` for ``x``, N x ``in_features``; N may be several axes."""
-        _check_input(x, self, -1, range(1, x.ndim + 1) if hasattr(x, "ndim") else (), "in_features")
+        _check_input(x, self, -1, range(1, 2**31), "in_features")
         weight, weight_scale = _factors(self.weight_quant, self.weight)
         values, act_scale = _factors(self.act_quant, x)
         return self._scaled(functional.linear(values, weight), weight_scale, act_scale, -1)
@@ -219,9 +228,7 @@ class QuantConv2d(_QuantLayer, nn.Conv2d):
 
     def forward(self, x):
         """Return N x ``out_channels`` x H' x W' for ``x``, N x ``in_channels`` x H x W."""
-        _check_input(x, self, -3 if getattr(x, "ndim", 0) > 2 else 0, (3, 4), "in_channels")
-        if x.ndim == 3:
-            return self.forward(x[None])[0]
+        _check_input(x, self, -3, (3, 4), "in_channels")
         self._check_size(x)
         weight, weight_scale = _factors(self.weight_quant, self.weight)
         values, act_scale = _factors(self.act_quant, x, self.window)
@@ -236,10 +243,12 @@ class QuantConv2d(_QuantLayer, nn.Conv2d):
         return self._scaled(y, weight_scale, act_scale, -3)
 
     def _check_size(self, x):
+        if traced(x):
+            return
         left, right, top, bottom = self._reversed_padding_repeated_twice
         height, width = self.kernel_size
         reach = self.dilation[0] * (height - 1) + 1, self.dilation[1] * (width - 1) + 1
-        if x.shape[2] + top + bottom < reach[0] or x.shape[3] + left + right < reach[1]:
+        if x.shape[-2] + top + bottom < reach[0] or x.shape[-1] + left + right < reach[1]:
             raise ValueError(
                 f"x must not be smaller than the filter {self.kernel_size}, "
                 f"got shape {tuple(x.shape)} with padding {self.padding}"
@@ -284,11 +293,27 @@ def convert(model, *, weight_quant=None, act_quant=None, skip=()):
       (weight_quant): SignWeights()
     )
     """
+    skip = _to_convert(model, skip)[1]  # refused before it is copied: not all can be
     return convert_(copy.deepcopy(model), weight_quant=weight_quant, act_quant=act_quant, skip=skip)
 
 
 def convert_(model, *, weight_quant=None, act_quant=None, skip=()):
     """Do the same to ``model`` itself, and return it. Its parameters stay the same objects."""
+    layers, skip = _to_convert(model, skip)
+    # A layer that stands in two places stays one layer. All are made before the first is put in.
+    made = {layer: _quantized(layer, weight_quant, act_quant) for layer in layers.values()}
+    for name, layer in layers.items():
+        if name:
+            parent, _, key = name.rpartition(".")
+            setattr(model.get_submodule(parent), key, made[layer])
+    return made.get(model, model)
+
+
+def _to_convert(model, skip):
+    """Return the layers to be converted by name, each place that has one, and ``skip`` as a list.
+
+    Raise if a layer would lose something.
+    """
     check_model(model)
     if isinstance(skip, str):
         raise TypeError(f"skip must be a list of names, got the string {skip!r}")
@@ -300,40 +325,32 @@ def convert_(model, *, weight_quant=None, act_quant=None, skip=()):
     skip = list(skip)
     for name in skip:
         check_choice(name, "skip", tuple(layers))
-    # A layer that stands in two places stays one layer. All are made before the first is put in.
-    kept, made = {layers[name] for name in skip}, {}
+    kept = {layers[name] for name in skip}
+    layers = {name: layer for name, layer in layers.items() if layer not in kept}
     for name, layer in layers.items():
-        if layer not in kept and layer not in made:
-            parent = model.get_submodule(name.rpartition(".")[0])
-            made[layer] = _quantized(name, layer, parent, weight_quant, act_quant)
-    for name, layer in layers.items():
-        if layer in made and name:
-            parent, _, key = name.rpartition(".")
-            setattr(model.get_submodule(parent), key, made[layer])
-    return made.get(model, model)
-
-
-def _quantized(name, layer, parent, weight_quant, act_quant):
-    """Return ``layer`` as a quantized one that holds the same parameters."""
-    kind = next(kind for kind in _QUANTIZED if isinstance(layer, kind))
-    own = dict(layer.named_parameters(recurse=False))
-    hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-    methods = ("forward", "_conv_forward")
-    altered = any(m in vars(layer) or _of(type(layer), m) is not _of(kind, m) for m in methods)
-    read = isinstance(layer, _READ_PAST[0]) or isinstance(parent, _READ_PAST[1])
-    for what, there in (
-        ("hooks", any(getattr(layer, name) for name in hooks)),
-        ("parametrizations", parametrize.is_parametrized(layer) or "weight" not in own),
-        (f"a forward of its own, {type(layer).__name__}'s,", altered),
-        ("attention, which reads the weight itself,", read),
-    ):
-        if there:
+        parent = model.get_submodule(name.rpartition(".")[0])
+        what = altered(layer)
+        methods, kind = ("forward", "_conv_forward"), _kind(layer)
+        if what is None and any(_of(type(layer), m) is not _of(kind, m) for m in methods):
+            what = f"a forward of its own, {type(layer).__name__}'s,"
+        if isinstance(layer, _READ_PAST[0]) or isinstance(parent, _READ_PAST[1]):
+            what = "attention, which reads the weight itself,"
+        if what is not None:
             raise ValueError(f"model has {what} at {name or 'model'}: skip it, or remove them")
+    return layers, skip
+
+
+def _kind(layer):
+    return next(kind for kind in _QUANTIZED if isinstance(layer, kind))
+
+
+def _quantized(layer, weight_quant, act_quant):
+    """Return ``layer`` as a quantized one that holds the same parameters."""
     quantizers = {
         "weight_quant": _own(weight_quant, layer),
         "act_quant": _own(act_quant, layer),
     }
-    new = _QUANTIZED[kind](layer, quantizers)
+    new = _QUANTIZED[_kind(layer)](layer, quantizers)
     new.weight, new.bias = layer.weight, layer.bias
     return new.train(layer.training)
 

@@ -18,9 +18,11 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.modules import module as _torch
 
 from quantlib.layers import QuantConv2d, QuantLinear
 from quantlib.models import Network, Residual, check_model
+from quantlib.models.weights import altered
 from quantlib.packed import PackedNetwork, steps
 from quantlib.packed.steps import Step
 
@@ -78,6 +80,7 @@ def to_packed(model):
     ValueError: model has layers that cannot be packed: 0 (Sigmoid), 1 (Softmax)
     """
     check_model(model)
+    _check_unaltered(model)
     frozen = copy.deepcopy(model).to("cpu", torch.float32).eval()
     layers, refused = flatten(frozen), []
     with torch.no_grad():
@@ -90,6 +93,17 @@ def to_packed(model):
         chain = _simplify(chain, None)
     shape = getattr(model, "image_shape", (_image_channels(layers), None, None))
     return PackedNetwork(chain, shape)
+
+
+def _check_unaltered(model):
+    """Raise ValueError if some module computes otherwise than its class says: it would be lost."""
+    modules = model.named_modules(remove_duplicate=False)
+    found = {name or "model": (module, altered(module)) for name, module in modules}
+    refused = [f"{n} ({type(m).__name__} with {what})" for n, (m, what) in found.items() if what]
+    if any((_torch._global_forward_hooks, _torch._global_forward_pre_hooks)):
+        refused.append("all of them, as torch has global hooks")
+    if refused:
+        raise ValueError(f"model has layers that cannot be packed: {', '.join(refused)}")
 
 
 # ---------------------------------------------------------------- 1. the layers, one by one
@@ -182,8 +196,6 @@ def _lower(layers, refused, rows):
         try:
             if isinstance(layer, (nn.Linear, nn.BatchNorm1d)) and not rows:
                 raise NotPackable(" without a Flatten before it")
-            if layer._forward_hooks or layer._forward_pre_hooks or "forward" in vars(layer):
-                raise NotPackable(" with hooks or a forward of its own")
             chain += _rule_of(layer)(layer) if not (rows and isinstance(layer, nn.Flatten)) else []
         except NotPackable as why:
             refused.append(f"{name or 'model'} ({type(layer).__name__}{why})")

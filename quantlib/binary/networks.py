@@ -28,8 +28,8 @@ class BinaryNetwork:
 
     Parameters
     ----------
-    in_channels, image_size : int
-        Of the images: 1 and 28 for LeNet-5, 3 and 32 for the others if not given.
+    in_channels, num_classes, image_size : int
+        Of the images: 1 channel and 28 pixels for LeNet-5, 3 and 32 for the others if not given.
     method : str
         ``"float"``, ``"binaryconnect"``, ``"bwn"``, ``"bnn"`` or ``"xnor"``.
     block_order : str
@@ -48,8 +48,8 @@ class BinaryNetwork:
     def __init__(
         self,
         in_channels=None,
-        image_size=None,
         num_classes=10,
+        image_size=None,
         *,
         method="bnn",
         block_order="bn_sign_conv_pool",
@@ -85,7 +85,7 @@ class BinaryLeNet5(BinaryNetwork, LeNet5):
     """LeNet-5 with batch normalization: :class:`~quantlib.models.networks.LeNet5` by any method.
 
     >>> import torch
-    >>> model = BinaryLeNet5(1, 28, method="xnor")
+    >>> model = BinaryLeNet5(1, 10, 28, method="xnor")
     >>> model(torch.zeros(2, 1, 28, 28)).shape
     torch.Size([2, 10])
     """
@@ -106,14 +106,14 @@ class BinaryResNet(BinaryNetwork, ResNet):
     """A residual network of basic blocks: :class:`~quantlib.models.residual.ResNet` by any method.
 
     >>> import torch
-    >>> BinaryResNet(1, 8, method="bnn")(torch.zeros(2, 1, 8, 8)).shape
+    >>> BinaryResNet(1, 10, 8, method="bnn")(torch.zeros(2, 1, 8, 8)).shape
     torch.Size([2, 10])
     """
 
     @classmethod
-    def resnet18(cls, in_channels=3, image_size=224, num_classes=1000, **options):
+    def resnet18(cls, in_channels=3, num_classes=1000, image_size=224, **options):
         """Return the shape of ResNet-18: four stages of two blocks, 64 to 512 channels."""
         return cls(
-            in_channels, image_size, num_classes,
+            in_channels, num_classes, image_size,
             widths=(64, 128, 256, 512), blocks=(2, 2, 2, 2), stem="large", **options,
         )  # fmt: skip

@@ -125,8 +125,10 @@ class XnorActivations(SignActivations):
 
     def factors(self, x, window=None):
         """Return the signs of ``x``, and the mean magnitude of each row or ``window``."""
-        with torch.set_grad_enabled(torch.is_grad_enabled() and self.gradient == "exact"):
-            scale = x.abs().mean(-1, keepdim=True) if window is None else window_means(x, window)
+        known = x if self.gradient == "exact" else x.detach()
+        scale = (
+            known.abs().mean(-1, keepdim=True) if window is None else window_means(known, window)
+        )
         return super().factors(x)[0], scale
 
     def extra_repr(self):

@@ -12,14 +12,9 @@ from torch.nn import functional
 
 from quantlib import kernels
 from quantlib._validation import as_float_array, check_choice, check_finite, check_integer
-from quantlib.binary.ste import (
-    bare_signs,
-    check_clip_value,
-    check_tensor,
-    passed_gradient,
-    sign_ste,
-)
+from quantlib.binary.ste import bare_signs, check_clip_value, clipped_zero, sign_ste
 from quantlib.layers import Window
+from quantlib.models.weights import check_tensor, traced
 
 __all__ = [
     "GRADIENTS",
@@ -51,7 +46,7 @@ def filter_scales(w):
     >>> filter_scales(torch.tensor([[1.0, -3.0], [0.5, 0.0]])).tolist()
     [2.0, 0.25]
     """
-    if isinstance(w, torch.Tensor):
+    if isinstance(w, torch.Tensor) or traced(w):
         _check_weights(w)
         return w.abs().flatten(1).mean(1)
     w = as_float_array(w, "w")
@@ -136,7 +131,16 @@ def signs_and_scales(w, scale="none", gradient="straight", clip_value=1.0):
     if gradient == "exact":
         return sign_ste(w, clip_value), alpha
     alpha = alpha.detach()
-    return _FactorSTE.apply(w, alpha, gradient, clip_value), alpha
+    # The layer scales the result by alpha, and so what comes back. It is divided out of one term.
+    share = torch.where(alpha > 0, 1 / alpha, 0).nan_to_num()[:, None]
+    if gradient == "straight":
+        return bare_signs(w) + _shared(clipped_zero(w, clip_value), share), alpha
+    mean = _shared(clipped_zero(w, None), share / w[0].numel())
+    return bare_signs(w) + (clipped_zero(w, clip_value) + mean), alpha
+
+
+def _shared(w, share):
+    return (w.flatten(1) * share).view_as(w)
 
 
 def activation_scales(x, kernel_size, stride=1, padding=0, dilation=1):
@@ -190,7 +194,7 @@ def activation_scales(x, kernel_size, stride=1, padding=0, dilation=1):
 
 def window_means(x, window):
     """Return the map K of a tensor for any window of a convolution; one for each of its groups."""
-    magnitudes = x.abs().unflatten(1, (window.groups, -1)).mean(2)
+    magnitudes = x.abs().unflatten(-3, (window.groups, -1)).mean(-3)
     magnitudes = functional.pad(magnitudes, window.edges)
     if window.dilation == (1, 1):
         means = functional.avg_pool2d(magnitudes, window.kernel_size, window.stride)
@@ -203,11 +207,13 @@ def window_means(x, window):
         )
     if window.groups == 1:
         return means
-    return means.repeat_interleave(window.out_channels // window.groups, 1)
+    return means.repeat_interleave(window.out_channels // window.groups, -3)
 
 
 def _check_weights(w):
     check_tensor(w, "w")
+    if traced(w):
+        return
     if w.ndim < 2:
         raise ValueError(f"w must have 2 axes or more, output filter first, got {tuple(w.shape)}")
     if not w.numel():
@@ -220,25 +226,3 @@ def check_pair(size, name, low=1):
     if len(sizes) != 2:
         raise ValueError(f"{name} must be one whole number or two, got {size!r}")
     return tuple(check_integer(s, name, low, 2**15) for s in sizes)
-
-
-class _FactorSTE(torch.autograd.Function):
-    """The signs of weights that are then scaled by alpha.
-
-    What comes back is alpha * g; alpha is divided out again.
-    """
-
-    @staticmethod
-    def forward(ctx, w, alpha, gradient, clip_value):
-        ctx.save_for_backward(w, alpha)
-        ctx.gradient, ctx.clip_value = gradient, clip_value
-        return bare_signs(w)
-
-    @staticmethod
-    def backward(ctx, grad):
-        w, alpha = ctx.saved_tensors
-        share = torch.where(alpha > 0, 1 / alpha, 0).reshape(-1, *[1] * (w.ndim - 1))
-        passed = passed_gradient(grad, w, ctx.clip_value)
-        if ctx.gradient == "straight":
-            return passed * share, None, None, None
-        return passed + grad * share / w[0].numel(), None, None, None

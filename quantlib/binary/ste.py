@@ -6,13 +6,13 @@ it was a function with a slope.
 """
 
 import math
-from functools import cache
 
 import numpy as np
 import torch
 from array_api_compat import array_namespace
 
 from quantlib._validation import as_float_array
+from quantlib.models.weights import check_tensor
 
 __all__ = ["sign", "sign_ste", "sign_stochastic_ste"]
 
@@ -35,7 +35,7 @@ def sign(x):
     x = as_float_array(x, "x")
     xp = array_namespace(x)
     if xp.__name__.endswith("torch"):
-        return bare_signs(x.detach())
+        return bare_signs(x)
     ones = xp.ones_like(x)
     return xp.where(x >= 0, ones, -ones)
 
@@ -52,7 +52,7 @@ def sign_ste(x, clip_value=1.0):
     ----------
     clip_value : float or None
         c: the gradient is passed where ``|x| <= c``, the bound included. None passes it
-        everywhere.
+        wherever x is finite.
 
     Returns
     -------
@@ -74,7 +74,7 @@ def sign_ste(x, clip_value=1.0):
     ([-1.0, -1.0, 1.0, 1.0], [0.0, 1.0, 1.0, 1.0])
     """
     check_tensor(x, "x")
-    return _SignSTE.apply(x, check_clip_value(clip_value))
+    return bare_signs(x) + clipped_zero(x, check_clip_value(clip_value))
 
 
 def sign_stochastic_ste(x, clip_value=1.0, generator=None):
@@ -96,7 +96,11 @@ def sign_stochastic_ste(x, clip_value=1.0, generator=None):
     0.75
     """
     check_tensor(x, "x")
-    return _SignStochasticSTE.apply(x, check_clip_value(clip_value), generator)
+    # Draws are below 1 and never below 0: no clip is needed for sure +1 and sure -1.
+    draws = torch.rand(x.shape, generator=generator, dtype=x.dtype, device=x.device)
+    values = x.detach()
+    signs = (draws < (values + 1) / 2).to(x.dtype).mul_(2).sub_(1).add_(values.clamp(0, 0))
+    return signs + clipped_zero(x, check_clip_value(clip_value))
 
 
 def check_clip_value(clip_value):
@@ -113,64 +117,18 @@ def check_clip_value(clip_value):
     return None if math.isinf(clip_value) else float(clip_value)
 
 
-def check_tensor(x, name):
-    """Raise TypeError unless ``x`` is a floating-point tensor."""
-    if not isinstance(x, torch.Tensor):
-        raise TypeError(f"{name} must be a torch tensor, got {type(x).__name__}")
-    if not x.is_floating_point():
-        raise TypeError(f"{name} must be floating-point, got dtype {x.dtype}")
-
-
 def bare_signs(x):
-    """Return the signs of a tensor, unchecked; NaN where it is NaN."""
-    # Adding 0 turns -0.0 into 0.0. Several times as fast as torch.where. What is clamped to 0 is
-    # 0, but for a NaN.
-    x = x + 0.0
-    return torch.copysign(x.new_ones(()), x) + x.clamp(0, 0)
+    """Return the signs of a tensor, unchecked and without a gradient; NaN where it is NaN."""
+    x = x.detach()
+    # What is clamped to 0 is 0, but for a NaN.
+    return (x >= 0).to(x.dtype).mul_(2).sub_(1).add_(x.clamp(0, 0))
 
 
-def passed_gradient(grad, x, clip_value):
-    """Return the gradient where ``|x|`` is at most ``clip_value``, else 0."""
-    if clip_value is None:
-        return grad
-    # This operation leaves out the bounds, so they are moved to the next numbers outside.
-    bound = _next_above(clip_value, x.dtype)
-    return torch.ops.aten.hardtanh_backward(grad, x, -bound, bound)
+def clipped_zero(x, clip_value):
+    """Return 0 with the gradient of ``x`` where ``|x|`` is at most ``clip_value``, else with none.
 
-
-@torch.compiler.assume_constant_result
-def _next_above(value, dtype):
-    """Return the smallest number of ``dtype`` above ``value`` as that holds it."""
-    return _cached_next_above(value, dtype)
-
-
-@cache
-def _cached_next_above(value, dtype):
-    value = torch.tensor(value, dtype=dtype)
-    return torch.nextafter(value, torch.tensor(math.inf, dtype=dtype)).item()
-
-
-class _SignSTE(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, x, clip_value):
-        ctx.save_for_backward(x)
-        ctx.clip_value = clip_value
-        return bare_signs(x)
-
-    @staticmethod
-    def backward(ctx, grad):
-        return passed_gradient(grad, *ctx.saved_tensors, ctx.clip_value), None
-
-
-class _SignStochasticSTE(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, x, clip_value, generator):
-        ctx.save_for_backward(x)
-        ctx.clip_value = clip_value
-        # Draws are below 1 and never below 0: no clip is needed for sure +1 and sure -1.
-        draws = torch.rand(x.shape, generator=generator, dtype=x.dtype, device=x.device)
-        return (draws < (x + 1) / 2).to(x.dtype).mul_(2).sub_(1) + x.clamp(0, 0)
-
-    @staticmethod
-    def backward(ctx, grad):
-        return passed_gradient(grad, *ctx.saved_tensors, ctx.clip_value), None, None
+    Added to what has no gradient, it gives it one and changes no value.
+    """
+    # Infinity minus itself would be NaN.
+    clipped = x.nan_to_num() if clip_value is None else x.clamp(-clip_value, clip_value)
+    return clipped - clipped.detach()

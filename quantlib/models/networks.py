@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn import functional
 
 from quantlib._validation import check_choice, check_finite, check_integer
+from quantlib.models.weights import traced
 
 __all__ = ["BLOCK_ORDERS", "VGG", "DigitsCNN", "LeNet5", "Network", "linear_network", "seeded"]
 
@@ -59,7 +60,7 @@ class DigitsCNN(nn.Module):
     57594
     """
 
-    def __init__(self, in_channels=1, num_classes=10, *, image_size=8, seed=0):
+    def __init__(self, in_channels=1, num_classes=10, image_size=8, *, seed=0):
         super().__init__()
         self.image_shape = _image_shape(in_channels, image_size, 1)
         num_classes = check_integer(num_classes, "num_classes", 2, 2**16)
@@ -314,6 +315,8 @@ def check_sizes(sizes, name, high, count=None):
 
 def check_images(images, image_shape):
     """Raise unless ``images`` are a tensor of N images of that shape."""
+    if traced(images):
+        return
     if not isinstance(images, torch.Tensor):
         raise TypeError(f"images must be a torch tensor, got {type(images).__name__}")
     if images.ndim != 4 or tuple(images.shape[1:]) != image_shape:

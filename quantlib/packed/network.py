@@ -24,7 +24,7 @@ class PackedNetwork:
 
     >>> from quantlib import binary, data, training
     >>> digits = data.load()
-    >>> model = binary.BinaryLeNet5(1, 8)
+    >>> model = binary.BinaryLeNet5(1, 10, 8)
     >>> _ = training.fit(model, digits, epochs=2, learning_rate=0.01, progress=False)
     >>> network = binary.to_packed(model)
     >>> same = network.predict(digits.test_images) == training.predict(model, digits.test_images)

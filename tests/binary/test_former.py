@@ -21,12 +21,14 @@ LAYERS = np.load(FORMER / "layers.npz")
 CASES = json.loads(LAYERS["cases"].tobytes())
 SMALL = {"widths": (4, 8, 20, 16)}
 NETWORKS = {
-    "lenet_bnn": lambda: binary.BinaryLeNet5(1, 8, method="bnn", **SMALL),
+    "lenet_bnn": lambda: binary.BinaryLeNet5(1, 10, 8, method="bnn", **SMALL),
     "lenet_bwn_usual": lambda: binary.BinaryLeNet5(
-        1, 8, method="bwn", block_order="usual", first_last="binary", **SMALL
+        1, 10, 8, method="bwn", block_order="usual", first_last="binary", **SMALL
     ),
-    "vgg_bnn": lambda: binary.BinaryVGG(1, 8, width=64, method="bnn", first_last="binary"),
-    "resnet_xnor": lambda: binary.BinaryResNet(1, 8, widths=(8, 16), blocks=(1, 1), method="xnor"),
+    "vgg_bnn": lambda: binary.BinaryVGG(1, 10, 8, width=64, method="bnn", first_last="binary"),
+    "resnet_xnor": lambda: binary.BinaryResNet(
+        1, 10, 8, widths=(8, 16), blocks=(1, 1), method="xnor"
+    ),
 }
 
 

@@ -156,10 +156,10 @@ def small_networks():
 def build(name, method, order, ends):
     options = {"method": method, "block_order": order, "first_last": ends}
     if name == "lenet":
-        return binary.BinaryLeNet5(2, 12, 3, widths=(6, 70, 20, 65), **options)
+        return binary.BinaryLeNet5(2, 3, 12, widths=(6, 70, 20, 65), **options)
     if name == "vgg":
-        return binary.BinaryVGG(2, 17, 3, width=16, **options)
-    return binary.BinaryResNet(2, 9, 3, widths=(5, 66), blocks=(1, 2), stem="large", **options)
+        return binary.BinaryVGG(2, 3, 17, width=16, **options)
+    return binary.BinaryResNet(2, 3, 9, widths=(5, 66), blocks=(1, 2), stem="large", **options)
 
 
 @pytest.mark.parametrize(("name", "method", "order", "ends"), small_networks())
@@ -233,7 +233,7 @@ def test_flattened_numbers_lie_as_in_torch(layers):
 
 
 def test_batch_normalization_and_sign_become_one_comparison():
-    model = binary.BinaryVGG(1, 8, width=8)
+    model = binary.BinaryVGG(1, 10, 8, width=8)
     kinds = [type(step).__name__ for step in binary.to_packed(model).steps]
     assert kinds == [
         "RealLayer", *["Threshold", "BinaryConv"] * 5, "Threshold", "Flatten",
@@ -265,13 +265,13 @@ def trained():
         ("xnor", "bn_sign_conv_pool", "float"),
         ("bwn", "bn_sign_conv_pool", "binary"),
     ):
-        model = binary.BinaryLeNet5(1, 8, method=name, block_order=order, first_last=ends)
+        model = binary.BinaryLeNet5(1, 10, 8, method=name, block_order=order, first_last=ends)
         training.fit(
             model, digits, epochs=4, learning_rate=0.01, progress=False,
             after_step=binary.clip_latent_,
         )  # fmt: skip
         networks[name, order, ends] = model
-    networks["resnet"] = binary.BinaryResNet(1, 8)
+    networks["resnet"] = binary.BinaryResNet(1, 10, 8)
     training.fit(networks["resnet"], digits, epochs=2, learning_rate=0.01, progress=False)
     torch.set_num_threads(threads)
     return digits, networks
@@ -333,7 +333,7 @@ def test_bytes_are_real():
 
 
 def test_model_stays_as_it_is():
-    model = binary.BinaryLeNet5(1, 8).train()
+    model = binary.BinaryLeNet5(1, 10, 8).train()
     before = {name: value.clone() for name, value in model.state_dict().items()}
     binary.to_packed(model)
     assert model.training
@@ -344,14 +344,14 @@ def test_networks_take_any_data_set():
     for size in (8, 28, 32):
         for network in (binary.BinaryLeNet5, binary.BinaryVGG, binary.BinaryResNet):
             small = {"width": 32} if network is binary.BinaryVGG else {}
-            model = network(3, size, 7, **small).eval()
+            model = network(3, 7, size, **small).eval()
             assert model(torch.zeros(1, 3, size, size)).shape == (1, 7)
     weights = binary.parameter_bits(binary.BinaryVGG(first_last="binary"))
     assert weights == 14_022_016 and f"{weights / 2**20:.1f}" == "13.4"
-    lenet = binary.BinaryLeNet5(1, 28, method="float")
+    lenet = binary.BinaryLeNet5(1, 10, 28, method="float")
     ours = [tuple(w.shape) for w in models.weight_tensors(lenet).values()]
     assert ours == [tuple(w.shape) for w in models.weight_tensors(models.LeNet5()).values()]
-    same = [binary.BinaryResNet(1, 8, seed=s).stem.weight for s in (0, 0, 1)]
+    same = [binary.BinaryResNet(1, 10, 8, seed=s).stem.weight for s in (0, 0, 1)]
     assert torch.equal(same[0], same[1]) and not torch.equal(same[0], same[2])
 
 
@@ -384,7 +384,7 @@ def test_thresholds_of_normalizations_of_both_kinds():
 
 
 def test_numbers_that_are_none_are_refused():
-    model = binary.BinaryLeNet5(1, 8)
+    model = binary.BinaryLeNet5(1, 10, 8)
     with torch.no_grad():
         model.conv2.weight[0, 0, 0, 0] = np.nan
         model.bn1.running_var[1] = np.inf
@@ -438,15 +438,15 @@ def test_layers_that_cannot_be_packed_are_all_named():
     ],
 )
 def test_bad_images(images, error, words):
-    network = binary.to_packed(binary.BinaryLeNet5(1, 8))
+    network = binary.to_packed(binary.BinaryLeNet5(1, 10, 8))
     with pytest.raises(error, match=words):
         network(images)
 
 
 def test_bad_networks_and_images():
     for call, error, words in (
-        (lambda: binary.BinaryLeNet5(1, 3), ValueError, "image_size must be from 4"),
-        (lambda: binary.BinaryVGG(3, 32, 1), ValueError, "num_classes must be from 2"),
+        (lambda: binary.BinaryLeNet5(1, 10, 3), ValueError, "image_size must be from 4"),
+        (lambda: binary.BinaryVGG(3, 1, 32), ValueError, "num_classes must be from 2"),
         (lambda: binary.BinaryVGG(method="ternary"), ValueError, "method must be one of"),
         (lambda: binary.BinaryVGG(block_order="x"), ValueError, "block_order must be one of"),
         (lambda: binary.BinaryVGG(first_last="x"), ValueError, "first_last must be one of"),
@@ -469,7 +469,7 @@ def test_files_that_are_none(tmp_path):
     save_file({"x": np.zeros(3)}, other)
     text = tmp_path / "text"
     text.write_text("no tensors")
-    network = binary.to_packed(binary.BinaryLeNet5(1, 8))
+    network = binary.to_packed(binary.BinaryLeNet5(1, 10, 8))
     good = tmp_path / "good"
     network.save(good)
     cut = tmp_path / "cut"

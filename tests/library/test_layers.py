@@ -241,8 +241,8 @@ def test_a_layer_in_two_places_stays_one():
 @pytest.mark.parametrize("size", [8, 28, 32])
 def test_networks_are_torchs_and_their_binary_forms_have_the_same_weights(size):
     for method, ends in itertools.product(METHODS, ("float", "binary")):
-        model = binary.BinaryLeNet5(1, size, method=method, first_last=ends)
-        real = binary.BinaryLeNet5(1, size, method="float", first_last=ends)
+        model = binary.BinaryLeNet5(1, 10, size, method=method, first_last=ends)
+        real = binary.BinaryLeNet5(1, 10, size, method="float", first_last=ends)
         assert not layers.quantized(real)
         assert torch.equal(model.fc1.weight, real.fc1.weight)
         expected = 3 if ends == "float" else 5

@@ -1,5 +1,6 @@
 """Networks: what they compute, against NumPy and SciPy; their weights; bad input."""
 
+import inspect
 import json
 import os
 
@@ -9,7 +10,7 @@ import torch
 from scipy.signal import correlate2d
 from torch import nn
 
-from quantlib import data, models, training
+from quantlib import binary, data, models, training
 
 SEEDS = (0, 1, 2)
 
@@ -99,6 +100,25 @@ def test_parameter_counts_in_the_docstrings():
     for network, number in [(models.DigitsCNN, 57_594), (models.LeNet5, 61_706)]:
         assert count(network()) == number
         assert f"{number:,} parameters" in network.__doc__
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        models.DigitsCNN,
+        models.LeNet5,
+        models.VGG,
+        models.ResNet,
+        binary.BinaryLeNet5,
+        binary.BinaryVGG,
+        binary.BinaryResNet,
+        binary.BinaryResNet.resnet18,
+    ],
+)
+def test_every_network_takes_its_sizes_in_one_order(build):
+    first, *rest = inspect.signature(build).parameters.values()
+    positional = [first.name, *[p.name for p in rest if p.kind is p.POSITIONAL_OR_KEYWORD]]
+    assert positional == ["in_channels", "num_classes", "image_size"]
 
 
 @pytest.mark.parametrize("network", [models.DigitsCNN, models.LeNet5])

@@ -480,6 +480,9 @@ def test_measures_refuse_what_is_no_model_or_batch_size(trained):
         training.predict(lambda x: x, IMAGES)
     with pytest.raises(ValueError, match="batch_size must be from 1"):
         training.evaluate(trained, SMALL, batch_size=0)
+    for function in (training.logits, training.predict, training.evaluate, training.accuracy):
+        with pytest.raises(TypeError, match="positional argument"):
+            function(trained, IMAGES, LABELS, 64)
     with pytest.raises(TypeError, match="dataset must be a quantlib Dataset, got ndarray"):
         training.evaluate(trained, IMAGES)
 

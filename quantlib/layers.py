@@ -58,6 +58,18 @@ class Quantizer(_NoScript, nn.Module):
     #: already. It is loaded when a network is deployed, so that training needs no kernels.
     lowering = None
 
+    @property
+    def signature(self):
+        """What decides the values, beside parameters and buffers, as text; it is saved with them.
+
+        The class and its public attributes that are plain values. A subclass leaves out what
+        matters while it trains only.
+        """
+        plain = bool, int, float, str
+        named = {n: v for n, v in vars(self).items() if isinstance(v, plain) and n[0] != "_"}
+        options = ", ".join(f"{n}={v!r}" for n, v in sorted(named.items()) if n != "training")
+        return f"{type(self).__name__}({options})"
+
     def forward(self, x):
         """Return the quantized values of ``x``: the product of its factors."""
         values, scale = self.factors(x)
@@ -94,6 +106,43 @@ class _QuantLayer(_NoScript):
         check_quantizer(weight_quant, "weight_quant")
         check_quantizer(act_quant, "act_quant")
         self.weight_quant, self.act_quant = weight_quant, act_quant
+
+    @property
+    def signature(self):
+        """The quantizers, as :attr:`Quantizer.signature` has them, and what lies outside images.
+
+        It is part of the layer's state: the latent weights of one method mean nothing to another.
+        """
+        named = {"weight_quant": self.weight_quant, "act_quant": self.act_quant}
+        parts = [f"{name}={q.signature}" for name, q in named.items() if q is not None]
+        parts += [f"padding_value={self.padding_value:g}"] if self._pads() else []
+        return ", ".join(parts) or "real"
+
+    def _pads(self):
+        return False
+
+    def get_extra_state(self):
+        """Return the signature as a tensor of bytes, as files of tensors take nothing else."""
+        return torch.tensor(list(self.signature.encode()), dtype=torch.uint8)
+
+    def set_extra_state(self, state):
+        """Take nothing: a saved signature is compared, see ``_load_from_state_dict``."""
+
+    def _load_from_state_dict(self, state, prefix, metadata, strict, missing, unexpected, errors):
+        saved = state.get(f"{prefix}_extra_state")
+        # States of plain networks, and of older files, have none.
+        if saved is not None and not saved.is_meta:
+            saved = bytes(saved.tolist()).decode(errors="replace")
+            if saved != self.signature:
+                name = prefix[:-1] or "the layer"
+                errors.append(
+                    f"{name} has {self.signature}, got the state of {saved}. Without the entry "
+                    f"{prefix}_extra_state the weights are taken as they are"
+                )
+                return
+        super()._load_from_state_dict(state, prefix, metadata, strict, missing, unexpected, errors)
+        if saved is None and f"{prefix}_extra_state" in missing:
+            missing.remove(f"{prefix}_extra_state")
 
     def quantized_weight(self):
         """Return the weights that the layer computes with, in the shape of ``weight``."""
@@ -241,6 +290,9 @@ class QuantConv2d(_QuantLayer, nn.Conv2d):
             values, weight, None, self.stride, padding, self.dilation, self.groups
         )
         return self._scaled(y, weight_scale, act_scale, -3)
+
+    def _pads(self):
+        return any(self._reversed_padding_repeated_twice) and self.padding_mode == "zeros"
 
     def _check_size(self, x):
         if traced(x):

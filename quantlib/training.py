@@ -247,7 +247,12 @@ class _Checkpoint:
             **(named if after is not None else {}),
             "dataset": repr(self.dataset),
             "training images (CRC-32)": zlib.crc32(self.dataset.train_images.tobytes()),
-            "model": {name: list(value.shape) for name, value in state.items()},
+            # A method that differs is said when the state is loaded.
+            "model": {
+                name: list(value.shape)
+                for name, value in state.items()
+                if not name.endswith("_extra_state")
+            },
         }
 
     def save(self, history):

@@ -60,6 +60,11 @@ class SignWeights(Quantizer):
             signs = signs + (drawn - signs).detach()  # their values, with the gradient of signs
         return signs, alpha
 
+    @property
+    def signature(self):
+        """The scale: the rest is of training."""
+        return f"{type(self).__name__}(scale={self.scale!r})"
+
     def deployed(self, w):
         """Return what a packed layer needs: the signs of ``w`` as +1 and -1, and alpha or None."""
         signs = torch.where(w >= 0, 1.0, -1.0).numpy()
@@ -91,6 +96,11 @@ class SignActivations(Quantizer):
         super().__init__()
         self.clip_value = check_clip_value(clip_value)
         self.stochastic = check_stochastic(stochastic)
+
+    @property
+    def signature(self):
+        """The class alone: the rest is of training."""
+        return f"{type(self).__name__}()"
 
     def factors(self, x, window=None):
         """Return the signs of ``x``, and None."""

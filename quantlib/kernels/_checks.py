@@ -9,7 +9,9 @@ from quantlib._validation import check_choice, check_integer
 
 __all__ = [
     "LARGEST",
+    "Remade",
     "aligned_empty",
+    "as_flags",
     "as_real",
     "as_whole",
     "check_bounds",
@@ -30,6 +32,14 @@ LARGEST = 2**31 - 1
 _LINE = 64  # bytes of a line of the cache: a vector that crosses two costs two
 
 
+class Remade:
+    """A dataclass whose copies, and what is read of it from a pickle, are looked at as it is."""
+
+    def __reduce__(self):
+        """Return how to make it again: of its fields, by its checks."""
+        return type(self), tuple(getattr(self, name) for name in self.__match_args__)
+
+
 def aligned_empty(shape, dtype):
     """Return a new array that starts at a line of the cache."""
     dtype = np.dtype(dtype)
@@ -47,6 +57,14 @@ def as_real(x, name, ndim=None):
 def as_whole(x, name, ndim=None):
     """Return ``x`` as an array of integers; raise unless it is one that is not empty."""
     return _as_kind(x, name, ndim, "iu", "integers")
+
+
+def as_flags(x, name):
+    """Return ``x`` as an array of booleans; raise unless it is one."""
+    x = _as_array(x, name)
+    if x.dtype != np.bool_:
+        raise TypeError(f"{name} must hold booleans, got dtype {x.dtype}")
+    return x
 
 
 def _as_kind(x, name, ndim, kinds, what):
@@ -88,13 +106,13 @@ def own_array(x, name, dtype, shape):
     return own
 
 
-def check_shape(shape, ndim=None, low=1):
+def check_shape(shape, ndim=None, low=1, high=LARGEST):
     """Return ``shape`` as a tuple; raise unless it is one, of ``ndim`` lengths if given."""
     if not isinstance(shape, tuple | list):
         raise TypeError(f"shape must be a tuple of whole numbers, got {type(shape).__name__}")
     if ndim is not None and len(shape) != ndim:
         raise ValueError(f"shape must have {ndim} axes, got {len(shape)}")
-    return tuple(check_integer(length, "shape", low, LARGEST) for length in shape)
+    return tuple(check_integer(length, "shape", low, high) for length in shape)
 
 
 def check_flag(value, name):
@@ -119,15 +137,21 @@ def check_instance(x, name, kind, maker):
         )
 
 
-def check_out(out, shape, dtype):
-    """Return ``out``, or new memory if it is None; raise unless it fits."""
+def check_out(out, shape, dtype, *inputs):
+    """Return ``out``, or new memory if it is None; raise unless it fits and is no input's."""
     if out is None:
         return aligned_empty(shape, dtype)
-    if not isinstance(out, np.ndarray) or out.dtype != dtype or out.shape != tuple(shape):
-        got = f"{out.dtype} of shape {out.shape}" if isinstance(out, np.ndarray) else repr(out)
-        raise ValueError(f"out must be {np.dtype(dtype)} of shape {tuple(shape)}, got {got}")
+    if type(out) not in (np.ndarray, np.memmap) or out.dtype != dtype or out.shape != tuple(shape):
+        got = type(out).__name__
+        if isinstance(out, np.ndarray):
+            got += f" of {out.dtype} of shape {out.shape}"
+        raise ValueError(
+            f"out must be an array of {np.dtype(dtype)} of shape {tuple(shape)}, got {got}"
+        )
     if not (out.flags.c_contiguous and out.flags.writeable):
         raise ValueError("out must be C-contiguous and writeable, got one that is not")
+    if any(np.may_share_memory(out, x) for x in inputs):
+        raise ValueError("out must have memory of its own, got a part of an operand")
     return out
 
 

@@ -54,8 +54,11 @@ class _Cache(FunctionCache):
         """Return stored machine code, or None."""
         try:
             return super().load_overload(signature, target_context)
-        except Exception as error:  # pickle raises nearly anything for a file that was cut off
-            _warn(error)
+        except Exception:  # pickle raises nearly anything for a file that was cut off
+            try:
+                self.flush()
+            except OSError as error:
+                _warn(error)
             return None
 
     def save_overload(self, signature, data):

@@ -73,7 +73,7 @@ def xnor_gemm(a, b, *, row_scale=None, column_scale=None, out=None, num_threads=
     if b.length != length:
         raise ValueError(f"a and b must have the same K, got {length} and {b.length}")
     scales = _scales((row_scale, "row_scale", (m,)), (column_scale, "column_scale", (n,)))
-    out = check_out(out, (m, n), np.int32 if scales is None else np.float32)
+    out = check_out(out, (m, n), np.int32 if scales is None else np.float32, a.words, b.words)
     words = half_words(row_words(a))
     _popcount.multiply(
         thread_count(num_threads), _popcount.SIGNS, words.reshape(-1),
@@ -162,7 +162,7 @@ def xnor_conv2d(
         (input_scale, "input_scale", (n_images, *out_size)), (alpha, "alpha", (n_filters,))
     )
     shape = (n_images, *out_size, n_filters) if channels_last else (n_images, n_filters, *out_size)
-    out = check_out(out, shape, np.int32 if scales is None else np.float32)
+    out = check_out(out, shape, np.int32 if scales is None else np.float32, x.words, w.words)
     if groups > 1:
         each = n_filters // groups
         for group in range(groups):

@@ -54,7 +54,7 @@ def ternary_gemm(a, b, *, out=None, num_threads=None):
     [[0, 2]]
     """
     m, n, _ = _check_pair(a, b, PackedTernary, "pack_ternary")
-    out = check_out(out, (m, n), np.int32)
+    out = check_out(out, (m, n), np.int32, a.words, b.words)
     words = half_words(row_words(a))
     _popcount.multiply(
         thread_count(num_threads), _popcount.TERNARY, words.reshape(-1),
@@ -108,7 +108,7 @@ def bitplane_gemm(a, b, *, out=None, num_threads=None):
             f"a and b must have K of at most {_LARGEST // (a_most * b_most)} at {a.bit_width} and "
             f"{b.bit_width} bits, so that sums fit into 32 bits, got {length}"
         )
-    out = check_out(out, (m, n), np.int32)
+    out = check_out(out, (m, n), np.int32, a.words, b.words)
     words = half_words(row_words(a))
     n_words = words.shape[-1]
     # Twice the product of the stored codes is a row's part plus a column's part less the count.

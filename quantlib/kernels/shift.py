@@ -3,6 +3,8 @@
 .. math:: y = \\sum_k s_k\\, (a_k \\ll e_k), \\qquad s_k \\in \\{-1, 0, 1\\},\\ e_k \\ge 0
 """
 
+import functools
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,41 +12,43 @@ import numpy as np
 from quantlib._validation import check_integer
 from quantlib.kernels import _shift_loops as loops
 from quantlib.kernels._checks import (
+    LARGEST,
+    Remade,
     as_whole,
     check_bounds,
+    check_flag,
     check_instance,
     check_layout,
     check_out,
+    check_shape,
     convolved_size,
+    own_array,
 )
 from quantlib.kernels._threads import run, thread_count
 
 __all__ = ["ShiftWeights", "pack_shifts", "shift_conv2d", "shift_gemm"]
 
-_LARGEST = 2**31 - 1
 _SHORT = 2**15 - 1
+_MOST = 30  # the largest exponent
 
 
 @dataclass(frozen=True, eq=False)
-class ShiftWeights:
+class ShiftWeights(Remade):
     """Weights that are powers of two, as lists of additions. Make them with :func:`pack_shifts`.
 
     Attributes
     ----------
     rows : numpy.ndarray of uint16
-        For each addition, the row of the table of shifted activations that it takes.
+        For each addition, the row of the table of shifted activations that it takes: 64 times its
+        exponent less ``low``, plus its place in its block of 64 places of K; or ``64 * n_levels``,
+        where a zero is added. Read-only.
     bounds : numpy.ndarray of int32
         Where the lists start: for each block of K and each output, one list to subtract and one
-        to add.
+        to add, each filled up with zeros to a multiple of four. Read-only.
     shape : tuple of int
         Shape of the weights.
     low, n_levels : int
         The smallest exponent, and how many from there to the largest.
-    reach, side : tuple of int
-        The largest sum of 2**e of one output, in a block and in all: of both signs together, and
-        of one sign.
-    skip_zeros : bool
-        Whether weights of zero were left out.
     """
 
     rows: np.ndarray
@@ -52,9 +56,52 @@ class ShiftWeights:
     shape: tuple[int, ...]
     low: int
     n_levels: int
-    reach: tuple[int, int]
-    side: tuple[int, int]
-    skip_zeros: bool
+
+    def __post_init__(self):
+        shape = check_shape(self.shape)
+        if len(shape) not in (2, 4):
+            raise ValueError(f"shape must have 2 or 4 axes, got {shape}")
+        low = check_integer(self.low, "low", 0, _MOST)
+        n_levels = check_integer(self.n_levels, "n_levels", 1, _MOST + 1 - low)
+        n_outputs, length = shape[0], math.prod(shape[1:])
+        n_blocks = -(-length // loops.BLOCK)
+        n_lists = 2 * n_blocks * n_outputs
+        rows = own_array(self.rows, "rows", np.uint16, (np.size(self.rows),))
+        bounds = own_array(self.bounds, "bounds", np.int32, (n_lists + 1,))
+        counts = np.diff(bounds.astype(np.int64))
+        if bounds[0] != 0 or bounds[-1] != rows.size or (counts < 0).any():
+            raise ValueError(f"bounds must ascend from 0 to the {rows.size} rows, got others")
+        if (counts % loops.UNROLL).any():
+            raise ValueError(f"bounds must be multiples of {loops.UNROLL}, got others")
+        last = rows[bounds[n_lists - 2 * n_outputs] :]
+        places = length - (n_blocks - 1) * loops.BLOCK
+        if (rows > n_levels * loops.BLOCK).any() or (last % loops.BLOCK >= places).any():
+            raise ValueError("rows must be of the table of shifted activations, got others")
+        rows.flags.writeable = bounds.flags.writeable = False
+        values = dict(rows=rows, bounds=bounds, shape=shape, low=low, n_levels=n_levels)
+        self.__dict__.update(values)
+
+    @functools.cached_property
+    def reach(self):
+        """Largest sum of 2**e of one output, in a block and in all, of both signs together."""
+        return self._largest(self._powers.sum(axis=2, keepdims=True))
+
+    @functools.cached_property
+    def side(self):
+        """Largest sum of 2**e of one output, in a block and in all, of one sign."""
+        return self._largest(self._powers)
+
+    @property
+    def _powers(self):
+        """Sums of 2**e of each list: blocks x outputs x signs."""
+        level = self.rows // np.uint16(loops.BLOCK)
+        powers = np.where(level < self.n_levels, np.int64(1) << (level + self.low), 0)
+        sums = np.concatenate([[0], powers.cumsum()])[self.bounds]
+        return np.diff(sums).reshape(-1, self.shape[0], 2)
+
+    @staticmethod
+    def _largest(sums):
+        return int(sums.max()), int(sums.sum(axis=0).max())
 
     @property
     def nbytes(self):
@@ -97,31 +144,23 @@ def pack_shifts(sign, exponent, *, skip_zeros=True):
         )
     if sign.ndim not in (2, 4):
         raise ValueError(f"sign must have 2 or 4 axes, got shape {sign.shape}")
+    if sign.size > LARGEST // 4:
+        raise ValueError(f"sign must have at most {LARGEST // 4} values, got shape {sign.shape}")
     check_bounds(sign, "sign", -1, 1)
     used = exponent[sign != 0]
     if used.size:
-        check_bounds(used, "exponent", 0, 30)
+        check_bounds(used, "exponent", 0, _MOST)
     low = int(used.min()) if used.size else 0
     n_levels = int(used.max()) - low + 1 if used.size else 1
     flat_sign = np.ascontiguousarray(sign, np.int8).reshape(len(sign), -1)
     flat = np.where(sign != 0, exponent, 0).astype(np.int8).reshape(len(sign), -1)
     n_outputs, length = flat.shape
     n_blocks = -(-length // loops.BLOCK)
-    powers = np.zeros((2, n_outputs, n_blocks * loops.BLOCK), np.int64)
-    for side, wanted in enumerate((-1, 1)):
-        powers[side, :, :length] = np.where(flat_sign == wanted, np.int64(1) << flat, 0)
-    sums = powers.reshape(2, n_outputs, n_blocks, loops.BLOCK).sum(axis=3)
-    totals = sums.sum(axis=2)
     rows = np.empty(n_outputs * (length + 2 * n_blocks * loops.UNROLL), np.uint16)
     bounds = np.empty(2 * n_blocks * n_outputs + 1, np.int32)
-    count = loops.fill_lists(
-        flat_sign, flat, low, n_levels * loops.BLOCK, bool(skip_zeros), rows, bounds
-    )
-    return ShiftWeights(
-        rows[:count].copy(), bounds, sign.shape, low, n_levels,
-        reach=(int(sums.sum(axis=0).max()), int(totals.sum(axis=0).max())),
-        side=(int(sums.max()), int(totals.max())), skip_zeros=bool(skip_zeros),
-    )  # fmt: skip
+    skip_zeros = check_flag(skip_zeros, "skip_zeros")
+    count = loops.fill_lists(flat_sign, flat, low, n_levels * loops.BLOCK, skip_zeros, rows, bounds)
+    return ShiftWeights(rows[:count], bounds, sign.shape, low, n_levels)
 
 
 def shift_gemm(a, weights, *, out=None, num_threads=None):
@@ -165,7 +204,7 @@ def shift_gemm(a, weights, *, out=None, num_threads=None):
         )
     source = _activations(a, "a", weights)
     m, n = len(a), weights.shape[0]
-    out = check_out(out, (m, n), np.int32)
+    out = check_out(out, (m, n), np.int32, a)
     run(
         loops.multiply, thread_count(num_threads), -(-m // loops.LANES),
         source.reshape(-1), np.arange(a.shape[1]), (m, n, a.shape[1]), weights.rows,
@@ -238,7 +277,7 @@ def shift_conv2d(x, weights, stride=1, padding=0, *, layout="NCHW", out=None, nu
     spare = int(starts.max()) + plane + loops.LANES
     source = np.concatenate([split, np.zeros(spare, values.dtype)])
     shape = (n_images, *out_size, n_filters) if channels_last else (n_images, n_filters, *out_size)
-    out = check_out(out, shape, np.int32)
+    out = check_out(out, shape, np.int32, x)
     first = np.empty((n_images, n_filters, *out_size), np.int32) if channels_last else out
     chunks = -(-out_size[0] * width // loops.LANES)
     run(
@@ -256,9 +295,9 @@ def _activations(x, name, weights):
     least, most = int(x.min()), int(x.max())
     largest = max(-least, most)
     block, total = weights.side if least >= 0 else weights.reach
-    if largest * max(total, 1) > _LARGEST:
+    if largest * max(total, 1) > LARGEST:
         raise ValueError(
-            f"{name} must be at most {_LARGEST // max(total, 1)} in magnitude for these weights, "
+            f"{name} must be at most {LARGEST // max(total, 1)} in magnitude for these weights, "
             f"so that sums fit into 32 bits, got {largest}"
         )
     narrow = largest * max(block, 1) <= _SHORT

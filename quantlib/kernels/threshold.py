@@ -13,7 +13,7 @@ from numba.extending import intrinsic
 
 from quantlib._validation import check_integer
 from quantlib.kernels import _pack_words
-from quantlib.kernels._checks import aligned_empty, as_real
+from quantlib.kernels._checks import aligned_empty, as_flags, as_real, check_flag
 from quantlib.kernels._compile import both, compiled
 from quantlib.kernels._ir import F32, I32, I64, Pointers, vector
 from quantlib.kernels._threads import run, thread_count
@@ -74,10 +74,10 @@ def threshold_signs(x, thresholds, flips=None, *, pool=1, pool_signs=False, num_
     if x.ndim not in (2, 4):
         raise ValueError(f"x must be N x H x W x C or N x C, got shape {x.shape}")
     channels = x.shape[-1]
-    thresholds = np.asarray(thresholds)
+    thresholds = as_real(thresholds, "thresholds")
     if thresholds.dtype != x.dtype:
         raise TypeError(f"thresholds must be {x.dtype} as x is, got dtype {thresholds.dtype}")
-    flips = np.zeros(channels, np.bool_) if flips is None else np.asarray(flips)
+    flips = np.zeros(channels, np.bool_) if flips is None else as_flags(flips, "flips")
     for values, name in ((thresholds, "thresholds"), (flips, "flips")):
         if values.shape != (channels,):
             raise ValueError(f"{name} must be {channels}, one a channel, got shape {values.shape}")
@@ -91,12 +91,12 @@ def threshold_signs(x, thresholds, flips=None, *, pool=1, pool_signs=False, num_
     n_words = -(-channels // BITS)
     words = aligned_empty((len(x) * height * width * n_words,), np.uint64)
     flip_words = np.zeros(n_words * 8, np.uint8)
-    flip_words[: -(-channels // 8)] = np.packbits(flips.astype(np.bool_), bitorder="little")
+    flip_words[: -(-channels // 8)] = np.packbits(flips, bitorder="little")
     run(
         _signs, thread_count(num_threads), len(x) * height,
         np.ascontiguousarray(x).reshape(-1), np.ascontiguousarray(thresholds),
         flip_words.view("<u8").astype(np.uint64), words,
-        (*size, channels, height, width, pool, int(pool_signs)),
+        (*size, channels, height, width, pool, int(check_flag(pool_signs, "pool_signs"))),
     )  # fmt: skip
     shape = (len(x), height, width, channels)[:: 1 if x.ndim == 4 else 3]
     return PackedBits.unchecked(words.reshape(*shape[:-1], n_words), shape, len(shape) - 1)

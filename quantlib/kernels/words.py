@@ -16,7 +16,7 @@ import numpy as np
 
 from quantlib._validation import check_axis, check_bit_width
 from quantlib.kernels import _pack_words as loops
-from quantlib.kernels._checks import aligned_empty, check_flag, check_shape, own_array
+from quantlib.kernels._checks import Remade, aligned_empty, check_flag, check_shape, own_array
 from quantlib.kernels._tile import LANES, complement
 
 __all__ = [
@@ -31,7 +31,7 @@ __all__ = [
 
 
 @dataclass(frozen=True, eq=False)
-class _Packed:
+class _Packed(Remade):
     """What the three have in common."""
 
     @classmethod
@@ -40,10 +40,6 @@ class _Packed:
         new = object.__new__(cls)
         new.__dict__.update(zip(cls.__match_args__, values, strict=False), panels=panels)
         return new
-
-    def __reduce__(self):
-        """Copies, and what is read from a pickle, are looked at as well."""
-        return type(self), tuple(getattr(self, name) for name in self.__match_args__)
 
     def _settle(self, shape, rest, planes, length, **fields):
         """Set the fields, the words a copy of what was given; raise unless they fit the shape.

@@ -146,4 +146,4 @@ def _packed_bytes(x):
     bit_width = (table.size - 1).bit_length()
     if bit_width == 0:  # a single value needs no indexes
         return _float32_bytes(table)
-    return _float32_bytes(table) + pack(index, bit_width).data.tobytes()
+    return _float32_bytes(table) + pack(index, bit_width, signed=False).data.tobytes()

@@ -1,14 +1,16 @@
 """A whole network with packed weights: NumPy and the kernels, no torch, one file."""
 
-import json
 from dataclasses import fields, is_dataclass
 
 import numpy as np
 
 from quantlib._validation import check_finite, check_integer
 from quantlib.kernels import PackedBits
+from quantlib.kernels._checks import LARGEST, check_flag
 from quantlib.kernels.words import row_words
-from quantlib.packed.steps import STEPS, Step
+from quantlib.packed import _files
+from quantlib.packed.flow import NUMBERS, REAL, Flow
+from quantlib.packed.steps import STEPS, Step, flow_behind
 
 __all__ = ["PackedNetwork"]
 
@@ -34,6 +36,23 @@ class PackedNetwork:
 
     def __init__(self, steps, image_shape=(None, None, None)):
         self.steps, self.image_shape = tuple(steps), tuple(image_shape)
+        for step in self.steps:
+            if not isinstance(step, Step):
+                raise TypeError(f"steps must be steps, got {type(step).__name__}")
+        if len(self.image_shape) != 3:
+            raise ValueError(f"image_shape must be C, H and W, got {len(self.image_shape)} numbers")
+        for length in self.image_shape:
+            if length is not None:
+                check_integer(length, "image_shape", 1, LARGEST)
+        self._result(self.image_shape)
+
+    def _result(self, image_shape):
+        """Return the shape of what comes of an image; raise unless the steps fit together."""
+        channels, height, width = image_shape
+        end = flow_behind(self.steps, Flow(REAL, (height, width, channels)))
+        if end.kind not in NUMBERS:
+            raise ValueError(f"steps must end with numbers, got {end}")
+        return end.shape
 
     def __call__(self, images, *, batch_size=256, num_threads=None):
         """Return the logits (N x classes, float32) of ``images`` (N x C x H x W, floating-point).
@@ -52,9 +71,13 @@ class PackedNetwork:
             raise ValueError(f"images must be {' x '.join(wanted)}, got shape {images.shape}")
         with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused
             images = images.astype(np.float32, copy=False)
-        if not (images.size and np.isfinite(images).all()):  # the quicker question first
+        if not np.isfinite(images).all():  # the quicker question first
             check_finite(images, "images")
         batch_size = check_integer(batch_size, "batch_size", 1, 2**31)
+        if None in self.image_shape or not len(images):
+            *size, length = self._result(images.shape[1:])
+            if not len(images):
+                return np.zeros((0, length, *size), np.float32)
         results = []
         for start in range(0, len(images), batch_size):
             x = images[start : start + batch_size].transpose(0, 2, 3, 1)
@@ -83,29 +106,18 @@ class PackedNetwork:
 
         Signs are stored as the rows of :class:`quantlib.kernels.words.PackedBits`, 64 to a word.
         """
-        from safetensors.numpy import save_file
-
         tensors = {}
         steps = [_describe(step, tensors) for step in self.steps]
         header = {"version": _VERSION, "image_shape": self.image_shape, "steps": steps}
-        save_file(tensors, path, metadata={_KEY: json.dumps(header)})
+        _files.save(path, tensors, _KEY, header)
 
     @classmethod
     def load(cls, path):
         """Read a network that :meth:`save` wrote; a ValueError refuses any other file."""
-        from safetensors import SafetensorError, safe_open
-
-        try:
-            with safe_open(path, framework="numpy") as file:
-                header = json.loads((file.metadata() or {})[_KEY])
-                if header["version"] != _VERSION:
-                    raise ValueError(f"version {header['version']} is unknown")
-                steps = [_restore(step, file.get_tensor) for step in header["steps"]]
-            return cls(steps, tuple(header["image_shape"]))
-        except (SafetensorError, AttributeError, KeyError, TypeError, ValueError) as error:
-            raise ValueError(
-                f"path must be a file saved by PackedNetwork, got {path} ({error})"
-            ) from error
+        with _files.opened(path, _KEY, cls) as (header, read):
+            if header["version"] != _VERSION:
+                raise ValueError(f"version {header['version']} is unknown")
+            return cls([_restore(step, read) for step in header["steps"]], header["image_shape"])
 
 
 def _arrays(value):
@@ -123,10 +135,10 @@ def _describe(value, tensors):
     """Return ``value`` in words that JSON has; put arrays into ``tensors``."""
     key = str(len(tensors))
     if isinstance(value, np.ndarray):
-        tensors[key] = np.ascontiguousarray(value)
+        tensors[key] = value
         return {"tensor": key}
     if isinstance(value, PackedBits):
-        tensors[key] = np.ascontiguousarray(row_words(value))
+        tensors[key] = row_words(value)
         about = {"shape": value.shape, "axis": value.axis, "panels": value.panels}
         return {"signs": key, **about}
     if is_dataclass(value):
@@ -146,19 +158,7 @@ def _restore(value, tensor):
     if "tensor" in value:
         return tensor(value["tensor"])
     if "signs" in value:
-        return _restore_signs(
-            tensor(value["signs"]), **{k: value[k] for k in value if k != "signs"}
-        )
+        packed = PackedBits(tensor(value["signs"]), value["shape"], value["axis"])
+        return packed.as_panels() if check_flag(value["panels"], "panels") else packed
     parts = {name: _restore(part, tensor) for name, part in value.items() if name != "step"}
     return STEPS[value["step"]](**parts)
-
-
-def _restore_signs(words, shape, axis, panels):
-    rest = [*shape[:axis], *shape[axis + 1 :]]
-    needed = (*rest, -(-shape[axis] // 64))
-    if words.dtype != np.uint64 or words.shape != needed:
-        raise ValueError(
-            f"signs of shape {shape} need {needed} words, got {words.dtype} of {words.shape}"
-        )
-    packed = PackedBits(words, tuple(shape), axis)
-    return packed.as_panels() if panels else packed

@@ -2,129 +2,42 @@
 
 Images lie in memory as N x H x W x C, channels last, so that the channels of a pixel are what a
 word packs. What flows between the steps is one of three: real numbers (float32), whole sums of
-signs (int32), or packed signs.
+signs (int32), or packed signs. A step looks at its fields when it is made; by ``flow`` a network
+sees, when it is made, that each step takes what the one before it gives.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from quantlib import kernels
+from quantlib._validation import check_integer
 from quantlib.kernels import PackedBits
+from quantlib.kernels._checks import check_flag, check_pair
+from quantlib.packed.flow import (
+    NUMBERS,
+    REAL,
+    SCALED_SIGNS,
+    SIGNS,
+    WHOLE,
+    Flow,
+    check_vector,
+    check_window,
+)
+from quantlib.packed.layers import BinaryConv, BinaryDense, RealLayer, Step
 
 __all__ = [
     "STEPS",
     "Affine",
-    "BinaryConv",
-    "BinaryDense",
     "Flatten",
     "MaxPool",
     "MeanPool",
-    "RealLayer",
     "Relu",
     "Residual",
     "Sign",
     "Threshold",
 ]
-
-
-@dataclass(frozen=True, eq=False)
-class Step:
-    """One step. Call it with an array and a number of threads."""
-
-
-@dataclass(frozen=True, eq=False)
-class RealLayer(Step):
-    """A convolution or linear layer with real input.
-
-    ``weight`` is (h w C) x O in float32, or O x (h w C) signs, packed; then it is unpacked at each
-    call. ``scale`` and ``bias`` are O numbers or None. A linear layer has a 1 x 1 window.
-    """
-
-    weight: np.ndarray | PackedBits
-    scale: np.ndarray | None
-    bias: np.ndarray | None
-    kernel_size: tuple[int, int]
-    stride: int | tuple[int, int]
-    padding: int | tuple[int, int]
-    dilation: int | tuple[int, int] = 1
-    groups: int = 1
-
-    def __call__(self, x, threads):
-        """Return N x H' x W' x O, or N x O, of real ``x``."""
-        weight, x = self.weight, _real(x)
-        if isinstance(weight, PackedBits):
-            weight = kernels.unpack_signs(weight).astype(np.float32).T
-        if x.ndim == 2:
-            y = x @ weight
-        else:
-            weight = weight.reshape(*self.kernel_size, -1, weight.shape[1])
-            y = kernels.real_conv2d(
-                x, weight.transpose(3, 2, 0, 1), self.stride, self.padding,
-                dilation=self.dilation, groups=self.groups, layout="NHWC", num_threads=threads,
-            )  # fmt: skip
-        if self.scale is not None:
-            y *= self.scale
-        if self.bias is not None:
-            y += self.bias
-        return y
-
-
-@dataclass(frozen=True, eq=False)
-class BinaryConv(Step):
-    """A convolution of signs with signs. Real if it has a ``scale``, one of each filter.
-
-    Outside of the image there is ``padding_value``, 1 or 0.
-    """
-
-    weight: PackedBits
-    scale: np.ndarray | None
-    bias: np.ndarray | None
-    stride: int | tuple[int, int]
-    padding: int | tuple[int, int]
-    dilation: int | tuple[int, int] = 1
-    groups: int = 1
-    padding_value: int = 1
-
-    def __call__(self, x, threads):
-        """Return N x H' x W' x O of packed ``x``, or of packed signs and their map K."""
-        x, magnitudes = x if isinstance(x, tuple) else (x, None)
-        y = kernels.xnor_conv2d(
-            x, self.weight, self.stride, self.padding, dilation=self.dilation, groups=self.groups,
-            padding_value=self.padding_value, alpha=self.scale, input_scale=magnitudes,
-            layout="NHWC", num_threads=threads,
-        )  # fmt: skip
-        if self.bias is not None:
-            y += self.bias
-        return y
-
-
-@dataclass(frozen=True, eq=False)
-class BinaryDense(Step):
-    """A product of signs with a matrix of signs. Real if it has a ``scale``.
-
-    Where the input was flattened from packed pixels, each pixel's last word may have padding bits.
-    They are 0 in the weights as well, count as ``surplus`` products of +1, and are taken away.
-    """
-
-    weight: PackedBits
-    scale: np.ndarray | None
-    bias: np.ndarray | None
-    surplus: int
-
-    def __call__(self, x, threads):
-        """Return N x O of packed ``x``, or of packed signs and their magnitudes."""
-        x, magnitudes = x if isinstance(x, tuple) else (x, None)
-        y = kernels.xnor_gemm(
-            x, self.weight, row_scale=magnitudes,
-            column_scale=None if self.surplus else self.scale, num_threads=threads,
-        )  # fmt: skip
-        if self.surplus:
-            y -= self.surplus
-            y = y if self.scale is None else y.astype(np.float32) * self.scale
-        if self.bias is not None:
-            y += self.bias
-        return y
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,6 +52,25 @@ class Sign(Step):
     stride: int | tuple[int, int] = 1
     padding: int | tuple[int, int] = 0
     dilation: int | tuple[int, int] = 1
+
+    def __post_init__(self):
+        check_window(self)
+        if self.kernel_size is not None and self._window != (0, 0) and 0 in self._window:
+            raise ValueError(f"kernel_size must be positive or (0, 0), got {self.kernel_size}")
+
+    @property
+    def _window(self):
+        return check_pair(self.kernel_size, "kernel_size", 0)
+
+    def flow(self, x):
+        """Return what is behind it."""
+        if self.kernel_size is None:
+            x.check(self, NUMBERS)
+            return Flow(SIGNS, x.shape)
+        x.check(self, NUMBERS, 1 if self._window == (0, 0) else 3)
+        if len(x.shape) == 3:
+            x.convolved((self._window, *check_window(self)))
+        return Flow(SCALED_SIGNS, x.shape)
 
     def __call__(self, x, threads):
         """Return packed signs, or a pair of packed signs and magnitudes."""
@@ -166,6 +98,24 @@ class Threshold(Step):
     pool: int = 1
     pool_signs: bool = False
 
+    def __post_init__(self):
+        check_vector(self.thresholds, "thresholds", None, "if")
+        if self.thresholds.dtype not in (np.int32, np.float32):
+            raise TypeError(f"thresholds must be int32 or float32, got {self.thresholds.dtype}")
+        check_vector(self.flips, "flips", len(self.thresholds), "b")
+        check_integer(self.pool, "pool", 1, 2**15)
+        check_flag(self.pool_signs, "pool_signs")
+
+    def flow(self, x):
+        """Return what is behind it."""
+        channels = len(self.thresholds)
+        kind = WHOLE if self.thresholds.dtype == np.int32 else REAL
+        x.check(self, (kind,), None if self.pool == 1 else 3, channels)
+        if self.pool == 1:
+            return Flow(SIGNS, (*x.shape[:-1], channels))
+        window = (self.pool, self.pool)
+        return Flow(SIGNS, (*x.convolved((window, window, (0, 0))), channels))
+
     def __call__(self, x, threads):
         """Return the packed signs of whole or real ``x``."""
         return kernels.threshold_signs(
@@ -181,6 +131,15 @@ class Affine(Step):
     scale: np.ndarray
     shift: np.ndarray
 
+    def __post_init__(self):
+        check_vector(self.scale, "scale", None)
+        check_vector(self.shift, "shift", len(self.scale))
+
+    def flow(self, x):
+        """Return what is behind it."""
+        x.check(self, NUMBERS, length=len(self.scale))
+        return Flow(REAL, (*x.shape[:-1], len(self.scale)))
+
     def __call__(self, x, threads):
         """Return ``x * scale + shift``, real."""
         y = np.multiply(x, self.scale, dtype=np.float32, casting="same_kind")
@@ -192,6 +151,11 @@ class Affine(Step):
 class Relu(Step):
     """Negative numbers become 0."""
 
+    def flow(self, x):
+        """Return what is behind it."""
+        x.check(self, NUMBERS)
+        return x
+
     def __call__(self, x, threads):
         """Return the larger of ``x`` and 0."""
         return np.maximum(x, 0)
@@ -199,11 +163,25 @@ class Relu(Step):
 
 @dataclass(frozen=True, eq=False)
 class MaxPool(Step):
-    """The maximum of each window; nothing counts outside the image."""
+    """The maximum of each window; nothing counts outside the image.
+
+    ``padding`` is at most half of ``size``, so that no window is wholly outside.
+    """
 
     size: int
     stride: int
     padding: int
+
+    def __post_init__(self):
+        size = check_integer(self.size, "size", 1, 2**15)
+        check_integer(self.stride, "stride", 1, 2**15)
+        check_integer(self.padding, "padding", 0, size // 2)
+
+    def flow(self, x):
+        """Return what is behind it."""
+        x.check(self, NUMBERS, 3)
+        window = ((n, n) for n in (self.size, self.stride, self.padding))
+        return Flow(x.kind, (*x.convolved(tuple(window)), x.shape[2]))
 
     def __call__(self, x, threads):
         """Return the maxima of ``x``, N x H x W x C, in its dtype."""
@@ -215,6 +193,11 @@ class MaxPool(Step):
 @dataclass(frozen=True, eq=False)
 class MeanPool(Step):
     """The mean over the whole image."""
+
+    def flow(self, x):
+        """Return what is behind it."""
+        x.check(self, NUMBERS, 3)
+        return Flow(REAL, (1, 1, x.shape[2]))
 
     def __call__(self, x, threads):
         """Return N x 1 x 1 x C."""
@@ -229,6 +212,17 @@ class Flatten(Step):
     are packed so.
     """
 
+    def flow(self, x):
+        """Return what is behind it."""
+        if x.kind in NUMBERS:
+            length = None if None in x.shape else math.prod(x.shape)
+            return Flow(x.kind, (length,))
+        x.check(self, (SIGNS,), 3)
+        if None in x.shape:
+            return Flow(SIGNS, (None,))
+        pixels, channels = x.shape[0] * x.shape[1], x.shape[2]
+        return Flow(SIGNS, (channels if pixels == 1 else 64 * -(-channels // 64) * pixels,))
+
     def __call__(self, x, threads):
         """Return N x K of numbers or packed signs."""
         if not isinstance(x, PackedBits):
@@ -237,7 +231,7 @@ class Flatten(Step):
         words = x.words.reshape(len(x.words), -1)
         pixels = x.shape[1] * x.shape[2]
         length = x.length if pixels == 1 else 64 * words.shape[1]
-        return PackedBits(words, (len(words), length), 1)
+        return PackedBits.unchecked(words, (len(words), length), 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -246,6 +240,22 @@ class Residual(Step):
 
     body: tuple[Step, ...]
     shortcut: tuple[Step, ...]
+
+    def __post_init__(self):
+        for name in ("body", "shortcut"):
+            way = getattr(self, name)
+            if not isinstance(way, tuple) or not all(isinstance(step, Step) for step in way):
+                raise TypeError(f"{name} must be a tuple of steps, got {type(way).__name__}")
+
+    def flow(self, x):
+        """Return what is behind it."""
+        body, shortcut = flow_behind(self.body, x), flow_behind(self.shortcut, x)
+        for way in (body, shortcut):
+            way.check(self, NUMBERS, len(body.shape))
+        pairs = list(zip(body.shape, shortcut.shape, strict=True))
+        if any(None not in pair and pair[0] != pair[1] for pair in pairs):
+            raise ValueError(f"Residual adds what has the same shape, got {body} and {shortcut}")
+        return Flow(REAL, tuple(a or b for a, b in pairs))
 
     def __call__(self, x, threads):
         """Return the sum, real."""
@@ -256,6 +266,13 @@ class Residual(Step):
                 y = step(y, threads)
             ways.append(_real(y))
         return ways[0] + ways[1]
+
+
+def flow_behind(steps, x):
+    """Return what flows behind all ``steps``, of what flows into the first."""
+    for step in steps:
+        x = step.flow(x)
+    return x
 
 
 def _real(x):

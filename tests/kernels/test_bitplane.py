@@ -95,7 +95,7 @@ PLANES, TERNARY = kernels.pack_planes(np.zeros((2, 5), int), 1), kernels.pack_te
         (
             lambda: kernels.ternary_gemm(TERNARY, TERNARY, out=np.zeros((1, 1))),
             ValueError,
-            "out must be int32",
+            "out must be an array of int32",
         ),
     ],
 )

@@ -206,7 +206,7 @@ FILTER = kernels.pack_shifts(np.ones((2, 5, 3, 3), int), np.zeros((2, 5, 3, 3), 
         (
             lambda: kernels.shift_gemm(np.ones((2, 5), int), ONE, out=np.zeros((2, 2))),
             ValueError,
-            "out must be int32",
+            "out must be an array of int32",
         ),
     ],
 )

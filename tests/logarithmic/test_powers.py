@@ -315,7 +315,7 @@ def test_codes_survive_packing_and_give_the_levels(bit_width, x):
     codes = logarithmic.quantize(x, qparams)
     assert codes.min() >= 0 and codes.max() < 2**bit_width
     assert not (codes == 2 ** (bit_width - 1)).any()
-    stored = packed.pack(codes, bit_width)
+    stored = packed.pack(codes, bit_width, signed=False)
     assert stored.nbytes == math.ceil(x.size * bit_width / 8)
     restored = logarithmic.dequantize(stored.unpack(), qparams)
     assert restored.dtype == np.float32

@@ -1,7 +1,8 @@
 """The activations of a network: read them, quantize them on their way, count their bits.
 
-An activation here is what a ReLU hands on. It has the name of the convolution or linear layer
-before it, whatever stands between the two (batch normalization, an addition).
+An activation here is what an activation function hands on, such as a ReLU. It has the name of the
+convolution or linear layer before it, whatever stands between the two (batch normalization, an
+addition).
 """
 
 import copy
@@ -20,20 +21,37 @@ from quantlib.models import check_model, weight_layers
 
 __all__ = ["ActivationMemory", "QuantizedActivations", "activation_memory", "record"]
 
-_RELU = {functional.relu, functional.relu_, torch.relu, torch.relu_, torch.Tensor.relu}
-_RELU |= {torch.Tensor.relu_, functional.relu6}  # torch.nn.ReLU6 calls hardtanh, see below
+#: Activation functions. A module calls one of them; ReLU6 calls hardtanh, see below.
+_NAMES = (
+    "celu", "elu", "gelu", "hardsigmoid", "hardswish", "leaky_relu", "mish", "prelu", "relu",
+    "relu6", "rrelu", "selu", "sigmoid", "silu", "softplus", "tanh",
+)  # fmt: skip
+_FUNCTIONS = {
+    getattr(place, name + ending)
+    for place in (functional, torch, torch.Tensor)
+    for name in _NAMES
+    for ending in ("", "_")
+    if hasattr(place, name + ending)
+}
+_CLAMPS = {
+    getattr(place, name)
+    for place in (torch, torch.Tensor)
+    for name in ("clamp", "clamp_", "clamp_min", "clamp_min_", "clip", "clip_")
+}
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _CONVOLUTIONS += (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
 
-def _is_relu(func, args, kwargs):
-    if func is functional.hardtanh:  # one that cuts at 0 below is a ReLU with a ceiling
-        return (args[1] if len(args) > 1 else kwargs.get("min_val", -1.0)) == 0
-    return func in _RELU
+def _is_activation(func, args, kwargs):
+    if func in (functional.hardtanh, functional.hardtanh_) or func in _CLAMPS:
+        # One that cuts at 0 below is a ReLU, with or without a ceiling.
+        low = args[1] if len(args) > 1 else kwargs.get("min_val", kwargs.get("min"))
+        return isinstance(low, int | float) and low == 0
+    return func in _FUNCTIONS
 
 
-class _AtReLU(TorchFunctionMode):
-    """While in force, hand the output of the first ReLU after each layer to ``visit``."""
+class _AtActivation(TorchFunctionMode):
+    """While in force, hand the first activation after each layer to ``visit``."""
 
     def __init__(self, visit):
         super().__init__()
@@ -41,7 +59,7 @@ class _AtReLU(TorchFunctionMode):
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         out = func(*args, **(kwargs or {}))
-        if _is_relu(func, args, kwargs or {}) and self.layer is not None:
+        if _is_activation(func, args, kwargs or {}) and self.layer is not None:
             name, self.layer = self.layer, None
             self.visit(name, out)
         return out
@@ -49,8 +67,8 @@ class _AtReLU(TorchFunctionMode):
 
 @contextmanager
 def _visiting(model, visit):
-    """Call ``visit(name, activations)`` at each ReLU of ``model`` inside a ``with`` block."""
-    mode = _AtReLU(visit)
+    """Call ``visit(name, activations)`` at each activation inside a ``with`` block."""
+    mode = _AtActivation(visit)
 
     def passed(name):
         def hook(module, args, output):
@@ -68,20 +86,26 @@ def _visiting(model, visit):
 
 
 def record(model, images, *, batch_size=256):
-    """Return the activations after each ReLU, by the name of the layer before it.
+    """Return what each activation function hands on, by the name of the layer before it.
 
-    They are NumPy arrays of float32, N first, in the order of computing. Where two ReLUs
+    They are NumPy arrays of float32, N first, in the order of computing. Where two functions
     follow a layer, the first one's are taken. A layer may run only once an image.
 
     Parameters
     ----------
     model : torch.nn.Module
-        Any network that calls torch's ReLU (or ReLU6), as a module or as a function. It computes
-        in evaluation mode and stays as it is.
+        Any network that calls torch's activation functions (ReLU, GELU, SiLU, …), as modules or as
+        functions; ``clamp`` from 0 on is one of them. It computes in evaluation mode and stays as
+        it is.
     images : numpy.ndarray or torch.Tensor
         N x C x H x W.
     batch_size : int
         Images to compute at a time.
+
+    Raises
+    ------
+    ValueError
+        If no activation function is seen, as in a network that was traced or scripted.
 
     Examples
     --------
@@ -99,6 +123,11 @@ def record(model, images, *, batch_size=256):
 
     with _visiting(model, keep):
         logits(model, images, batch_size=batch_size)
+    if not seen:
+        raise ValueError(
+            "model must call an activation function of torch after a layer, got one that calls "
+            f"none in sight ({type(model).__name__}; traced and scripted networks hide theirs)"
+        )
     n_batches = -(-len(images) // batch_size)
     for name, parts in seen.items():
         if len(parts) != n_batches:
@@ -110,7 +139,7 @@ def record(model, images, *, batch_size=256):
 
 
 class QuantizedActivations(nn.Module):
-    """A network whose activations are quantized where they leave a ReLU.
+    """A network whose activations are quantized where they leave their function.
 
     It works on a copy of the model, without gradients. The result is fake quantization: the
     activations take few values and are still floating point.
@@ -152,7 +181,7 @@ class QuantizedActivations(nn.Module):
         if idle:
             names = ", ".join(map(repr, sorted(idle)))
             raise ValueError(
-                f"quantizers must name layers that a ReLU follows, got none after {names}"
+                f"quantizers must name layers that an activation follows, got none after {names}"
             )
         return out
 
@@ -164,7 +193,7 @@ class QuantizedActivations(nn.Module):
                     f"quantizers[{name!r}] must keep the shape {tuple(out.shape)}, "
                     f"got {tuple(new.shape)}"
                 )
-            out.copy_(new)  # in place, so that whoever holds the ReLU's output sees it
+            out.copy_(new)  # in place, so that whoever holds the output sees it
 
 
 @dataclass(frozen=True)

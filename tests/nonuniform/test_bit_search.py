@@ -115,6 +115,42 @@ def test_a_relu_with_a_ceiling_is_a_relu(relu):
     np.testing.assert_array_equal(seen["first"], model.first(x).detach().clamp(0, 6))
 
 
+@pytest.mark.parametrize(
+    "activation",
+    [
+        nn.GELU(), nn.GELU("tanh"), nn.SiLU(), nn.LeakyReLU(0.1), nn.ELU(inplace=True), nn.PReLU(),
+        nn.Hardswish(), nn.Sigmoid(), nn.Tanh(), nn.Mish(), torch.tanh,
+        lambda x: x.clamp(min=0), lambda x: torch.clamp(x, 0, 6), lambda x: x.clamp_min_(0.0),
+    ],
+)  # fmt: skip
+def test_every_activation_function_is_seen_and_quantized(activation):
+    class Activated(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.last = nn.Linear(3, 4), nn.Linear(4, 2)
+
+        def forward(self, x):
+            return self.last(activation(self.first(x)).clamp(-9, 9))
+
+    x = torch.randn(20, 3, generator=torch.Generator().manual_seed(0))
+    model = Activated().eval()
+    with torch.no_grad():
+        expected = activation(model.first(x))
+        seen = activations.record(model, x)
+        assert list(seen) == ["first"]
+        np.testing.assert_array_equal(seen["first"], expected.numpy())
+        halved = activations.QuantizedActivations(model, {"first": lambda values: values / 2})
+        torch.testing.assert_close(halved(x), model.last(expected / 2))
+
+
+@pytest.mark.parametrize("hide", [lambda m, x: torch.jit.trace(m, x), lambda m, x: m[:1]])
+def test_a_network_without_an_activation_in_sight_is_refused(hide):
+    x = torch.zeros(2, 3)
+    model = nn.Sequential(nn.Linear(3, 4), nn.ReLU())
+    with pytest.raises(ValueError, match="model must call an activation function"):
+        activations.record(hide(model, x), x)
+
+
 def test_a_layer_that_runs_twice_is_counted_but_not_recorded():
     layer = nn.Conv2d(1, 1, 3, padding=1)
     model = nn.Sequential(layer, nn.ReLU(), layer, nn.ReLU())
@@ -129,9 +165,9 @@ def test_a_layer_that_runs_twice_is_counted_but_not_recorded():
 
 
 def test_a_quantizer_that_would_never_be_called_is_refused():
-    # fc2 gives the logits: no ReLU follows it.
+    # fc2 gives the logits: no activation follows it.
     quantized = activations.QuantizedActivations(MODEL, {"conv1": abs, "fc2": abs})
-    with pytest.raises(ValueError, match="layers that a ReLU follows, got none after 'fc2'"):
+    with pytest.raises(ValueError, match="layers that an activation follows, got none after 'fc2'"):
         quantized(torch.tensor(IMAGES))
 
 

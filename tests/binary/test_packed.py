@@ -481,3 +481,51 @@ def test_files_that_are_none(tmp_path):
             PackedNetwork.load(path)
     with pytest.raises(FileNotFoundError):
         PackedNetwork.load(tmp_path / "nothing")
+
+
+def answers(path, images):
+    """Whether a file gives a network that answers; ValueError is the only other end."""
+    try:
+        PackedNetwork.load(path)(images, num_threads=1)
+    except ValueError:
+        return False
+    return True
+
+
+def test_a_file_with_a_bit_of_its_header_flipped_is_refused_or_answers(tmp_path):
+    model = nn.Sequential(
+        binary.BinaryConv2d(2, 3, 3, padding=1, method="xnor"), nn.BatchNorm2d(3),
+        nn.MaxPool2d(2), nn.Flatten(), binary.BinaryLinear(12, 4),
+    ).eval()  # fmt: skip
+    path = tmp_path / "network"
+    PackedNetwork(binary.to_packed(model).steps, (2, 4, 4)).save(path)
+    content = path.read_bytes()
+    length = 8 + int.from_bytes(content[:8], "little")
+    images = np.zeros((1, 2, 4, 4), np.float32)
+    assert answers(path, images)
+    refused, places = 0, range(0, length, 3)
+    for place in places:
+        flipped = bytearray(content)
+        flipped[place] ^= 1 << place * 5 % 8
+        path.write_bytes(flipped)
+        refused += not answers(path, images)
+    assert refused > len(places) / 2
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"axis": 1', '"axis": 3'), ('"axis": 1', '"axis": 0'),
+        ("[2, 4, 4]", "[2, 4]   "), ("[2, 4, 4]", "[2, 4, 0]"), ("[2, 4, 4]", "[3, 4, 4]"),
+    ],
+)  # fmt: skip
+def test_a_file_that_lies_is_refused_when_it_is_loaded(tmp_path, old, new):
+    model = nn.Sequential(binary.BinaryConv2d(2, 3, 3, padding=1, method="bwn")).eval()
+    path = tmp_path / "network"
+    PackedNetwork(binary.to_packed(model).steps, (2, 4, 4)).save(path)
+    content = path.read_bytes().decode("latin-1")
+    changed = content.replace(old.replace('"', '\\"'), new.replace('"', '\\"'), 1)
+    assert changed != content and len(changed) == len(content)
+    path.write_bytes(changed.encode("latin-1"))
+    with pytest.raises(ValueError, match="path must be a file saved by PackedNetwork"):
+        PackedNetwork.load(path)

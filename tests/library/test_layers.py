@@ -478,3 +478,44 @@ def test_zero_borders_go_through_thresholds_too():
     kinds = [type(step) for step in packed.steps]
     assert kinds == [steps.Sign, steps.BinaryConv, steps.Threshold, steps.BinaryConv]
     np.testing.assert_array_equal(packed(x.numpy()), wanted)
+
+
+def small(method):
+    return binary.BinaryLeNet5(1, 10, 8, method=method)
+
+
+@pytest.mark.parametrize(("of", "into"), list(itertools.permutations(METHODS, 2)))
+def test_the_state_of_one_method_is_refused_by_another(of, into):
+    state, model = small(of).state_dict(), small(into)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    for strict in (True, False):
+        with pytest.raises(RuntimeError, match=r"fc1 has weight_quant=.*got the state of weight"):
+            model.load_state_dict(state, strict=strict)
+    for name in ("conv2.weight", "fc1.weight"):
+        torch.testing.assert_close(model.state_dict()[name], before[name], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_state_goes_back_into_its_own_method_and_one_without_a_method_into_any(method):
+    first, second = small(method), small(method)
+    assert second.load_state_dict(first.state_dict())[:2] == ([], [])
+    torch.testing.assert_close(second.fc1.weight, first.fc1.weight, rtol=0, atol=0)
+    bare = {n: v for n, v in first.state_dict().items() if not n.endswith("_extra_state")}
+    assert small("bnn").load_state_dict(bare)[:2] == ([], [])
+    plain = models.LeNet5(1, 10, 8, batch_norm=True)
+    assert convert(plain, weight_quant=SignWeights()).load_state_dict(plain.state_dict())
+
+
+def test_options_of_a_quantizer_of_ones_own_are_part_of_the_state():
+    class Steps(Quantizer):
+        def __init__(self, step):
+            super().__init__()
+            self.step = step
+
+        def forward(self, x):
+            return self.step * torch.round(x / self.step)
+
+    state = QuantLinear(3, 2, weight_quant=Steps(0.5)).state_dict()
+    QuantLinear(3, 2, weight_quant=Steps(0.5)).load_state_dict(state)
+    with pytest.raises(RuntimeError, match=r"Steps\(step=0\.25\).*Steps\(step=0\.5\)"):
+        QuantLinear(3, 2, weight_quant=Steps(0.25)).load_state_dict(state)

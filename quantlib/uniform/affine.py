@@ -109,9 +109,11 @@ class QParams(Scheme):
         Ties round to the even integer, and the zero point is added after rounding.
 
         Source: Chenna, equation (1); the clamp is not printed there, but a code must exist.
-        The quotient is ``x`` times the reciprocal of the scale in float32 (float64 for float64
-        data), as in ``torch.fake_quantize_per_tensor_affine``, with which codes agree to the bit. A
-        quotient within a few parts in 2**24 of a tie can so fall on the tie's other side.
+        The quotient is ``x`` times the reciprocal of the scale, in float64 for float64 data and in
+        float32 for all else, as in ``torch.fake_quantize_per_tensor_affine``. Codes agree with
+        torch's to the bit for float32. A quotient within a few parts in 2**24 of a tie can so fall
+        on the tie's other side. For float64 torch rounds the reciprocal to float32, so that codes
+        differ by one next to a tie; here it has the precision of ``x``.
         ``torch.quantize_per_tensor`` adds the zero point before rounding: with an odd zero point,
         ties go the other way.
         """

@@ -98,7 +98,7 @@ def _rebuild(kind, named):
     return kind(**named)
 
 
-def frozen_array(x, name, dtype):
+def frozen_array(x, name, dtype=None):
     """Return a copy of ``x`` as a NumPy array of ``dtype`` that cannot be written to."""
     x = np.array(as_array(detached(x), name), dtype)
     x.setflags(write=False)

@@ -15,9 +15,10 @@ from quantlib._validation import (
     check_axis,
     check_bit_width,
     check_choice,
+    check_integer,
     detached,
 )
-from quantlib.schemes import Scheme
+from quantlib.schemes import Scheme, frozen_array
 
 __all__ = [
     "QParams",
@@ -74,22 +75,32 @@ class QParams(Scheme):
     axis: int | None = None
 
     def __post_init__(self):
-        scale, zero_point = np.asarray(self.scale), np.asarray(self.zero_point)
-        wanted = 0 if self.axis is None else 1
-        if scale.ndim != wanted or zero_point.shape != scale.shape:
+        axis = None if self.axis is None else check_integer(self.axis, "axis", -64, 63)
+        scale = frozen_array(self.scale, "scale", np.float64)
+        zero_point = frozen_array(as_integers(self.zero_point, "zero_point"), "zero_point")
+        wanted = 0 if axis is None else 1
+        if scale.ndim != wanted or zero_point.shape != scale.shape or scale.size == 0:
             raise ValueError(
                 f"scale and zero_point must have the same shape, with {wanted} axes for "
-                f"axis={self.axis}, got shapes {scale.shape} and {zero_point.shape}"
+                f"axis={axis}, got shapes {scale.shape} and {zero_point.shape}"
             )
         if not (np.isfinite(scale).all() and (scale > 0).all()):
-            raise ValueError(f"scale must be positive and finite, got {self.scale}")
-        if zero_point.dtype.kind not in "iu":
-            raise TypeError(f"zero_point must be a whole number, got {self.zero_point!r}")
-        if (zero_point < self.quant_min).any() or (zero_point > self.quant_max).any():
+            raise ValueError(f"scale must be positive and finite, got {scale.min()}")
+        least, most = int(zero_point.min()), int(zero_point.max())
+        if not self.quant_min <= least <= most <= self.quant_max:
             raise ValueError(
                 f"zero_point must be from {self.quant_min} to {self.quant_max}, "
-                f"got {self.zero_point}"
+                f"got {least} to {most}"
             )
+        zero_point = frozen_array(zero_point, "zero_point", np.int64)
+        values = {
+            "scale": scale if wanted else float(scale),
+            "zero_point": zero_point if wanted else int(zero_point),
+            "bit_width": int(self.bit_width),
+            "axis": axis,
+        }
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
 
     @property
     def quant_min(self):
@@ -273,8 +284,8 @@ def choose_qparams(x, bit_width=8, *, symmetric=True, signed=True, narrow_range=
         low, high = float(xp.min(x)), float(xp.max(x))
     else:
         axis = check_axis(axis, x.ndim)
-        others = tuple(i for i in range(x.ndim) if i != axis)
-        low, high = ([float(v) for v in f(x, axis=others)] for f in (xp.min, xp.max))
+        rows = xp.reshape(xp.moveaxis(x, axis, 0), (x.shape[axis], -1))
+        low, high = ([float(v) for v in f(rows, axis=1)] for f in (xp.min, xp.max))
     return qparams_from_range(
         low,
         high,

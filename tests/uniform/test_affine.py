@@ -1,5 +1,7 @@
 """Uniform quantization against torch's own kernels and exact fractions."""
 
+import copy
+import pickle
 import tracemalloc
 import warnings
 from fractions import Fraction
@@ -397,7 +399,7 @@ GOOD = uniform.QParams(0.5, 0, 8)
         (lambda: uniform.QParams(0.0, 0, 8), ValueError, "scale must be positive"),
         (lambda: uniform.QParams(np.nan, 0, 8), ValueError, "scale must be positive and finite"),
         (lambda: uniform.QParams(1.0, 200, 8), ValueError, "zero_point must be from -128 to 127"),
-        (lambda: uniform.QParams(1.0, 0.5, 8), TypeError, "zero_point must be a whole number"),
+        (lambda: uniform.QParams(1.0, 0.5, 8), TypeError, "zero_point must be integers"),
         (lambda: uniform.QParams(np.ones(2), 0, 8, axis=0), ValueError, "must have the same shape"),
         (lambda: uniform.QParams(np.ones(2), np.zeros(2, int), 8), ValueError, "with 0 axes"),
         (
@@ -452,3 +454,43 @@ def test_checking_that_all_is_finite_takes_little_memory():
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < x.nbytes  # a byte for each value, and not another eight
+
+
+def test_parameters_are_compared_by_value_and_cannot_be_changed():
+    scale, zero_point = np.array([0.5, 2.0]), np.array([0, 1])
+    qparams = uniform.QParams(scale, zero_point, 4, axis=0)
+    same = uniform.QParams([0.5, 2.0], [0, 1], 4, axis=0)
+    assert qparams == same and hash(qparams) == hash(same) and len({qparams, same}) == 1
+    assert qparams != uniform.QParams([0.5, 2.5], [0, 1], 4, axis=0)
+    scale[0], zero_point[0] = 9.0, 5
+    assert qparams == same
+    for values in (qparams.scale, qparams.zero_point):
+        with pytest.raises(ValueError, match="read-only"):
+            values[0] = 1
+    assert copy.deepcopy(qparams) == pickle.loads(pickle.dumps(qparams)) == qparams
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ({"scale": "a"}, TypeError, "scale must hold real numbers"),
+        ({"axis": 0.5}, TypeError, "axis must be a whole number, got 0.5"),
+        ({"axis": True}, TypeError, "axis must be a whole number"),
+        ({"scale": [], "zero_point": np.zeros(0, int), "axis": 0}, ValueError, "same shape"),
+        ({"zero_point": 0.0}, TypeError, "zero_point must be integers"),
+        ({"zero_point": 2**40}, ValueError, "zero_point must be from -8 to 7"),
+    ],
+)
+def test_parameters_that_are_none_are_refused(arguments, error, words):
+    with pytest.raises(error, match=words):
+        uniform.QParams(**{"scale": 0.5, "zero_point": 0, "bit_width": 4, **arguments})
+
+
+@pytest.mark.parametrize("library", [np.asarray, torch.asarray])
+def test_each_value_of_a_vector_can_have_its_own_scale(library):
+    x = np.array([-2.0, 0.5, 0.0, 3.0], np.float32)
+    qparams = uniform.choose_qparams(library(x), 4, axis=0)
+    np.testing.assert_allclose(qparams.scale, [2 / 7, 0.5 / 7, 1.0, 3 / 7], rtol=1e-6)
+    codes = uniform.quantize(library(x), qparams)
+    assert codes.tolist() == [-7, 7, 0, 7]
+    np.testing.assert_allclose(np.asarray(uniform.dequantize(codes, qparams)), x, rtol=1e-6)

@@ -273,7 +273,7 @@ FILTER = kernels.pack_signs(np.ones((2, 5, 3, 3)), 1)
         (
             lambda: kernels.xnor_gemm(A, A, out=np.zeros((2, 2))),
             ValueError,
-            "out must be int32 of shape",
+            "out must be an array of int32 of shape",
         ),
         (
             lambda: kernels.xnor_gemm(A, A, out=np.zeros((2, 4), np.int32)[:, ::2]),

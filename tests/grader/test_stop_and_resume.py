@@ -83,7 +83,8 @@ def start_again(school):
     for name in ("journal", "autograded"):
         shutil.rmtree(school.root / name)
     with open_gradebook(school.course()) as book:
-        for student in EXPECTED:
+        # A command killed between its last result and the gradebook leaves some out of this.
+        for student in [student.id for student in book.students]:
             book.remove_student(student)
 
 

@@ -1,7 +1,6 @@
 """What torch's transformations and exporters make of the layers: the same network."""
 
 import copy
-import importlib.util
 import io
 import pickle
 import warnings
@@ -126,10 +125,6 @@ def test_traced_layers_compute_the_same_without_a_warning(method):
 @pytest.mark.parametrize("dynamo", [True, False])
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_the_onnx_exporters_take_the_layers(method, dynamo):
-    needed = ("onnx", "onnxscript") if dynamo else ("onnx",)
-    for package in needed:
-        if importlib.util.find_spec(package) is None:
-            pytest.skip(f"{package} is not installed")
     file = io.BytesIO()
     torch.onnx.export(network(method), (X,), file, dynamo=dynamo, verbose=False)
     assert file.getvalue()

@@ -104,7 +104,7 @@ class BinaryConv2d(QuantConv2d):
     :math:`\alpha_o K_{ij}` for xnor (:func:`~quantlib.binary.scales.activation_scales`). Outside
     the image binary activations are +1, or 0 with ``padding_value=0``; real ones, and the
     magnitudes in K, are 0. The rest is as for :class:`BinaryLinear` and
-    :class:`~quantlib.layers.QuantConv2d`.
+    :class:`~quantlib.layers.modules.QuantConv2d`.
 
     Source: Bei Yu, Mo04, "BNN", "Binary Weight Network" and "XNOR-Networks", (1) to (4).
 

@@ -43,7 +43,7 @@ def test_a_method_of_ones_own_trains_and_deploys(monkeypatch):
     model = convert(plain, weight_quant=Thirds(), skip=["conv1", "output"])
     training.fit(model, digits, epochs=3, learning_rate=0.01, progress=False)
     assert training.evaluate(model, digits) > 0.8
-    weights = model.fc1.quantized_weight()
+    weights = model.fc1.quantized_weight.values
     assert len(weights.round(decimals=4).unique()) == 3 and len(model.fc1.weight.unique()) > 1000
     with pytest.raises(ValueError, match=r"conv2 \(QuantConv2d with weight_quant=Thirds\(\)\)"):
         lowering.to_packed(model)

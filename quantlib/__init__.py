@@ -22,6 +22,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "lowering",
         "metrics",
         "models",
+        "networks",
         "nonuniform",
         "packed",
         "schemes",

@@ -29,6 +29,20 @@ class Scheme(ABC):
 
     bit_width: int
 
+    #: The fields that are stored beside the codes, as numbers of 32 bits.
+    stored = ()
+
+    @property
+    def parameter_bytes(self):
+        """Bytes that are stored beside the codes, 4 a number; what is 0 everywhere takes none.
+
+        >>> from quantlib.uniform import QParams
+        >>> QParams([0.5, 2.0, 1.0], [0, 0, 0], 4, axis=0).parameter_bytes  # three scales
+        12
+        """
+        stored = (getattr(self, name) for name in self.stored)
+        return sum(4 * np.size(values) for values in stored if np.any(values))
+
     @property
     @abstractmethod
     def quant_min(self):

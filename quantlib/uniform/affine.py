@@ -74,6 +74,8 @@ class QParams(Scheme):
     narrow_range: bool = False
     axis: int | None = None
 
+    stored = ("scale", "zero_point")
+
     def __post_init__(self):
         axis = None if self.axis is None else check_integer(self.axis, "axis", -64, 63)
         scale = frozen_array(self.scale, "scale", np.float64)

@@ -97,7 +97,7 @@ def density_per_bit(x_hat, bit_width):
     return float(np.sum(share * np.log2(1 / share))) / bit_width
 
 
-def compressed_size(weights, method="gzip", stored_as="float32"):
+def compressed_size(weights, *, method="gzip", stored_as="float32"):
     """Bytes that the weights take after a general-purpose compressor has seen them.
 
     Source: Nayak et al. 2019, IV.d and Table 5, who store quantized weights as floats and compress
@@ -106,8 +106,8 @@ def compressed_size(weights, method="gzip", stored_as="float32"):
     two floats:
 
     >>> x = np.where(np.arange(1000) % 3 == 0, 0.5, -0.5)
-    >>> compressed_size(x, "none"), compressed_size(x, "none", stored_as="packed")
-    (4000, 133)
+    >>> [compressed_size(x, method="none", stored_as=way) for way in ("float32", "packed")]
+    [4000, 133]
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Powers of two: a weight is ``sign * 2**exponent``, so that a multiplication becomes a shift."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from array_api_compat import array_namespace
@@ -34,8 +34,8 @@ class LogQParams:
 
     Exponents lie within float64's, -1074 to 1023. A code of ``bit_width`` (2 to 8) bits has one for
     the sign, the rest for the exponent field. A field of 0 means zero, so at most
-    ``2**(bit_width - 1) - 1`` exponents have a code. ``threshold``, "geometric" or "nearest", says
-    where the boundary between two levels lies, see :func:`power_of_two`. Three bits hold three
+    ``2**(bit_width - 1) - 1`` exponents have a code. ``boundary``, "geometric" or "nearest", says
+    where one level ends and the next begins, see :func:`power_of_two`. Three bits hold three
     exponents, with both signs, and zero:
 
     >>> LogQParams(min_exponent=-2, max_exponent=0, bit_width=3).levels.tolist()
@@ -45,11 +45,11 @@ class LogQParams:
     min_exponent: int
     max_exponent: int
     bit_width: int
-    threshold: str = "geometric"
+    boundary: str = field(default="geometric", kw_only=True)
 
     def __post_init__(self):
         check_bit_width(self.bit_width, 2, 8)
-        check_choice(self.threshold, "threshold", BOUNDARIES)
+        check_choice(self.boundary, "boundary", BOUNDARIES)
         check_integer(self.min_exponent, "min_exponent", -1074 - 126, 1023)
         check_integer(self.max_exponent, "max_exponent", -1074, 1023)
         most = 2 ** (self.bit_width - 1) - 1
@@ -71,14 +71,14 @@ class LogQParams:
         return np.concatenate([-positive[::-1], [0.0], positive])
 
 
-def round_exponent(x, threshold):
+def round_exponent(x, boundary):
     """Return the exponent of the power of two that nonzero ``x`` is rounded to; 0 becomes -1."""
     xp = array_namespace(x)
     # |x| = m * 2**e with 1/2 <= m < 1 holds exactly, so no rounding error of log2 can decide.
     mantissa, exponent = xp.frexp(xp.abs(x))
     mantissa = xp.astype(mantissa, xp.float64)
     # sqrt(1/2) is no floating-point number; the product is rounded, but never across 1/2.
-    goes_up = mantissa * mantissa >= 0.5 if threshold == "geometric" else mantissa >= 0.75
+    goes_up = mantissa * mantissa >= 0.5 if boundary == "geometric" else mantissa >= 0.75
     return xp.where(goes_up, exponent, exponent - 1)
 
 
@@ -94,14 +94,14 @@ def signed_power(x, exponent, is_zero):
     return xp.where(is_zero, xp.zeros_like(x), xp.where(x < 0, -magnitude, magnitude))
 
 
-def power_of_two(x, threshold="geometric"):
+def power_of_two(x, *, boundary="geometric"):
     r"""Round every value to a power of two, keeping its sign and dtype.
 
     .. math:: \hat x = \operatorname{sign}(x) \, 2^{\operatorname{round}(\log_2 |x|)}, \qquad
               \hat 0 = 0
 
-    So by the threshold "geometric": the boundary between :math:`2^k` and :math:`2^{k+1}` is their
-    geometric mean :math:`\sqrt2 \cdot 2^k`, on which no number can lie, since :math:`\sqrt2` is
+    So by ``boundary="geometric"``: what divides :math:`2^k` from :math:`2^{k+1}` is their geometric
+    mean :math:`\sqrt2 \cdot 2^k`, on which no number can lie, since :math:`\sqrt2` is
     irrational. "nearest" puts the boundary half-way, at :math:`1.5 \cdot 2^k`; a number on it goes
     to the larger level. Exponents have no limit but the dtype's: what would become :math:`2^{128}`
     in float32 becomes :math:`2^{127}`.
@@ -112,17 +112,17 @@ def power_of_two(x, threshold="geometric"):
     its logarithm is nearer to that of 2:
 
     >>> x = np.array([1.4, 1.45, -1.5, 0.0, -0.3])
-    >>> power_of_two(x).tolist(), power_of_two(x, threshold="nearest").tolist()
+    >>> power_of_two(x).tolist(), power_of_two(x, boundary="nearest").tolist()
     ([1.0, 2.0, -2.0, 0.0, -0.25], [1.0, 1.0, -2.0, 0.0, -0.25])
     """
-    check_choice(threshold, "threshold", BOUNDARIES)
+    check_choice(boundary, "boundary", BOUNDARIES)
     x = as_float_array(x, "x")
     xp = array_namespace(x)
-    exponent = xp.clip(round_exponent(x, threshold), None, largest_exponent(xp, x.dtype))
+    exponent = xp.clip(round_exponent(x, boundary), None, largest_exponent(xp, x.dtype))
     return signed_power(x, exponent, x == 0)
 
 
-def choose_qparams(x, bit_width, threshold="geometric"):
+def choose_qparams(x, bit_width, *, boundary="geometric"):
     r"""Choose the exponents for a tensor: the largest level is that of ``max|x|``.
 
     .. math:: k_{\max} = \operatorname{round}(\log_2 \max|x|), \qquad
@@ -133,24 +133,25 @@ def choose_qparams(x, bit_width, threshold="geometric"):
     course's.
 
     >>> choose_qparams(np.array([0.3, -1.1]), bit_width=4)
-    LogQParams(min_exponent=-6, max_exponent=0, bit_width=4, threshold='geometric')
+    LogQParams(min_exponent=-6, max_exponent=0, bit_width=4, boundary='geometric')
     """
     bit_width = check_bit_width(bit_width, 2, 8)
-    check_choice(threshold, "threshold", BOUNDARIES)
+    check_choice(boundary, "boundary", BOUNDARIES)
     x = as_float_array(x, "x")
     xp = array_namespace(x)
     largest = xp.max(xp.abs(x))
     max_exponent = 0
     if largest > 0:
-        max_exponent = int(round_exponent(largest, threshold))
+        max_exponent = int(round_exponent(largest, boundary))
         max_exponent = min(max_exponent, largest_exponent(xp, x.dtype))
-    return LogQParams(max_exponent - (2 ** (bit_width - 1) - 2), max_exponent, bit_width, threshold)
+    min_exponent = max_exponent - (2 ** (bit_width - 1) - 2)
+    return LogQParams(min_exponent, max_exponent, bit_width, boundary=boundary)
 
 
 def _fields(x, qparams):
     """Return the exponent fields of ``x``: 0 for zero, f for the f-th exponent."""
     xp = array_namespace(x)
-    field = round_exponent(x, qparams.threshold) - (qparams.min_exponent - 1)
+    field = round_exponent(x, qparams.boundary) - (qparams.min_exponent - 1)
     field = xp.clip(field, 1, qparams.n_exponents)
     return xp.where(_is_zero(x, qparams), xp.zeros_like(field), field)
 
@@ -173,7 +174,7 @@ def quantize(x, qparams):
 
     with g = 1 for a negative value, and g = 0 where f = 0: the code of a negative zero,
     :math:`2^{b-1}`, never comes out. Values above the largest level saturate. Between 0 and the
-    smallest level the boundary is half-way, for both thresholds (on it, the larger level is
+    smallest level the boundary is half-way, under either rule (on it, the larger level is
     taken): the geometric mean of 0 and any level is 0, so a geometric rule would push every small
     weight up to the smallest level, and 2 bits would have no zero at all.
 

@@ -84,28 +84,30 @@ def test_compressed_size_is_that_of_the_modules(ternary):
             ("gzip", len(gzip.compress(stream, 9, mtime=0))),
             ("lzma", len(lzma.compress(stream, preset=9))),
         ):
-            assert logarithmic.compressed_size(ternary, method, stored_as) == size
+            assert logarithmic.compressed_size(ternary, method=method, stored_as=stored_as) == size
             tensors = {name: torch.from_numpy(x) for name, x in ternary.items()}
-            assert logarithmic.compressed_size(tensors, method, stored_as) == size
+            assert logarithmic.compressed_size(tensors, method=method, stored_as=stored_as) == size
 
 
 def test_compressed_size_counts_bits_of_the_index():
     for n_levels, n_bits in ((1, 0), (2, 1), (3, 2), (4, 2), (5, 3), (16, 4), (17, 5), (256, 8)):
         x = np.arange(1600) % n_levels
-        size = logarithmic.compressed_size(x, "none", "packed")
+        size = logarithmic.compressed_size(x, method="none", stored_as="packed")
         assert size == 4 * n_levels + 200 * n_bits
 
 
 def test_packed_storage_of_a_power_of_two_network_is_smaller_than_its_floats(ternary):
     for method in ("none", "gzip", "lzma"):
-        packed_size = logarithmic.compressed_size(ternary, method, "packed")
-        assert packed_size < logarithmic.compressed_size(ternary, method, "float32")
+        packed_size = logarithmic.compressed_size(ternary, method=method, stored_as="packed")
+        assert packed_size < logarithmic.compressed_size(
+            ternary, method=method, stored_as="float32"
+        )
 
 
 def test_compressed_size_is_the_same_later(ternary, monkeypatch):
-    now = logarithmic.compressed_size(ternary, "gzip")
+    now = logarithmic.compressed_size(ternary, method="gzip")
     monkeypatch.setattr("time.time", lambda: 4e9)
-    assert logarithmic.compressed_size(ternary, "gzip") == now
+    assert logarithmic.compressed_size(ternary, method="gzip") == now
 
 
 @pytest.mark.parametrize(
@@ -124,14 +126,18 @@ def test_compressed_size_is_the_same_later(ternary, monkeypatch):
             ValueError,
             "at most 2 distinct.*got 3",
         ),
-        (lambda: logarithmic.compressed_size([1.0], "zip"), ValueError, "method must be one of"),
         (
-            lambda: logarithmic.compressed_size([1.0], "gzip", "int8"),
+            lambda: logarithmic.compressed_size([1.0], method="zip"),
+            ValueError,
+            "method must be one of",
+        ),
+        (
+            lambda: logarithmic.compressed_size([1.0], method="gzip", stored_as="int8"),
             ValueError,
             "stored_as must be one of",
         ),
         (
-            lambda: logarithmic.compressed_size(np.arange(257), "gzip", "packed"),
+            lambda: logarithmic.compressed_size(np.arange(257), method="gzip", stored_as="packed"),
             ValueError,
             "at most 256 distinct values.*got 257",
         ),

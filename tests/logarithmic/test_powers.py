@@ -26,13 +26,13 @@ def power(exponent):
     return Fraction(2) ** exponent
 
 
-def exact_exponent(value, threshold):
+def exact_exponent(value, boundary):
     """Exponent of the power of two that the nonzero float ``value`` belongs to, in fractions."""
     size = abs(Fraction(float(value)))
     k = size.numerator.bit_length() - size.denominator.bit_length()
     k = k if power(k) <= size else k - 1
     assert power(k) <= size < power(k + 1)
-    if threshold == "geometric":  # sqrt(2**k * 2**(k+1)) < size, squared
+    if boundary == "geometric":  # sqrt(2**k * 2**(k+1)) < size, squared
         above = size * size > power(k) * power(k + 1)
     else:
         above = size - power(k) >= power(k + 1) - size
@@ -44,7 +44,7 @@ def exact_level(value, qparams):
     value = Fraction(float(value))
     size = abs(value)
     levels = [power(k) for k in range(qparams.min_exponent, qparams.max_exponent + 1)]
-    if qparams.threshold == "nearest":
+    if qparams.boundary == "nearest":
         # least distance; of two at the same distance, the larger level
         level = min([Fraction(0), *levels], key=lambda v: (abs(size - v), -v))
     elif size < levels[0] / 2:
@@ -88,32 +88,32 @@ unhurried = settings(max_examples=200, deadline=None, suppress_health_check=[Hea
 # --- power_of_two -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("threshold", BOUNDARIES)
+@pytest.mark.parametrize("boundary", BOUNDARIES)
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_power_of_two_is_exact_at_every_boundary(dtype, threshold):
+def test_power_of_two_is_exact_at_every_boundary(dtype, boundary):
     x = edge_values(dtype)
-    result = logarithmic.power_of_two(x, threshold)
+    result = logarithmic.power_of_two(x, boundary=boundary)
     assert result.dtype == dtype
     top = math.frexp(float(np.finfo(dtype).max))[1] - 1
     for value, got in zip(x, result, strict=True):
         if value == 0:
             expected = Fraction(0)
         else:
-            k = min(exact_exponent(value, threshold), top)
+            k = min(exact_exponent(value, boundary), top)
             expected = power(k) if value > 0 else -power(k)
         assert Fraction(float(got)) == expected, value
 
 
-@pytest.mark.parametrize("threshold", BOUNDARIES)
+@pytest.mark.parametrize("boundary", BOUNDARIES)
 @unhurried
 @given(value=st.floats(allow_nan=False, allow_infinity=False))
 @example(value=math.sqrt(2.0))
 @example(value=1.5)
 @example(value=5e-324)
-def test_power_of_two_on_any_double(threshold, value):
+def test_power_of_two_on_any_double(boundary, value):
     assume(value != 0)
-    got = float(logarithmic.power_of_two(np.array([value]), threshold)[0])
-    k = min(exact_exponent(value, threshold), 1023)
+    got = float(logarithmic.power_of_two(np.array([value]), boundary=boundary)[0])
+    k = min(exact_exponent(value, boundary), 1023)
     assert Fraction(got) == (power(k) if value > 0 else -power(k))
 
 
@@ -129,19 +129,19 @@ def test_the_rounded_logarithm_of_float32_decides_wrongly_where_frexp_does_not()
     assert got.tolist() == [2.0**100, 2.0**101]
 
 
-def test_thresholds_by_hand():
+def test_boundaries_by_hand():
     x = np.array([1.0, 1.41, 1.42, 1.49, 1.5, -1.45, 3.0, 0.0, -0.0])
     geometric = [1.0, 1.0, 2.0, 2.0, 2.0, -2.0, 4.0, 0.0, 0.0]
     nearest = [1.0, 1.0, 1.0, 1.0, 2.0, -1.0, 4.0, 0.0, 0.0]
     assert logarithmic.power_of_two(x).tolist() == geometric
-    assert logarithmic.power_of_two(x, threshold="nearest").tolist() == nearest
+    assert logarithmic.power_of_two(x, boundary="nearest").tolist() == nearest
 
 
 @unhurried
 @given(x=tensors)
 def test_nearest_is_never_farther_away(x):
     exact = x.astype(np.float64)
-    near = np.abs(logarithmic.power_of_two(x, "nearest") - exact)
+    near = np.abs(logarithmic.power_of_two(x, boundary="nearest") - exact)
     assert (near <= np.abs(logarithmic.power_of_two(x) - exact)).all()
 
 
@@ -154,16 +154,19 @@ def test_power_of_two_saturates_at_the_largest_power():
 # --- torch gives what NumPy gives -------------------------------------------------------------
 
 
-@pytest.mark.parametrize("threshold", BOUNDARIES)
+@pytest.mark.parametrize("boundary", BOUNDARIES)
 @unhurried
 @given(x=tensors)
 @example(x=np.array([1e-45, 3e-39, 3.4028235e38, -0.0], np.float32))
-def test_torch_and_numpy_agree(threshold, x):
+def test_torch_and_numpy_agree(boundary, x):
     t = torch.from_numpy(x)
-    assert_same(logarithmic.power_of_two(t, threshold), logarithmic.power_of_two(x, threshold))
+    assert_same(
+        logarithmic.power_of_two(t, boundary=boundary),
+        logarithmic.power_of_two(x, boundary=boundary),
+    )
     for bit_width in (2, 4, 8):
-        qparams = logarithmic.choose_qparams(x, bit_width, threshold)
-        assert logarithmic.choose_qparams(t, bit_width, threshold) == qparams
+        qparams = logarithmic.choose_qparams(x, bit_width, boundary=boundary)
+        assert logarithmic.choose_qparams(t, bit_width, boundary=boundary) == qparams
         codes = logarithmic.quantize(x, qparams)
         assert_same(logarithmic.quantize(t, qparams), codes)
         assert_same(
@@ -205,19 +208,19 @@ def test_lists_and_integers_are_taken():
 # --- Levels for a bit width -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("threshold", BOUNDARIES)
+@pytest.mark.parametrize("boundary", BOUNDARIES)
 @unhurried
 @given(bit_width=bit_widths, x=tensors)
 @example(bit_width=3, x=np.array([3.4028235e38, 1e-45], np.float32))
 @example(bit_width=8, x=np.array([1e-45], np.float32))
-def test_exponent_range(threshold, bit_width, x):
-    qparams = logarithmic.choose_qparams(x, bit_width, threshold)
+def test_exponent_range(boundary, bit_width, x):
+    qparams = logarithmic.choose_qparams(x, bit_width, boundary=boundary)
     largest = np.abs(x).max()
-    expected = 0 if largest == 0 else min(exact_exponent(largest, threshold), 127)
-    assert (qparams.max_exponent, qparams.bit_width, qparams.threshold) == (
+    expected = 0 if largest == 0 else min(exact_exponent(largest, boundary), 127)
+    assert (qparams.max_exponent, qparams.bit_width, qparams.boundary) == (
         expected,
         bit_width,
-        threshold,
+        boundary,
     )
     assert qparams.n_exponents == {2: 1, 3: 3, 4: 7, 5: 15, 6: 31, 7: 63, 8: 127}[bit_width]
 
@@ -228,52 +231,52 @@ def test_levels():
     assert LogQParams(0, 0, 2).levels.tolist() == [-1.0, 0.0, 1.0]
 
 
-@pytest.mark.parametrize("threshold", BOUNDARIES)
+@pytest.mark.parametrize("boundary", BOUNDARIES)
 @unhurried
 @given(bit_width=bit_widths, x=tensors)
-def test_fake_quantize_takes_the_level_of_brute_force(threshold, bit_width, x):
-    qparams = logarithmic.choose_qparams(x, bit_width, threshold)
+def test_fake_quantize_takes_the_level_of_brute_force(boundary, bit_width, x):
+    qparams = logarithmic.choose_qparams(x, bit_width, boundary=boundary)
     got = logarithmic.fake_quantize(x, qparams)
     assert got.dtype == np.float32 and got.shape == x.shape
     for value, level in zip(x.ravel(), got.ravel(), strict=True):
         assert Fraction(float(level)) == exact_level(value, qparams), value
 
 
-@pytest.mark.parametrize("threshold", BOUNDARIES)
+@pytest.mark.parametrize("boundary", BOUNDARIES)
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_fake_quantize_at_every_boundary(dtype, threshold):
+def test_fake_quantize_at_every_boundary(dtype, boundary):
     x = edge_values(dtype)
     lowest = math.frexp(float(np.finfo(dtype).smallest_subnormal))[1] - 1
     highest = math.frexp(float(np.finfo(dtype).max))[1] - 1
     # a few ranges of levels: in the middle, at the top, among the denormals, and below them
     for top in (0, highest, lowest + 3, lowest):
         for bit_width in (2, 4):
-            qparams = LogQParams(top - 2 ** (bit_width - 1) + 2, top, bit_width, threshold)
+            qparams = LogQParams(top - 2 ** (bit_width - 1) + 2, top, bit_width, boundary=boundary)
             got = logarithmic.fake_quantize(x, qparams)
             for value, level in zip(x, got, strict=True):
                 assert Fraction(float(level)) == exact_level(value, qparams), (value, qparams)
 
 
-@pytest.mark.parametrize("threshold", BOUNDARIES)
-def test_boundary_between_zero_and_the_smallest_level_is_half_way(threshold):
-    qparams = LogQParams(-2, 0, 3, threshold)
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+def test_boundary_between_zero_and_the_smallest_level_is_half_way(boundary):
+    qparams = LogQParams(-2, 0, 3, boundary=boundary)
     x = np.array([0.125, np.nextafter(0.125, 0), -0.125, 1e-300, -0.0])
     assert logarithmic.fake_quantize(x, qparams).tolist() == [0.25, 0.0, -0.25, 0.0, 0.0]
 
 
-@pytest.mark.parametrize("threshold", BOUNDARIES)
+@pytest.mark.parametrize("boundary", BOUNDARIES)
 @unhurried
 @given(x=tensors)
-def test_two_bits_are_ternary(threshold, x):
-    qparams = logarithmic.choose_qparams(x, 2, threshold)
+def test_two_bits_are_ternary(boundary, x):
+    qparams = logarithmic.choose_qparams(x, 2, boundary=boundary)
     level = 2.0**qparams.max_exponent
     expected = np.where(np.abs(x.astype(np.float64)) >= level / 2, np.sign(x) * level, 0.0)
     assert logarithmic.fake_quantize(x, qparams).tolist() == expected.tolist()
 
 
-@pytest.mark.parametrize("threshold", BOUNDARIES)
-def test_values_above_the_largest_level_saturate(threshold):
-    qparams = LogQParams(-2, 0, 3, threshold)
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+def test_values_above_the_largest_level_saturate(boundary):
+    qparams = LogQParams(-2, 0, 3, boundary=boundary)
     x = np.array([1.9, 3.0, 1e30, -1e30])
     assert logarithmic.fake_quantize(x, qparams).tolist() == [1.0, 1.0, 1.0, -1.0]
 
@@ -426,9 +429,9 @@ QPARAMS = LogQParams(-2, 0, 3)
     ("call", "error", "message"),
     [
         (
-            lambda: logarithmic.power_of_two([1.0], "closest"),
+            lambda: logarithmic.power_of_two([1.0], boundary="closest"),
             ValueError,
-            "threshold must be one of",
+            "boundary must be one of",
         ),
         (lambda: logarithmic.power_of_two([1.0, np.nan]), ValueError, "x must be finite, got 1"),
         (
@@ -441,7 +444,11 @@ QPARAMS = LogQParams(-2, 0, 3)
         (lambda: logarithmic.choose_qparams([1.0], 9), ValueError, "bit_width must be from 2 to 8"),
         (lambda: logarithmic.choose_qparams([1.0], 4.0), TypeError, "bit_width must be a whole"),
         (lambda: logarithmic.choose_qparams([np.inf], 4), ValueError, "x must be finite"),
-        (lambda: logarithmic.choose_qparams([1.0], 4, "half"), ValueError, "threshold must be one"),
+        (
+            lambda: logarithmic.choose_qparams([1.0], 4, boundary="half"),
+            ValueError,
+            "boundary must be one",
+        ),
         (
             lambda: LogQParams(-3, 0, 3),
             ValueError,
@@ -451,7 +458,7 @@ QPARAMS = LogQParams(-2, 0, 3)
         (lambda: LogQParams(0, 0, 9), ValueError, "bit_width must be from 2 to 8, got 9"),
         (lambda: LogQParams(0.5, 1, 3), TypeError, "min_exponent must be a whole number"),
         (lambda: LogQParams(1024, 1024, 3), ValueError, "min_exponent must be from"),
-        (lambda: LogQParams(0, 0, 3, "half"), ValueError, "threshold must be one of"),
+        (lambda: LogQParams(0, 0, 3, boundary="half"), ValueError, "boundary must be one of"),
         (lambda: logarithmic.quantize([np.nan], QPARAMS), ValueError, "x must be finite"),
         (lambda: logarithmic.dequantize([0.5], QPARAMS), TypeError, "codes must be integers"),
         (lambda: logarithmic.dequantize([8], QPARAMS), ValueError, "codes must have 3 bits.*got 8"),

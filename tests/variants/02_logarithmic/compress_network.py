@@ -126,7 +126,7 @@ def wrong_half_way(model, images, labels, max_loss):
         quantized = models.quantize_weights(
             model,
             lambda w, b=b: logarithmic.fake_quantize(
-                w, logarithmic.choose_qparams(w, b, "nearest")
+                w, logarithmic.choose_qparams(w, b, boundary="nearest")
             ),
         )
         accuracy = training.accuracy(quantized, images, labels)

@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from sklearn.cluster import KMeans
 
+from quantlib import nonuniform
 from quantlib.nonuniform import knq
 from quantlib.nonuniform.kmeans import kmeans_1d
 
@@ -122,7 +123,7 @@ def measure_codes(n, k, repeats):
     )
     bounds, table = torch.from_numpy(thresholds), levels.astype(np.float32)
     torch_x, torch_table = torch.from_numpy(x), torch.from_numpy(table)
-    codes = knq.quantize(x, qparams)
+    codes = nonuniform.quantize(x, qparams)
     torch_codes = torch.from_numpy(codes)
 
     def numpy_codes():
@@ -133,7 +134,7 @@ def measure_codes(n, k, repeats):
 
     encode, given = rounds(
         {
-            "quantlib": lambda: knq.quantize(x, qparams),
+            "quantlib": lambda: nonuniform.quantize(x, qparams),
             "np.searchsorted": numpy_codes,
             "torch.bucketize": torch_bucketize,
         },
@@ -142,7 +143,7 @@ def measure_codes(n, k, repeats):
     differ = {name: int((np.asarray(c) != given["quantlib"]).sum()) for name, c in given.items()}
     decode, given = rounds(
         {
-            "quantlib": lambda: knq.dequantize(codes, qparams),
+            "quantlib": lambda: nonuniform.dequantize(codes, qparams),
             "np.take": lambda: np.take(table, codes),
             "numpy index": lambda: table[codes],
             "torch index_select": lambda: torch.index_select(torch_table, 0, torch_codes),
@@ -152,7 +153,7 @@ def measure_codes(n, k, repeats):
     same = all(np.array_equal(np.asarray(values), given["quantlib"]) for values in given.values())
     both, _ = rounds(
         {
-            "quantlib": lambda: knq.dequantize(knq.quantize(x, qparams), qparams),
+            "quantlib": lambda: nonuniform.dequantize(nonuniform.quantize(x, qparams), qparams),
             "np.searchsorted, index": lambda: table[numpy_codes()],
             "torch.bucketize, index_select": lambda: torch.index_select(
                 torch_table, 0, torch_bucketize()

@@ -25,7 +25,7 @@ class Operations:
     words: int
 
 
-def binary_ops(c, n_w, n_i, *, method="xnor", n_filters=1, word_bits=64):
+def binary_ops(c, n_w, n_i, *, method="xnor", n_filters=1, bits_per_word=64):
     r"""Count the operations of a convolution.
 
     With :math:`P = c\,N_W N_I` products a filter, f filters and words of w bits:
@@ -55,9 +55,9 @@ def binary_ops(c, n_w, n_i, *, method="xnor", n_filters=1, word_bits=64):
     c, n_w, n_i = _check_counts(c, n_w, n_i)
     check_choice(method, "method", ("float", *METHODS))
     n_filters = check_integer(n_filters, "n_filters", 1, 2**31)
-    word_bits = check_integer(word_bits, "word_bits", 1, 2**16)
+    bits_per_word = check_integer(bits_per_word, "bits_per_word", 1, 2**16)
     products, results = n_filters * c * n_w * n_i, n_filters * n_i
-    words = results * -(-c * n_w // word_bits)
+    words = results * -(-c * n_w // bits_per_word)
     return {
         "float": Operations(products, products, 0),
         "binaryconnect": Operations(0, products, 0),
@@ -67,7 +67,7 @@ def binary_ops(c, n_w, n_i, *, method="xnor", n_filters=1, word_bits=64):
     }[method]
 
 
-def xnor_speedup(c, n_w, n_i, word_bits=64):
+def xnor_speedup(c, n_w, n_i, bits_per_word=64):
     r"""Return how many times fewer operations XNOR-Net's convolution takes than the real one.
 
     .. math::
@@ -75,7 +75,7 @@ def xnor_speedup(c, n_w, n_i, word_bits=64):
           = \frac{64\,c\,N_W N_I}{c\,N_W N_I + 64\,N_I}
 
     A product and its addition count as one operation, and so does a word of XNOR and popcount.
-    64 stands for ``word_bits``, the rest is as for :func:`binary_ops`; :math:`N_I` cancels.
+    64 stands for ``bits_per_word``, the rest is as for :func:`binary_ops`; :math:`N_I` cancels.
 
     Source: Rastegari et al. (2016), section 3.2; Bei Yu, Mo04, gives it as "~58x", the figure of
     a measurement.
@@ -84,8 +84,8 @@ def xnor_speedup(c, n_w, n_i, word_bits=64):
     62.27
     """
     c, n_w, n_i = _check_counts(c, n_w, n_i)
-    word_bits = check_integer(word_bits, "word_bits", 1, 2**16)
-    return word_bits * c * n_w * n_i / (c * n_w * n_i + word_bits * n_i)
+    bits_per_word = check_integer(bits_per_word, "bits_per_word", 1, 2**16)
+    return bits_per_word * c * n_w * n_i / (c * n_w * n_i + bits_per_word * n_i)
 
 
 def parameter_bits(model, include="weights"):

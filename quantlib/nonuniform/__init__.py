@@ -11,6 +11,8 @@
 
 import lazy_loader as lazy
 
+from quantlib.schemes import dequantize, fake_quantize, quantize
+
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submodules=["clnq", "conversion_units", "enq", "fixed_point", "knq"],
@@ -19,9 +21,9 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "clnq": ["bits_by_measured_sqnr", "bits_for_sqnr", "cheapest_first"],
         "conversion_units": ["ce", "ck", "comparators", "priority_encode", "qe"],
         "enq": ["EnqQParams"],
-        "fixed_point": ["FixedQParams", "smallest_word_bits"],
+        "fixed_point": ["FixedQParams", "smallest_bit_width"],
         "kmeans": ["Clusters", "kmeans_1d", "lloyd"],
         "knq": ["KnqQParams"],
-        "schemes": ["dequantize", "fake_quantize", "quantize"],
     },
 )
+__all__ += ["dequantize", "fake_quantize", "quantize"]

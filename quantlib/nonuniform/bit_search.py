@@ -137,7 +137,7 @@ def search_bits(
     >>> from quantlib.nonuniform.bit_search import search_bits
     >>> digits = data.load()
     >>> def scheme(x, bits):
-    ...     return enq.choose_qparams(x, bits, word_bits=8).fake_quantize
+    ...     return enq.choose_qparams(x, bits, fixed_bit_width=8).fake_quantize
     >>> result = search_bits(models.load_pretrained(), digits.test_images[:100],
     ...     digits.test_labels[:100], scheme, bit_widths=[1, 4], progress=False)
     >>> result.n_combinations, result.complete

@@ -8,8 +8,13 @@ shifters. KNQ's are a row of comparators with a priority encoder (QK), and a mul
 import numpy as np
 from array_api_compat import array_namespace, device, is_numpy_array
 
-from quantlib._validation import as_integers, check_bit_width, check_choice, to_numpy
-from quantlib.nonuniform.fixed_point import FixedQParams
+from quantlib._validation import (
+    as_integers,
+    check_bit_width,
+    check_choice,
+    check_integer,
+    to_numpy,
+)
 
 __all__ = ["ce", "ck", "comparators", "priority_encode", "qe"]
 
@@ -17,15 +22,16 @@ ROUNDINGS = ("floor", "nearest")
 RECONSTRUCTIONS = ("low", "middle")
 
 
-def check_bits(bit_width, word_bits):
+def check_bits(bit_width, fixed_bit_width):
     """Return E and q_m as ints; raise unless they are in range, and E is at most q_m."""
-    word_bits = FixedQParams(word_bits, 0).word_bits
+    fixed_bit_width = check_integer(fixed_bit_width, "fixed_bit_width", 1, 16)
     bit_width = check_bit_width(bit_width, 1, 16)
-    if bit_width > word_bits:
+    if bit_width > fixed_bit_width:
         raise ValueError(
-            f"bit_width E must be at most word_bits q_m = {word_bits}, got {bit_width}"
+            f"bit_width E must be at most the q_m = {fixed_bit_width} bits of fixed point, "
+            f"got {bit_width}"
         )
-    return bit_width, word_bits
+    return bit_width, fixed_bit_width
 
 
 def _integers(codes, name, limit):
@@ -39,14 +45,14 @@ def _integers(codes, name, limit):
     return xp, codes
 
 
-def qe(u, bit_width, word_bits, *, rounding="floor"):
+def qe(u, bit_width, fixed_bit_width, *, rounding="floor"):
     r"""Return what the quantization unit QE gives: a right shift by q_m - E, saturated.
 
     .. math:: k = \min(u \gg (q_m - E),\ 2^E - 1)
 
     Source: Sun, Lin, Wang 2016, III.A and Fig. 2(a). ``u`` are fixed-point activations, 0 or more,
-    and those above ``2**q_m - 1`` saturate; E is ``bit_width`` and q_m ``word_bits``. The codes k
-    are int32. ``rounding="nearest"`` adds half a step first: one more adder in hardware.
+    and those above ``2**q_m - 1`` saturate; E is ``bit_width`` and q_m ``fixed_bit_width``. The
+    codes k are int32. ``rounding="nearest"`` adds half a step first: one more adder in hardware.
 
     With q_m = 4 and E = 2, the shift is by 2:
 
@@ -54,33 +60,33 @@ def qe(u, bit_width, word_bits, *, rounding="floor"):
     >>> qe(np.array([3, 4, 11, 15, 16]), 2, 4).tolist()
     [0, 1, 2, 3, 3]
     """
-    bit_width, word_bits = check_bits(bit_width, word_bits)
+    bit_width, fixed_bit_width = check_bits(bit_width, fixed_bit_width)
     check_choice(rounding, "rounding", ROUNDINGS)
     xp, u = _integers(u, "u", None)
-    shift = word_bits - bit_width
-    u = xp.clip(u, 0, 2**word_bits - 1)
+    shift = fixed_bit_width - bit_width
+    u = xp.clip(u, 0, 2**fixed_bit_width - 1)
     if rounding == "nearest" and shift:
         u = u + 2 ** (shift - 1)
     return xp.astype(xp.clip(u >> shift, 0, 2**bit_width - 1), xp.int32)
 
 
-def ce(codes, bit_width, word_bits, *, reconstruction="low"):
+def ce(codes, bit_width, fixed_bit_width, *, reconstruction="low"):
     r"""Return what the conversion unit CE gives, fixed-point activations: a left shift by q_m - E.
 
     .. math:: u' = k \ll (q_m - E)
 
     Source: Sun, Lin, Wang 2016, Fig. 2(b). The codes k are from 0 to ``2**E - 1``; E is
-    ``bit_width`` and q_m ``word_bits``. ``reconstruction="middle"`` sets the highest of the empty
-    bits, except for code 0. The result is int32.
+    ``bit_width`` and q_m ``fixed_bit_width``. ``reconstruction="middle"`` sets the highest of the
+    empty bits, except for code 0. The result is int32.
 
     >>> import numpy as np
     >>> ce(np.array([0, 1, 2, 3]), 2, 4).tolist()
     [0, 4, 8, 12]
     """
-    bit_width, word_bits = check_bits(bit_width, word_bits)
+    bit_width, fixed_bit_width = check_bits(bit_width, fixed_bit_width)
     check_choice(reconstruction, "reconstruction", RECONSTRUCTIONS)
     xp, codes = _integers(codes, "codes", 2**bit_width)
-    shift = word_bits - bit_width
+    shift = fixed_bit_width - bit_width
     u = codes << shift
     if reconstruction == "middle" and shift:
         u = u + xp.where(codes > 0, xp.full_like(codes, 2 ** (shift - 1)), xp.zeros_like(codes))

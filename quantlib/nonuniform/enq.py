@@ -7,33 +7,33 @@ Here u is the activation as an integer in units of 2^-F. Dropping low bits is al
 a shifter does it in hardware.
 """
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
 import numpy as np
 from array_api_compat import array_namespace
 
-from quantlib._validation import as_float_array, check_choice
+from quantlib._validation import check_choice
 from quantlib.nonuniform import fixed_point
 from quantlib.nonuniform.conversion_units import RECONSTRUCTIONS, ROUNDINGS, ce, check_bits, qe
 from quantlib.nonuniform.fixed_point import FixedQParams
+from quantlib.schemes import Scheme
 
-__all__ = ["EnqQParams", "choose_qparams", "dequantize", "fake_quantize", "quantize"]
+__all__ = ["EnqQParams", "choose_qparams"]
 
 
-@dataclass(frozen=True)
-class EnqQParams:
+@dataclass(frozen=True, eq=False)
+class EnqQParams(Scheme):
     """The levels of ENQ in one layer, and how a number gets to them.
 
-    >>> EnqQParams(bit_width=2, word_bits=4, fraction_bits=0).levels.tolist()
+    >>> EnqQParams(2, FixedQParams(4, fraction_bits=0, signed=False)).levels.tolist()
     [0.0, 4.0, 8.0, 12.0]
     """
 
-    #: E, bits that are stored, 1 to ``word_bits``.
+    #: E, bits that are stored, 1 to the q_m bits of ``fixed``.
     bit_width: int
-    #: q_m, bits of the fixed-point number before, 1 to 16.
-    word_bits: int
-    #: F.
-    fraction_bits: int
+    #: The fixed-point format before, unsigned.
+    fixed: FixedQParams
+    _: KW_ONLY
     #: {"floor", "nearest"}: ``"floor"`` as printed. ``"nearest"`` adds half a step before the
     #: shift: the course's variant.
     rounding: str = "floor"
@@ -43,11 +43,12 @@ class EnqQParams:
     reconstruction: str = "low"
 
     def __post_init__(self):
-        fixed = FixedQParams(self.word_bits, self.fraction_bits)
-        bit_width, word_bits = check_bits(self.bit_width, self.word_bits)
+        if not isinstance(self.fixed, FixedQParams):
+            raise TypeError(f"fixed must be a FixedQParams, got {type(self.fixed).__name__}")
+        if self.fixed.signed:
+            raise ValueError("fixed must be unsigned, as activations after a ReLU, got signed=True")
+        bit_width, _ = check_bits(self.bit_width, self.fixed.bit_width)
         object.__setattr__(self, "bit_width", bit_width)
-        object.__setattr__(self, "word_bits", word_bits)
-        object.__setattr__(self, "fraction_bits", fixed.fraction_bits)
         check_choice(self.rounding, "rounding", ROUNDINGS)
         check_choice(self.reconstruction, "reconstruction", RECONSTRUCTIONS)
         if self.rounding == "nearest" and self.reconstruction == "middle":
@@ -57,9 +58,14 @@ class EnqQParams:
             )
 
     @property
-    def fixed(self):
-        """The fixed-point format before, a FixedQParams."""
-        return FixedQParams(self.word_bits, self.fraction_bits)
+    def quant_min(self):
+        """Smallest code, 0."""
+        return 0
+
+    @property
+    def quant_max(self):
+        """Largest code, 2**E - 1."""
+        return 2**self.bit_width - 1
 
     @property
     def levels(self):
@@ -67,63 +73,37 @@ class EnqQParams:
         return self.dequantize(np.arange(2**self.bit_width))
 
     def quantize(self, x):
-        """Return the int32 codes of activations: fixed point first, then QE."""
+        """Return the codes of activations, 0 to ``2**E - 1`` (int32): fixed point first, then QE.
+
+        The fixed-point number is rounded to the nearest before QE drops its low bits. So an x less
+        than half a unit 2^-F below a level is counted to that level.
+        """
         u = self.fixed.quantize(x)
-        return qe(u, self.bit_width, self.word_bits, rounding=self.rounding)
+        return qe(u, self.bit_width, self.fixed.bit_width, rounding=self.rounding)
 
     def dequantize(self, codes):
         """Return the numbers that codes stand for: CE, then times 2^-F, as float32."""
-        u = ce(codes, self.bit_width, self.word_bits, reconstruction=self.reconstruction)
+        u = ce(codes, self.bit_width, self.fixed.bit_width, reconstruction=self.reconstruction)
         return self.fixed.dequantize(u)
 
-    def fake_quantize(self, x):
-        """Round activations to the levels; the result is still float, of the type of ``x``."""
-        x = as_float_array(x, "x")
-        values = self.dequantize(self.quantize(x))
-        return array_namespace(values).astype(values, x.dtype)
+    def _round(self, x):
+        return array_namespace(x).astype(self.dequantize(self.quantize(x)), x.dtype)
+
+    def _in_range(self, x):
+        """Return where ``x`` does not saturate: above the last level it may still be rounded."""
+        return self.fixed._in_range(x)
 
 
-def choose_qparams(x, bit_width, word_bits=12, *, rounding="floor", reconstruction="low"):
+def choose_qparams(x, bit_width, *, fixed_bit_width=12, rounding="floor", reconstruction="low"):
     """Return ENQ for the values of one layer: F is the finest at which q_m bits hold all of them.
 
-    ``bit_width`` is E and ``word_bits`` q_m; its default is the 12 bits that Sun, Lin, Wang 2016
-    found enough for VGG-16. ``rounding`` and ``reconstruction`` are those of :class:`EnqQParams`.
+    ``bit_width`` is E and ``fixed_bit_width`` q_m; its default is the 12 bits that Sun, Lin, Wang
+    2016 found enough for VGG-16. ``rounding`` and ``reconstruction`` are those of
+    :class:`EnqQParams`.
 
-    >>> choose_qparams([0.0, 0.7, 2.9], bit_width=3, word_bits=8).fraction_bits
+    >>> choose_qparams([0.0, 0.7, 2.9], 3, fixed_bit_width=8).fixed.fraction_bits
     6
     """
-    fraction_bits = fixed_point.choose_qparams(x, word_bits).fraction_bits
-    return EnqQParams(bit_width, word_bits, fraction_bits, rounding, reconstruction)
-
-
-def quantize(x, qparams):
-    """Return the codes of activations, 0 to ``2**E - 1`` (int32): fixed point first, then QE.
-
-    The fixed-point number is rounded to the nearest before QE drops its low bits. So an x less than
-    half a unit 2^-F below a level is counted to that level.
-
-    >>> import numpy as np
-    >>> quantize(np.array([0.0, 3.9, 7.2, 99.0]), EnqQParams(2, 4, 0)).tolist()
-    [0, 1, 1, 3]
-    """
-    return qparams.quantize(x)
-
-
-def dequantize(codes, qparams):
-    """Return the numbers that codes stand for: CE, then times 2^-F, as float32.
-
-    >>> import numpy as np
-    >>> dequantize(np.array([0, 3]), EnqQParams(2, 4, 1)).tolist()
-    [0.0, 6.0]
-    """
-    return qparams.dequantize(codes)
-
-
-def fake_quantize(x, qparams):
-    """Round activations to the levels of ENQ; the result is still float, of the type of ``x``.
-
-    >>> import numpy as np
-    >>> fake_quantize(np.array([0.0, 3.9, 7.2, 99.0]), EnqQParams(2, 4, 0)).tolist()
-    [0.0, 4.0, 4.0, 12.0]
-    """
-    return qparams.fake_quantize(x)
+    bit_width, fixed_bit_width = check_bits(bit_width, fixed_bit_width)
+    fixed = fixed_point.choose_qparams(x, fixed_bit_width, signed=False)
+    return EnqQParams(bit_width, fixed, rounding=rounding, reconstruction=reconstruction)

@@ -7,47 +7,53 @@ change of scale is a shift.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
+from functools import cached_property
 
 from array_api_compat import array_namespace
 
-from quantlib import uniform
-from quantlib._validation import as_float_array, check_integer
-from quantlib.uniform.affine import QParams
+from quantlib._validation import as_float_array, check_bit_width, check_integer, has_values
+from quantlib.schemes import Scheme
+from quantlib.uniform.affine import QParams, quant_range
 
-__all__ = [
-    "FixedQParams",
-    "choose_qparams",
-    "dequantize",
-    "fake_quantize",
-    "fixed_point",
-    "quantize",
-    "smallest_word_bits",
-]
+__all__ = ["FixedQParams", "choose_qparams", "fixed_point", "smallest_bit_width"]
 
 
-@dataclass(frozen=True)
-class FixedQParams:
+@dataclass(frozen=True, eq=False)
+class FixedQParams(Scheme):
     """A fixed-point format.
 
-    >>> FixedQParams(word_bits=4, fraction_bits=1).largest
+    >>> FixedQParams(4, fraction_bits=1, signed=False).largest
     7.5
     """
 
     #: q, bits of a number, 1 to 16 (2 to 16 if signed).
-    word_bits: int
+    bit_width: int
     #: F, how many of them stand behind the binary point, -64 to 64; if negative, a unit is over 1.
     fraction_bits: int
-    #: False after a ReLU: codes from 0 to ``2**q - 1``. True for weights: two's complement, from
-    #: ``-2**(q - 1)`` to ``2**(q - 1) - 1``.
-    signed: bool = False
+    _: KW_ONLY
+    #: True for weights: two's complement, from ``-2**(q - 1)`` to ``2**(q - 1) - 1``. False after a
+    #: ReLU: codes from 0 to ``2**q - 1``.
+    signed: bool = True
 
     def __post_init__(self):
-        word_bits = check_integer(self.word_bits, "word_bits", 2 if self.signed else 1, 16)
-        fraction_bits = check_integer(self.fraction_bits, "fraction_bits", -64, 64)
         # Python's integers, since NumPy's small ones wrap around.
-        object.__setattr__(self, "word_bits", word_bits)
-        object.__setattr__(self, "fraction_bits", fraction_bits)
+        values = {
+            "bit_width": check_bit_width(self.bit_width, 2 if self.signed else 1, 16),
+            "fraction_bits": check_integer(self.fraction_bits, "fraction_bits", -64, 64),
+        }
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def quant_min(self):
+        """Smallest code."""
+        return quant_range(self.bit_width, signed=self.signed)[0]
+
+    @property
+    def quant_max(self):
+        """Largest code."""
+        return quant_range(self.bit_width, signed=self.signed)[1]
 
     @property
     def scale(self):
@@ -57,106 +63,80 @@ class FixedQParams:
     @property
     def largest(self):
         """The largest number, M = (2**q - 1) * 2**-F where unsigned."""
-        return self.scale * self._uniform.quant_max
+        return self.scale * self.quant_max
 
-    @property
+    @cached_property
     def _uniform(self):
-        return QParams(self.scale, 0, self.word_bits, signed=self.signed)
+        return QParams(self.scale, 0, self.bit_width, signed=self.signed)
 
     def quantize(self, x):
-        r"""Return the int32 codes :math:`\mathrm{clamp}(\mathrm{round}(x\,2^F))`."""
-        return uniform.quantize(_checked(x, self.signed), self._uniform)
+        r"""Return the integers of real numbers, :math:`\mathrm{clamp}(\mathrm{round}(x\,2^F))`.
+
+        The codes are int32, of the kind and shape of ``x``. What is too large saturates.
+        """
+        return self._uniform.quantize(_checked(x, self.signed))
 
     def dequantize(self, codes):
-        r"""Return the numbers :math:`i\,2^{-F}` that codes stand for, as float32."""
-        return uniform.dequantize(codes, self._uniform)
+        r"""Return the numbers that integers stand for, :math:`i\,2^{-F}`, as float32."""
+        return self._uniform.dequantize(codes)
 
-    def fake_quantize(self, x):
-        """Round to the numbers that the format has; the result is still float, of ``x``'s type."""
-        return uniform.fake_quantize(_checked(x, self.signed), self._uniform)
+    def _round(self, x):
+        return self._uniform._round(_checked(x, self.signed))
+
+    def _in_range(self, x):
+        return self._uniform._in_range(x)
 
 
-def choose_qparams(x, word_bits, *, signed=False):
-    r"""Return the finest format of ``word_bits`` bits that holds all of ``x``, F = 0 if all zero.
+def choose_qparams(x, bit_width, *, signed=True):
+    r"""Return the finest format of ``bit_width`` bits that holds all of ``x``, F = 0 if all zero.
 
     .. math:: F = \max\{f : \operatorname{round}(\max|x| \, 2^f) \le i_{\max}\},
 
-    with :math:`i_{\max} = 2^q - 1`, or :math:`2^{q-1} - 1` if signed. Sun, Lin, Wang 2016 do not
+    with :math:`i_{\max} = 2^{q-1} - 1`, or :math:`2^q - 1` if unsigned. Sun, Lin, Wang 2016 do not
     tell how F was chosen; this rule is the course's.
 
-    >>> choose_qparams([0.1, 2.9], word_bits=4)
-    FixedQParams(word_bits=4, fraction_bits=2, signed=False)
+    >>> choose_qparams([0.1, 2.9], bit_width=4, signed=False).fraction_bits
+    2
     """
     x = _checked(x, signed)
     xp = array_namespace(x)
     largest = float(xp.max(xp.abs(x)))
-    top = FixedQParams(word_bits, 0, signed)._uniform.quant_max
+    top = FixedQParams(bit_width, 0, signed=signed).quant_max
     if largest == 0.0:
-        return FixedQParams(word_bits, 0, signed)
+        return FixedQParams(bit_width, 0, signed=signed)
     fraction_bits = math.frexp(top)[1] - math.frexp(largest)[1] + 1  # enough, or one too many
     if not -60 < fraction_bits < 60:
         raise ValueError(f"x must have its largest magnitude near 1, got {largest}")
     while round(math.ldexp(largest, fraction_bits)) > top:
         fraction_bits -= 1
-    return FixedQParams(word_bits, fraction_bits, signed)
+    return FixedQParams(bit_width, fraction_bits, signed=signed)
 
 
 def _checked(x, signed):
     x = as_float_array(x, "x")
     xp = array_namespace(x)
-    if not signed and bool(xp.any(x < 0)):
+    if not signed and has_values(x) and bool(xp.any(x < 0)):
         raise ValueError(
-            f"x must not be negative, as after a ReLU (or take signed=True), got {float(xp.min(x))}"
+            f"x must not be negative where signed=False, as after a ReLU, got {float(xp.min(x))}"
         )
     return x
 
 
-def quantize(x, qparams):
-    r"""Return the integers of real numbers, :math:`\mathrm{clamp}(\mathrm{round}(x\,2^F))`.
-
-    The codes are int32, of the kind and shape of ``x``. What is too large saturates.
-
-    >>> import numpy as np
-    >>> quantize(np.array([0.0, 0.3, 1.2, 99.0]), FixedQParams(4, 1)).tolist()
-    [0, 1, 2, 15]
-    """
-    return qparams.quantize(x)
-
-
-def dequantize(codes, qparams):
-    r"""Return the numbers that integers stand for, :math:`i\,2^{-F}`, as float32.
-
-    >>> import numpy as np
-    >>> dequantize(np.array([0, 1, 15]), FixedQParams(4, 1)).tolist()
-    [0.0, 0.5, 7.5]
-    """
-    return qparams.dequantize(codes)
-
-
-def fake_quantize(x, qparams):
-    """Round real numbers to those that the format has; the result is still float, of ``x``'s type.
-
-    >>> import numpy as np
-    >>> fake_quantize(np.array([0.3, 99.0]), FixedQParams(4, 1)).tolist()
-    [0.5, 7.5]
-    """
-    return qparams.fake_quantize(x)
-
-
-def fixed_point(x, word_bits, fraction_bits, *, signed=False):
+def fixed_point(x, bit_width, fraction_bits, *, signed=True):
     r"""Round real numbers to fixed point, :math:`V_i = i\,2^{-F}`; the result is still float.
 
     Source: Sun, Lin, Wang 2016, III.A. They do not say how a number between two V_i is rounded;
-    here to the nearest, ties to even. ``word_bits`` is q and ``fraction_bits`` F.
+    here to the nearest, ties to even. ``bit_width`` is q and ``fraction_bits`` F.
 
-    >>> import numpy as np
-    >>> fixed_point(np.array([0.3, 1.3, 99.0]), word_bits=4, fraction_bits=1).tolist()
+    >>> fixed_point([0.3, -1.3, 99.0], bit_width=4, fraction_bits=1).tolist()
+    [0.5, -1.5, 3.5]
+    >>> fixed_point([0.3, 1.3, 99.0], bit_width=4, fraction_bits=1, signed=False).tolist()
     [0.5, 1.5, 7.5]
     """
-    return FixedQParams(word_bits, fraction_bits, signed).fake_quantize(x)
+    return FixedQParams(bit_width, fraction_bits, signed=signed).fake_quantize(x)
 
 
-def smallest_word_bits(accuracy_at, baseline, delta, word_bits=range(1, 17)):
+def smallest_bit_width(accuracy_at, baseline, delta, bit_widths=range(1, 17)):
     r"""Find the smallest q whose accuracy A' is close enough: :math:`A - A' \le \delta`.
 
     Source: Sun, Lin, Wang 2016, III.A. Accuracy need not rise with every bit, so the smallest q is
@@ -178,14 +158,14 @@ def smallest_word_bits(accuracy_at, baseline, delta, word_bits=range(1, 17)):
 
     Examples
     --------
-    >>> smallest_word_bits({2: 0.5, 3: 0.97, 4: 0.99}.get, 0.99, 0.02, [4, 3, 2])
+    >>> smallest_bit_width({2: 0.5, 3: 0.97, 4: 0.99}.get, 0.99, 0.02, [4, 3, 2])
     (3, {2: 0.5, 3: 0.97})
     """
     if not delta >= 0:
         raise ValueError(f"delta must be 0 or more, got {delta}")
-    candidates = sorted(set(word_bits))
+    candidates = sorted(set(bit_widths))
     if not candidates:
-        raise ValueError("word_bits must not be empty")
+        raise ValueError("bit_widths must not be empty")
     tried = {}
     for q in candidates:
         tried[q] = accuracy_at(q)

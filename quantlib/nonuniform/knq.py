@@ -7,7 +7,7 @@ turns it back (CK).
 """
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
 import numpy as np
 from array_api_compat import array_namespace, device, is_numpy_array
@@ -23,20 +23,15 @@ from quantlib._validation import (
 from quantlib.nonuniform.conversion_units import look_up
 from quantlib.nonuniform.fixed_point import FixedQParams
 from quantlib.nonuniform.kmeans import kmeans_1d
+from quantlib.schemes import Scheme, frozen_array
 
-__all__ = [
-    "KnqQParams",
-    "choose_qparams",
-    "dequantize",
-    "fake_quantize",
-    "quantize",
-]
+__all__ = ["KnqQParams", "choose_qparams"]
 
-THRESHOLDS = ("nearest", "level")
+BOUNDARIES = ("nearest", "level")
 
 
 @dataclass(frozen=True, eq=False)
-class KnqQParams:
+class KnqQParams(Scheme):
     """The levels of KNQ in one layer, and where one ends and the next begins.
 
     >>> KnqQParams([0.0, 1.0, 3.0, 7.0], bit_width=2).thresholds.tolist()
@@ -48,17 +43,18 @@ class KnqQParams:
     levels: np.ndarray
     #: T, bits of a code, 1 to 8.
     bit_width: int
+    _: KW_ONLY
     #: {"nearest", "level"}: ``"nearest"``: half-way between two levels, as k-means assigns.
     #: ``"level"``: at the level itself, code k if d_k <= x < d_{k+1}, as Sun, Lin, Wang 2016 print
     #: it. What lies below d_0 gets code 0.
-    threshold: str = "nearest"
+    boundary: str = "nearest"
 
     def __post_init__(self):
-        levels = np.asarray(as_float_array(self.levels, "levels"), np.float64).copy()
-        levels.setflags(write=False)
+        levels = to_numpy(as_float_array(self.levels, "levels"))
+        levels = frozen_array(levels, "levels", np.float64)
         object.__setattr__(self, "levels", levels)
-        check_bit_width(self.bit_width, 1, 8)
-        check_choice(self.threshold, "threshold", THRESHOLDS)
+        object.__setattr__(self, "bit_width", check_bit_width(self.bit_width, 1, 8))
+        check_choice(self.boundary, "boundary", BOUNDARIES)
         if levels.ndim != 1 or levels.size > 2**self.bit_width:
             raise ValueError(
                 f"levels must be at most {2**self.bit_width} for {self.bit_width} bits, "
@@ -68,14 +64,38 @@ class KnqQParams:
             raise ValueError("levels must be in ascending order")
 
     @property
+    def quant_min(self):
+        """Smallest code, 0."""
+        return 0
+
+    @property
+    def quant_max(self):
+        """Largest code, one less than there are levels."""
+        return len(self.levels) - 1
+
+    @property
     def thresholds(self):
         """Smallest number that gets code 1, 2, …: one fewer than levels."""
-        if self.threshold == "level":
+        if self.boundary == "level":
             return self.levels[1:]
         return self.levels[:-1] + np.diff(self.levels) / 2
 
     def quantize(self, x):
-        """Return the int32 code of every value: how many thresholds it has reached."""
+        r"""Return the code of every value (int32): how many thresholds it has reached.
+
+        .. math:: \text{code} = \left|\{k \ge 1 : t_k \le x\}\right|, \qquad
+                  t_k = \frac{d_{k-1} + d_k}{2} \text{ or } d_k
+
+        On the CPU a compiled loop compares 64 values at a time with each threshold, as QK's row of
+        comparators does; on another device torch's search finds the same codes. A threshold is
+        replaced by the next number up that the type of ``x`` has, which changes no comparison.
+
+        >>> levels, x = [0.0, 1.0, 3.0, 7.0], np.array([0.4, 0.5, 2.9, 99.0])
+        >>> KnqQParams(levels, bit_width=2).quantize(x).tolist()
+        [0, 1, 2, 3]
+        >>> KnqQParams(levels, bit_width=2, boundary="level").quantize(x).tolist()
+        [0, 0, 1, 3]
+        """
         x = as_array(x, "x")
         if not is_numpy_array(x) and device(x).type != "cpu":
             return _search_on_device(x, self.thresholds)
@@ -96,9 +116,7 @@ class KnqQParams:
         """Return the level of every code, as float32: a look-up."""
         return look_up(codes, self.levels.astype(np.float32), "codes")
 
-    def fake_quantize(self, x):
-        """Round values to the levels; the result is still float, of the type of ``x``."""
-        x = as_float_array(x, "x")
+    def _round(self, x):
         dtype = np.float64 if str(x.dtype).endswith("float64") else np.float32
         values = look_up(self.quantize(x), self.levels.astype(dtype), "codes")
         return array_namespace(values).astype(values, x.dtype)
@@ -119,7 +137,7 @@ def _rounded_up(thresholds, dtype):
     return np.where(bounds < thresholds, np.nextafter(bounds, upwards), bounds)
 
 
-def choose_qparams(x, bit_width, *, threshold="nearest", saturate_at=None, fixed=None):
+def choose_qparams(x, bit_width, *, boundary="nearest", saturate_at=None, fixed=None):
     r"""Return the k-means levels of the values of one layer, the globally best ones.
 
     Source: Sun, Lin, Wang 2016, III.A and equation (2), with
@@ -132,7 +150,7 @@ def choose_qparams(x, bit_width, *, threshold="nearest", saturate_at=None, fixed
         NumPy array or torch tensor of any shape, for activations all that was recorded.
     bit_width : int
         T, 1 to 8: :math:`2^T` levels.
-    threshold : {"nearest", "level"}
+    boundary : {"nearest", "level"}
         As for :class:`KnqQParams`.
     saturate_at : float, optional
         M: larger values count as M (the paper's pre-process). None leaves them as they are.
@@ -170,42 +188,4 @@ def choose_qparams(x, bit_width, *, threshold="nearest", saturate_at=None, fixed
     levels = kmeans_1d(values, n_levels).centroids
     if fixed is not None:
         levels = fixed.fake_quantize(levels)
-    return KnqQParams(levels, bit_width, threshold)
-
-
-def quantize(x, qparams):
-    r"""Return the code of every value (int32): how many thresholds it has reached.
-
-    .. math:: \text{code} = \left|\{k \ge 1 : t_k \le x\}\right|, \qquad
-              t_k = \frac{d_{k-1} + d_k}{2} \text{ or } d_k
-
-    On the CPU a compiled loop compares 64 values at a time with each threshold, as QK's row of
-    comparators does; on another device torch's search finds the same codes. A threshold is
-    replaced by the next number up that the type of ``x`` has, which changes no comparison.
-
-    >>> levels, x = [0.0, 1.0, 3.0, 7.0], np.array([0.4, 0.5, 2.9, 99.0])
-    >>> quantize(x, KnqQParams(levels, bit_width=2)).tolist()
-    [0, 1, 2, 3]
-    >>> quantize(x, KnqQParams(levels, bit_width=2, threshold="level")).tolist()
-    [0, 0, 1, 3]
-    """
-    return qparams.quantize(x)
-
-
-def dequantize(codes, qparams):
-    """Return the level of every code, as float32: a look-up.
-
-    >>> dequantize(np.array([0, 3]), KnqQParams([0.0, 1.0, 3.0, 7.0], bit_width=2)).tolist()
-    [0.0, 7.0]
-    """
-    return qparams.dequantize(codes)
-
-
-def fake_quantize(x, qparams):
-    """Round values to the levels; the result is still float, of the type of ``x``.
-
-    >>> qparams = KnqQParams([0.0, 1.0, 3.0, 7.0], bit_width=2)
-    >>> fake_quantize(np.array([0.4, 2.9, 99.0]), qparams).tolist()
-    [0.0, 3.0, 7.0]
-    """
-    return qparams.fake_quantize(x)
+    return KnqQParams(levels, bit_width, boundary=boundary)

@@ -23,7 +23,7 @@ IN_PLACE = unchanged("An input was changed in place. Work on new arrays.")
 
 
 def fixed_point(generator):
-    for word_bits, fraction_bits, shape in (
+    for bit_width, fraction_bits, shape in (
         (1, 0, (30,)),
         (3, 5, (8, 5)),
         (5, -3, (40,)),
@@ -31,16 +31,16 @@ def fixed_point(generator):
         (12, 9, (2, 3, 4, 4)),
     ):
         # Up to 0.4 units from a number of the format, or of what lies beyond its largest.
-        units = generator.integers(0, 2**word_bits + 2 ** (word_bits - 1) + 2, size=shape)
-        units.ravel()[:4] = 0, 2**word_bits - 1, 2**word_bits, 10 * 2**word_bits
+        units = generator.integers(0, 2**bit_width + 2 ** (bit_width - 1) + 2, size=shape)
+        units.ravel()[:4] = 0, 2**bit_width - 1, 2**bit_width, 10 * 2**bit_width
         off = generator.uniform(-0.4, 0.4, size=shape) * (units > 0)
         x = np.ldexp(units + off, -fraction_bits)
         expected = [
-            nearest_in_fractions(v, word_bits, Fraction(2) ** -fraction_bits)
+            nearest_in_fractions(v, bit_width, Fraction(2) ** -fraction_bits)
             for v in x.ravel().tolist()
         ]
         yield Case(
-            (x, word_bits, fraction_bits),
+            (x, bit_width, fraction_bits),
             equals(np.reshape(expected, shape), "Some values are wrong for other q, F or shapes."),
             IN_PLACE,
         )
@@ -48,15 +48,15 @@ def fixed_point(generator):
     yield Case((zeros, 4, 2), equals(zeros, "An array of zeros must stay an array of zeros."))
 
 
-def nearest_in_fractions(value, word_bits, unit):
+def nearest_in_fractions(value, bit_width, unit):
     """The number of the format that is nearest, found by measuring or at the end of the range."""
     below = int(Fraction(value) // unit)
-    both = [Fraction(min(i, 2**word_bits - 1)) * unit for i in (below, below + 1)]
+    both = [Fraction(min(i, 2**bit_width - 1)) * unit for i in (below, below + 1)]
     return float(min(both, key=lambda level: abs(Fraction(value) - level)))
 
 
 def qe(generator):
-    for bit_width, word_bits, shape in (
+    for bit_width, fixed_bit_width, shape in (
         (1, 1, (12,)),
         (1, 6, (30,)),
         (3, 4, (7, 6)),
@@ -64,25 +64,25 @@ def qe(generator):
         (8, 10, (2, 3, 4, 4)),
         (10, 16, (50,)),
     ):
-        u = generator.integers(0, 2**word_bits, size=shape)
-        u.ravel()[:4] = 2**word_bits - 1, 2**word_bits, 5 * 2**word_bits + 1, 0
-        expected = [int(top_bits(v, bit_width, word_bits), 2) for v in u.ravel().tolist()]
+        u = generator.integers(0, 2**fixed_bit_width, size=shape)
+        u.ravel()[:4] = 2**fixed_bit_width - 1, 2**fixed_bit_width, 5 * 2**fixed_bit_width + 1, 0
+        expected = [int(top_bits(v, bit_width, fixed_bit_width), 2) for v in u.ravel().tolist()]
         yield Case(
-            (u, bit_width, word_bits),
+            (u, bit_width, fixed_bit_width),
             equals(np.reshape(expected, shape), "Some codes are wrong for other E, q_m or shapes."),
             integers("Codes are integers, for every E and q_m."),
             IN_PLACE,
         )
 
 
-def top_bits(u, bit_width, word_bits):
+def top_bits(u, bit_width, fixed_bit_width):
     """The first digits of a binary number; all ones if it has too many digits."""
-    text = f"{u:0{word_bits}b}"
-    return text[:bit_width] if len(text) == word_bits else "1" * bit_width
+    text = f"{u:0{fixed_bit_width}b}"
+    return text[:bit_width] if len(text) == fixed_bit_width else "1" * bit_width
 
 
 def ce(generator):
-    for bit_width, word_bits, shape in (
+    for bit_width, fixed_bit_width, shape in (
         (1, 2, (8,)),
         (3, 9, (5, 6)),
         (4, 4, (16,)),
@@ -91,14 +91,14 @@ def ce(generator):
     ):
         codes = generator.integers(0, 2**bit_width, size=shape)
         codes.ravel()[:3] = 0, 2**bit_width - 1, 1
-        dropped = word_bits - bit_width
+        dropped = fixed_bit_width - bit_width
         for reconstruction, behind in (
             ("low", "0" * dropped),
             ("middle", "1".ljust(dropped, "0")[:dropped]),
         ):
             expected = [int(f"{k:b}{behind}", 2) if k else 0 for k in codes.ravel().tolist()]
             yield Case(
-                (codes, bit_width, word_bits, reconstruction),
+                (codes, bit_width, fixed_bit_width, reconstruction),
                 equals(
                     np.reshape(expected, shape),
                     "Some numbers are wrong for other E, q_m or shapes.",

@@ -330,9 +330,9 @@ def test_operations_give_the_speedup():
     real, packed = (binary.binary_ops(c, n_w, n_i, method=m) for m in ("float", "xnor"))
     ratio = real.multiplications / (packed.words + packed.multiplications)
     assert ratio == pytest.approx(binary.xnor_speedup(c, n_w, n_i))
-    assert binary.binary_ops(3, 9, 4, method="bnn", n_filters=2, word_bits=8) == binary.Operations(
-        0, 0, 2 * 4 * 4
-    )
+    assert binary.binary_ops(
+        3, 9, 4, method="bnn", n_filters=2, bits_per_word=8
+    ) == binary.Operations(0, 0, 2 * 4 * 4)
     assert binary.binary_ops(3, 9, 4, method="bwn") == binary.Operations(4, 108, 0)
     assert binary.binary_ops(3, 9, 4, method="binaryconnect") == binary.Operations(0, 108, 0)
 

@@ -20,8 +20,7 @@ IMAGES, LABELS = DIGITS.test_images[:150], DIGITS.test_labels[:150]
 
 
 def enq_scheme(x, bits):
-    qparams = enq.choose_qparams(x, bits, word_bits=8)
-    return lambda values: enq.fake_quantize(values, qparams)
+    return enq.choose_qparams(x, bits, fixed_bit_width=8).fake_quantize
 
 
 def test_recorded_activations_are_those_of_the_network_s_own_formula():

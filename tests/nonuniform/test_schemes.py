@@ -22,6 +22,11 @@ POSITIVE = hnp.arrays(
 )
 
 
+def unsigned(bit_width, fraction_bits):
+    """Return the format of activations after a ReLU."""
+    return nonuniform.FixedQParams(bit_width, fraction_bits, signed=False)
+
+
 def half_even(value):
     """Round an exact fraction: Python's own rule is half to even."""
     return round(Fraction(value))
@@ -37,18 +42,18 @@ def test_fixed_point_is_the_nearest_multiple_in_exact_fractions(x, q, f):
         min(half_even(Fraction(float(v)) * Fraction(2) ** f), 2**q - 1) * Fraction(2) ** -f
         for v in x
     ]
-    assert [Fraction(float(v)) for v in fixed_point.fixed_point(x, q, f)] == expected
+    assert [Fraction(float(v)) for v in fixed_point.fixed_point(x, q, f, signed=False)] == expected
 
 
 def test_signed_fixed_point_has_two_s_complement_ends():
     x = np.array([-9.0, -8.0, -0.25, 0.25, 0.75, 9.0])
-    assert fixed_point.fixed_point(x, 4, 0, signed=True).tolist() == [-8, -8, 0, 0, 1, 7]
+    assert fixed_point.fixed_point(x, 4, 0).tolist() == [-8, -8, 0, 0, 1, 7]
 
 
 @given(x=POSITIVE.filter(lambda x: x.max() > 2.0**-40), q=st.integers(1, 16))
 @settings(max_examples=200, deadline=None)
 def test_the_format_chosen_is_the_finest_that_holds_everything(x, q):
-    f = fixed_point.choose_qparams(x, q).fraction_bits
+    f = fixed_point.choose_qparams(x, q, signed=False).fraction_bits
     largest = Fraction(float(x.max()))
     assert half_even(largest * Fraction(2) ** f) <= 2**q - 1
     assert half_even(largest * Fraction(2) ** (f + 1)) > 2**q - 1
@@ -56,7 +61,7 @@ def test_the_format_chosen_is_the_finest_that_holds_everything(x, q):
 
 def test_formats_of_zero_and_of_signed_values():
     assert fixed_point.choose_qparams(np.zeros(3), 5).fraction_bits == 0
-    assert fixed_point.choose_qparams(np.array([-1.0, 0.5]), 8, signed=True).fraction_bits == 6
+    assert fixed_point.choose_qparams(np.array([-1.0, 0.5]), 8).fraction_bits == 6
 
 
 def test_a_format_is_not_made_up_for_numbers_that_none_can_hold():
@@ -69,18 +74,18 @@ def test_a_format_is_not_made_up_for_numbers_that_none_can_hold():
 def test_small_integer_types_do_not_wrap_around():
     small = np.uint8
     assert nonuniform.FixedQParams(small(4), small(1)).scale == 0.5
-    qparams = nonuniform.EnqQParams(small(4), small(8), np.int8(-1))
-    assert qparams == nonuniform.EnqQParams(4, 8, -1)
+    qparams = nonuniform.EnqQParams(small(4), unsigned(small(8), np.int8(-1)))
+    assert qparams == nonuniform.EnqQParams(4, unsigned(8, -1))
     assert nonuniform.qe(np.array([200, 999]), small(4), small(8)).tolist() == [12, 15]
     assert nonuniform.ce(np.array([15]), small(4), small(8)).tolist() == [240]
 
 
-def test_the_smallest_word_is_found_from_below():
+def test_the_smallest_bit_width_is_found_from_below():
     accuracy = {1: 10.0, 2: 97.0, 3: 60.0, 4: 98.5, 5: 99.0}
-    q, tried = nonuniform.smallest_word_bits(accuracy.get, 99.0, 2.0, accuracy)
+    q, tried = nonuniform.smallest_bit_width(accuracy.get, 99.0, 2.0, accuracy)
     assert (q, tried) == (2, {1: 10.0, 2: 97.0})
-    assert nonuniform.smallest_word_bits(accuracy.get, 99.0, 0.0, accuracy)[0] == 5
-    assert nonuniform.smallest_word_bits(accuracy.get, 120.0, 1.0, accuracy)[0] is None
+    assert nonuniform.smallest_bit_width(accuracy.get, 99.0, 0.0, accuracy)[0] == 5
+    assert nonuniform.smallest_bit_width(accuracy.get, 120.0, 1.0, accuracy)[0] is None
 
 
 # --- ENQ -----------------------------------------------------------------------------------------
@@ -105,7 +110,7 @@ def test_qe_and_ce_are_the_paper_s_formulas_on_every_integer(q, e):
 @settings(max_examples=200, deadline=None)
 def test_enq_is_fixed_point_then_floor_in_exact_fractions(x, f, bits):
     e, q = sorted(bits)
-    qparams = nonuniform.EnqQParams(e, q, f)
+    qparams = nonuniform.EnqQParams(e, unsigned(q, f))
     step = 2 ** (q - e)
     u = [min(half_even(Fraction(float(v)) * Fraction(2) ** f), 2**q - 1) for v in x]
     k = [v // step for v in u]
@@ -116,11 +121,11 @@ def test_enq_is_fixed_point_then_floor_in_exact_fractions(x, f, bits):
 
 def test_the_variants_of_enq_repair_its_bias():
     def bias(**options):
-        qparams = enq.choose_qparams(x, 3, 12, **options)
-        return float(np.mean(enq.fake_quantize(x, qparams) - x))
+        qparams = enq.choose_qparams(x, 3, **options)
+        return float(np.mean(qparams.fake_quantize(x) - x))
 
     x = 0.999 * RNG.random(20_000).astype(np.float32)  # all of the 12 bits are used
-    step = 2.0**9 * enq.choose_qparams(x, 3, 12).fixed.scale
+    step = 2.0**9 * enq.choose_qparams(x, 3, fixed_bit_width=12).fixed.scale
     assert bias() == pytest.approx(-step / 2, rel=0.05)
     assert abs(bias(rounding="nearest")) < 0.1 * step
     # Code 0 keeps its bias, since zero stays zero: an eighth of the values.
@@ -128,9 +133,9 @@ def test_the_variants_of_enq_repair_its_bias():
 
 
 def test_with_all_bits_enq_is_the_fixed_point_number():
-    qparams = nonuniform.EnqQParams(6, 6, 3)
-    expected = fixed_point.fixed_point(ACTIVATIONS, 6, 3)
-    np.testing.assert_array_equal(enq.fake_quantize(ACTIVATIONS, qparams), expected)
+    qparams = nonuniform.EnqQParams(6, unsigned(6, 3))
+    expected = fixed_point.fixed_point(ACTIVATIONS, 6, 3, signed=False)
+    np.testing.assert_array_equal(nonuniform.fake_quantize(ACTIVATIONS, qparams), expected)
 
 
 # --- KNQ -----------------------------------------------------------------------------------------
@@ -143,19 +148,19 @@ LEVELS = hnp.arrays(np.float64, st.integers(1, 16), elements=st.floats(0, 100)).
 def test_the_nearest_level_is_the_nearest_level(x, levels):
     qparams = nonuniform.KnqQParams(levels, 4)
     distance = np.abs(x[:, None].astype(np.float64) - levels)
-    got = np.abs(x.astype(np.float64) - levels[knq.quantize(x, qparams)])
+    got = np.abs(x.astype(np.float64) - levels[nonuniform.quantize(x, qparams)])
     np.testing.assert_allclose(got, distance.min(axis=1), rtol=1e-12, atol=1e-300)
 
 
 @given(x=POSITIVE, levels=LEVELS)
 @settings(max_examples=200, deadline=None)
 def test_the_paper_s_rule_takes_the_last_level_not_above(x, levels):
-    qparams = nonuniform.KnqQParams(levels, 4, threshold="level")
+    qparams = nonuniform.KnqQParams(levels, 4, boundary="level")
     expected = [
         max([k for k, d in enumerate(levels) if Fraction(float(d)) <= Fraction(float(v))] or [0])
         for v in x
     ]
-    assert knq.quantize(x, qparams).tolist() == expected
+    assert nonuniform.quantize(x, qparams).tolist() == expected
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
@@ -165,14 +170,14 @@ def test_codes_agree_with_searchsorted(n, n_levels, dtype):
     x = RNG.standard_normal(n).astype(dtype)
     levels = np.sort(RNG.standard_normal(n_levels))
     x[: n // 2] = RNG.choice(levels, n // 2)  # values next to a threshold, in their own precision
-    for threshold in ("nearest", "level"):
-        qparams = nonuniform.KnqQParams(levels, 8, threshold=threshold)
+    for boundary in ("nearest", "level"):
+        qparams = nonuniform.KnqQParams(levels, 8, boundary=boundary)
         expected = np.searchsorted(qparams.thresholds, x.astype(np.float64), side="right")
-        codes = knq.quantize(x, qparams)
+        codes = nonuniform.quantize(x, qparams)
         assert codes.dtype == np.int32
         np.testing.assert_array_equal(codes, expected)
         np.testing.assert_array_equal(
-            knq.dequantize(codes, qparams), levels.astype(np.float32)[expected]
+            nonuniform.dequantize(codes, qparams), levels.astype(np.float32)[expected]
         )
 
 
@@ -181,33 +186,33 @@ def test_a_tensor_that_is_not_contiguous():
     qparams = knq.choose_qparams(x, 3)
     for view in (x.T, x[::2, :, 1]):
         expected = np.searchsorted(qparams.thresholds, view.ravel(), side="right")
-        np.testing.assert_array_equal(knq.quantize(view, qparams).ravel(), expected)
+        np.testing.assert_array_equal(nonuniform.quantize(view, qparams).ravel(), expected)
         torch_view = torch.tensor(x).permute(2, 1, 0) if view.shape == x.T.shape else None
         if torch_view is not None:
             np.testing.assert_array_equal(
-                knq.quantize(torch_view, qparams).numpy().ravel(), expected
+                nonuniform.quantize(torch_view, qparams).numpy().ravel(), expected
             )
 
 
 @pytest.mark.parametrize("make", [np.asarray, torch.tensor])
 def test_a_single_number_has_no_axes(make):
     qparams = nonuniform.KnqQParams([0.0, 2.0, 5.0], 2)
-    codes = knq.quantize(make(4.0), qparams)
+    codes = nonuniform.quantize(make(4.0), qparams)
     assert tuple(codes.shape) == ()
     assert int(codes) == 2
-    assert float(knq.fake_quantize(make(4.0), qparams)) == 5.0
+    assert float(nonuniform.fake_quantize(make(4.0), qparams)) == 5.0
     assert nonuniform.ck(np.array(1), np.array([3, 4])).shape == ()
 
 
 def test_qk_and_ck_are_quantize_and_dequantize_in_integers():
-    fixed = nonuniform.FixedQParams(12, 8)
-    qparams = knq.choose_qparams(ACTIVATIONS, 4, fixed=fixed, threshold="level")
+    fixed = unsigned(12, 8)
+    qparams = knq.choose_qparams(ACTIVATIONS, 4, fixed=fixed, boundary="level")
     table = np.rint(qparams.levels / fixed.scale).astype(np.int64)
     np.testing.assert_array_equal(table * fixed.scale, qparams.levels)
-    u = fixed_point.quantize(ACTIVATIONS, fixed)
+    u = nonuniform.quantize(ACTIVATIONS, fixed)
     codes = nonuniform.priority_encode(nonuniform.comparators(u, table[1:]))
     np.testing.assert_array_equal(
-        codes, knq.quantize(fixed_point.dequantize(u, fixed).astype(np.float64), qparams)
+        codes, nonuniform.quantize(nonuniform.dequantize(u, fixed).astype(np.float64), qparams)
     )
     np.testing.assert_array_equal(nonuniform.ck(codes, table), table[codes])
 
@@ -227,9 +232,9 @@ def test_saturating_moves_the_last_levels_down():
     assert plain.levels.max() > 35
     assert saturated.levels.max() <= 4
     inside = x <= 4
-    assert metrics.sqnr_db(x[inside], knq.fake_quantize(x[inside], saturated)) > metrics.sqnr_db(
-        x[inside], knq.fake_quantize(x[inside], plain)
-    )
+    assert metrics.sqnr_db(
+        x[inside], nonuniform.fake_quantize(x[inside], saturated)
+    ) > metrics.sqnr_db(x[inside], nonuniform.fake_quantize(x[inside], plain))
 
 
 def test_few_distinct_values_become_the_levels_with_a_warning():
@@ -237,7 +242,7 @@ def test_few_distinct_values_become_the_levels_with_a_warning():
     with pytest.warns(UserWarning, match="3 distinct values, fewer than the 8 levels of 3 bits"):
         qparams = knq.choose_qparams(x, 3)
     assert qparams.levels.tolist() == [0.0, 2.0, 5.0]
-    np.testing.assert_array_equal(knq.fake_quantize(x, qparams), x)
+    np.testing.assert_array_equal(nonuniform.fake_quantize(x, qparams), x)
     many = np.concatenate([np.zeros(5000), np.arange(1.0, 9)])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -245,7 +250,7 @@ def test_few_distinct_values_become_the_levels_with_a_warning():
 
 
 def test_levels_of_a_fixed_format_are_in_it():
-    fixed = nonuniform.FixedQParams(6, 4)
+    fixed = unsigned(6, 4)
     levels = knq.choose_qparams(ACTIVATIONS * 3, 5, fixed=fixed).levels
     np.testing.assert_array_equal(levels * 16, np.rint(levels * 16))
     assert levels.max() <= 63 / 16
@@ -253,10 +258,10 @@ def test_levels_of_a_fixed_format_are_in_it():
 
 def test_levels_of_a_fixed_format_saturate_at_both_ends():
     x = np.array([-50.0, -3.2, 1.0, 60.0])
-    signed = nonuniform.FixedQParams(4, 0, signed=True)
+    signed = nonuniform.FixedQParams(4, 0)
     assert knq.choose_qparams(x, 2, fixed=signed).levels.tolist() == [-8, -3, 1, 7]
     with pytest.raises(ValueError, match="must not be negative"):
-        knq.choose_qparams(x, 2, fixed=nonuniform.FixedQParams(4, 0))
+        knq.choose_qparams(x, 2, fixed=unsigned(4, 0))
     with pytest.raises(TypeError, match="fixed must be a FixedQParams, got int"):
         knq.choose_qparams(x, 2, fixed=4)
 
@@ -316,12 +321,13 @@ def test_cheapest_first_gives_every_combination_once_in_order(layers):
 # --- all of them ---------------------------------------------------------------------------------
 
 SCHEMES = {
-    "fixed": nonuniform.FixedQParams(4, 2),
-    "enq": nonuniform.EnqQParams(3, 6, 4),
-    "enq nearest": nonuniform.EnqQParams(3, 6, 4, rounding="nearest"),
-    "enq middle": nonuniform.EnqQParams(3, 6, 4, reconstruction="middle"),
+    "fixed": unsigned(4, 2),
+    "fixed signed": nonuniform.FixedQParams(4, 1),
+    "enq": nonuniform.EnqQParams(3, unsigned(6, 4)),
+    "enq nearest": nonuniform.EnqQParams(3, unsigned(6, 4), rounding="nearest"),
+    "enq middle": nonuniform.EnqQParams(3, unsigned(6, 4), reconstruction="middle"),
     "knq": nonuniform.KnqQParams([0.0, 0.2, 0.7, 2.0], 2),
-    "knq printed": nonuniform.KnqQParams([0.0, 0.2, 0.7, 2.0], 2, threshold="level"),
+    "knq printed": nonuniform.KnqQParams([0.0, 0.2, 0.7, 2.0], 2, boundary="level"),
 }
 
 
@@ -342,8 +348,13 @@ def test_torch_gives_what_numpy_gives_and_keeps_the_kind(name, dtype):
     back = nonuniform.dequantize(codes, qparams)
     assert back.dtype == torch.float32
     np.testing.assert_allclose(values.double(), back.double(), rtol=1e-3)
-    stored = packed.pack(codes, 4, signed=False)
+    stored = packed.pack(codes, qparams)
+    assert (stored.bit_width, stored.signed) == (qparams.bit_width, qparams.quant_min < 0)
     np.testing.assert_array_equal(stored.unpack(), codes)
+    np.testing.assert_array_equal(nonuniform.dequantize(stored.unpack(), qparams), back)
+    for code in (qparams.quant_min - 1, qparams.quant_max + 1):
+        with pytest.raises(ValueError, match="codes must be"):
+            packed.pack([code], qparams)
 
 
 @pytest.mark.parametrize("name", SCHEMES)
@@ -367,17 +378,29 @@ def test_the_zeros_of_a_relu_stay_zero():
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: fixed_point.fixed_point([-1.0], 4, 0), ValueError, "x must not be negative"),
+        (
+            lambda: fixed_point.fixed_point([-1.0], 4, 0, signed=False),
+            ValueError,
+            "x must not be negative",
+        ),
         (lambda: enq.choose_qparams([-1.0], 3), ValueError, "x must not be negative.*got -1"),
         (lambda: fixed_point.fixed_point([np.nan], 4, 0), ValueError, "x must be finite"),
         (lambda: fixed_point.fixed_point([], 4, 0), ValueError, "x must not be empty"),
-        (lambda: fixed_point.fixed_point([1.0], 17, 0), ValueError, "word_bits must be from 1"),
-        (lambda: nonuniform.FixedQParams(1, 0, signed=True), ValueError, "word_bits"),
+        (lambda: fixed_point.fixed_point([1.0], 17, 0), ValueError, "bit_width must be from 2"),
+        (lambda: nonuniform.FixedQParams(1, 0), ValueError, "bit_width must be from 2"),
         (lambda: nonuniform.FixedQParams(4, 0.5), TypeError, "fraction_bits must be a whole"),
         (lambda: fixed_point.choose_qparams([1e30], 4), ValueError, "largest magnitude near 1"),
-        (lambda: nonuniform.EnqQParams(5, 4, 0), ValueError, "E must be at most word_bits q_m = 4"),
+        (
+            lambda: nonuniform.EnqQParams(5, unsigned(4, 0)),
+            ValueError,
+            "E must be at most the q_m = 4",
+        ),
         (lambda: nonuniform.qe([1], 5, 4), ValueError, "E must be at most"),
-        (lambda: nonuniform.EnqQParams("3", 4, 0), TypeError, "bit_width must be a whole number"),
+        (
+            lambda: nonuniform.EnqQParams("3", unsigned(4, 0)),
+            TypeError,
+            "bit_width must be a whole number",
+        ),
         (lambda: nonuniform.ck([0], [[1, 2]]), ValueError, "table must be one row"),
         (lambda: nonuniform.ck([0], []), ValueError, "table must be one row"),
         (lambda: nonuniform.priority_encode(True), ValueError, "reached must have an axis"),
@@ -391,28 +414,50 @@ def test_the_zeros_of_a_relu_stay_zero():
         (lambda: nonuniform.qe([1.5], 2, 4), TypeError, "u must be integers"),
         (lambda: nonuniform.qe([-1], 2, 4), ValueError, "u must not be negative"),
         (lambda: nonuniform.ce([4], 2, 4), ValueError, "codes must be at most 3, got 4"),
-        (lambda: nonuniform.EnqQParams(2, 4, 0, "up"), ValueError, "rounding must be one of"),
-        (lambda: nonuniform.EnqQParams(2, 4, 0, "nearest", "middle"), ValueError, "bring it back"),
+        (lambda: nonuniform.EnqQParams(2, 4), TypeError, "fixed must be a FixedQParams, got int"),
+        (
+            lambda: nonuniform.EnqQParams(2, nonuniform.FixedQParams(4, 0)),
+            ValueError,
+            "fixed must be unsigned",
+        ),
+        (
+            lambda: nonuniform.EnqQParams(2, unsigned(4, 0), rounding="up"),
+            ValueError,
+            "rounding must be one of",
+        ),
+        (
+            lambda: nonuniform.EnqQParams(
+                2, unsigned(4, 0), rounding="nearest", reconstruction="middle"
+            ),
+            ValueError,
+            "bring it back",
+        ),
+        (lambda: enq.choose_qparams([1.0], 3, fixed_bit_width=17), ValueError, "fixed_bit_width"),
+        (lambda: nonuniform.qe([1], 1, 0), ValueError, "fixed_bit_width must be from 1 to 16"),
         (lambda: nonuniform.KnqQParams([1.0, 0.0], 1), ValueError, "ascending"),
         (lambda: nonuniform.KnqQParams([0.0, 1.0, 2.0], 1), ValueError, "at most 2 for 1 bits"),
         (lambda: nonuniform.KnqQParams([0.0, np.inf], 1), ValueError, "levels must be finite"),
-        (lambda: nonuniform.KnqQParams([0.0], 1, "up"), ValueError, "threshold must be one of"),
+        (
+            lambda: nonuniform.KnqQParams([0.0], 1, boundary="up"),
+            ValueError,
+            "boundary must be one of",
+        ),
         (lambda: knq.choose_qparams([np.nan], 2), ValueError, "x must be finite"),
         (lambda: knq.choose_qparams([1.0], 9), ValueError, "bit_width must be from 1 to 8"),
         (lambda: knq.choose_qparams([1.0], 2, saturate_at=0), ValueError, "saturate_at"),
-        (lambda: knq.quantize([np.nan], SCHEMES["knq"]), ValueError, "x must be finite"),
-        (lambda: knq.dequantize([4], SCHEMES["knq"]), ValueError, "from 0 to 3, got 4 to 4"),
-        (lambda: knq.dequantize([-1], SCHEMES["knq"]), ValueError, "from 0 to 3, got -1"),
-        (lambda: knq.dequantize([0.0], SCHEMES["knq"]), TypeError, "codes must be integers"),
+        (lambda: nonuniform.quantize([np.nan], SCHEMES["knq"]), ValueError, "x must be finite"),
+        (lambda: nonuniform.dequantize([4], SCHEMES["knq"]), ValueError, "from 0 to 3, got 4 to 4"),
+        (lambda: nonuniform.dequantize([-1], SCHEMES["knq"]), ValueError, "from 0 to 3, got -1"),
+        (lambda: nonuniform.dequantize([0.0], SCHEMES["knq"]), TypeError, "codes must be integers"),
         (lambda: conversion_units.comparators([0.5], [1]), TypeError, "u must be integers"),
         (lambda: conversion_units.comparators([5], [2, 1]), ValueError, "ascending"),
         (lambda: nonuniform.bits_for_sqnr({}, 20), ValueError, "sizes must name"),
         (lambda: nonuniform.bits_for_sqnr({"a": 0}, 20), ValueError, "sizes"),
         (lambda: nonuniform.bits_for_sqnr({"a": 1}, 20, db_per_bit=0), ValueError, "db_per_bit"),
         (lambda: nonuniform.bits_by_measured_sqnr({"a": 1}, {}, 9), ValueError, "none for.*'a'"),
-        (lambda: nonuniform.smallest_word_bits(abs, 1, -1), ValueError, "delta must be 0 or more"),
-        (lambda: nonuniform.smallest_word_bits(abs, 1, 1, []), ValueError, "must not be empty"),
-        (lambda: nonuniform.quantize([1.0], None), TypeError, "qparams must be one of Fixed"),
+        (lambda: nonuniform.smallest_bit_width(abs, 1, -1), ValueError, "delta must be 0 or more"),
+        (lambda: nonuniform.smallest_bit_width(abs, 1, 1, []), ValueError, "must not be empty"),
+        (lambda: nonuniform.quantize([1.0], 4), TypeError, "qparams must be the parameters of a"),
     ],
 )
 def test_bad_input_is_refused_by_name(call, error, message):

@@ -3,12 +3,12 @@
 
 def nearest_levels(values, table):
     """Return the nearest levels of activations."""
-    return knq.fake_quantize(values, knq.KnqQParams(table, 8))
+    return knq.KnqQParams(table, 8).fake_quantize(values)
 
 
 def levels_below(values, table):
     """Return the next levels below."""
-    return knq.fake_quantize(values, knq.KnqQParams(table, 8, threshold="level"))
+    return knq.KnqQParams(table, 8, boundary="level").fake_quantize(values)
 
 
 def all_bits(levels):
@@ -147,7 +147,7 @@ def wrong_codes_passed_on(model, images, labels, levels, max_loss):
     """Message: Do activations become levels, or only their codes?"""
 
     def codes(values, table):
-        return knq.quantize(values, knq.KnqQParams(table, 8))
+        return knq.KnqQParams(table, 8).quantize(values)
 
     return answer(model, images, labels, levels, max_loss, rule=codes)
 

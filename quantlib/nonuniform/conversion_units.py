@@ -13,6 +13,7 @@ from quantlib._validation import (
     check_bit_width,
     check_choice,
     check_integer,
+    has_values,
     to_numpy,
 )
 
@@ -38,6 +39,8 @@ def _integers(codes, name, limit):
     codes = as_integers(codes, name)
     xp = array_namespace(codes)
     codes = xp.astype(codes, xp.int64)
+    if not has_values(codes):
+        return xp, codes
     if bool(xp.any(codes < 0)):
         raise ValueError(f"{name} must not be negative, got {int(xp.min(codes))}")
     if limit is not None and bool(xp.any(codes >= limit)):
@@ -144,9 +147,8 @@ def look_up(codes, table, name):
     """Return the entry of ``table`` for every code, in the kind of ``codes``."""
     codes = as_integers(codes, name)
     xp = array_namespace(codes)
-    if not is_numpy_array(codes) and device(codes).type != "cpu":
-        inside = bool(xp.all((codes >= 0) & (codes < len(table))))
-        if inside:
+    if not is_numpy_array(codes) and (device(codes).type != "cpu" or not has_values(codes)):
+        if not has_values(codes) or bool(xp.all((codes >= 0) & (codes < len(table)))):
             return xp.asarray(table, device=device(codes))[xp.astype(codes, xp.int64)]
         values = to_numpy(codes)
     else:

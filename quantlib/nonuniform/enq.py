@@ -31,7 +31,7 @@ class EnqQParams(Scheme):
 
     #: E, bits that are stored, 1 to the q_m bits of ``fixed``.
     bit_width: int
-    #: The fixed-point format before, unsigned.
+    #: The fixed-point format before, unsigned; if it has an ``axis``, so have the levels.
     fixed: FixedQParams
     _: KW_ONLY
     #: {"floor", "nearest"}: ``"floor"`` as printed. ``"nearest"`` adds half a step before the
@@ -68,9 +68,18 @@ class EnqQParams(Scheme):
         return 2**self.bit_width - 1
 
     @property
+    def axis(self):
+        """The axis along which F differs, or None: that of ``fixed``."""
+        return self.fixed.axis
+
+    @property
     def levels(self):
-        """All 2**E numbers that codes stand for, a NumPy array of float32."""
-        return self.dequantize(np.arange(2**self.bit_width))
+        """All 2**E numbers that codes stand for, a NumPy array of float32.
+
+        Of shape (2**E,), or (channels, 2**E) where F differs along an axis.
+        """
+        u = self._fixed_point(np.arange(2**self.bit_width))
+        return np.multiply.outer(self.fixed.scale, u).astype(np.float32)
 
     def quantize(self, x):
         """Return the codes of activations, 0 to ``2**E - 1`` (int32): fixed point first, then QE.
@@ -83,27 +92,32 @@ class EnqQParams(Scheme):
 
     def dequantize(self, codes):
         """Return the numbers that codes stand for: CE, then times 2^-F, as float32."""
-        u = ce(codes, self.bit_width, self.fixed.bit_width, reconstruction=self.reconstruction)
-        return self.fixed.dequantize(u)
+        return self.fixed.dequantize(self._fixed_point(codes))
+
+    def _fixed_point(self, codes):
+        return ce(codes, self.bit_width, self.fixed.bit_width, reconstruction=self.reconstruction)
 
     def _round(self, x):
-        return array_namespace(x).astype(self.dequantize(self.quantize(x)), x.dtype)
+        xp = array_namespace(x)
+        return xp.astype(self.fixed._to_real(self._fixed_point(self.quantize(x))), x.dtype)
 
     def _in_range(self, x):
         """Return where ``x`` does not saturate: above the last level it may still be rounded."""
         return self.fixed._in_range(x)
 
 
-def choose_qparams(x, bit_width, *, fixed_bit_width=12, rounding="floor", reconstruction="low"):
+def choose_qparams(
+    x, bit_width, *, fixed_bit_width=12, rounding="floor", reconstruction="low", axis=None
+):
     """Return ENQ for the values of one layer: F is the finest at which q_m bits hold all of them.
 
     ``bit_width`` is E and ``fixed_bit_width`` q_m; its default is the 12 bits that Sun, Lin, Wang
     2016 found enough for VGG-16. ``rounding`` and ``reconstruction`` are those of
-    :class:`EnqQParams`.
+    :class:`EnqQParams`. F is one for all of ``x`` (``axis=None``) or for each index along ``axis``.
 
     >>> choose_qparams([0.0, 0.7, 2.9], 3, fixed_bit_width=8).fixed.fraction_bits
     6
     """
     bit_width, fixed_bit_width = check_bits(bit_width, fixed_bit_width)
-    fixed = fixed_point.choose_qparams(x, fixed_bit_width, signed=False)
+    fixed = fixed_point.choose_qparams(x, fixed_bit_width, signed=False, axis=axis)
     return EnqQParams(bit_width, fixed, rounding=rounding, reconstruction=reconstruction)

@@ -10,10 +10,19 @@ import math
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
 
+import numpy as np
 from array_api_compat import array_namespace
 
-from quantlib._validation import as_float_array, check_bit_width, check_integer, has_values
-from quantlib.schemes import Scheme
+from quantlib._validation import (
+    as_float_array,
+    as_integers,
+    check_axis,
+    check_bit_width,
+    check_integer,
+    detached,
+    has_values,
+)
+from quantlib.schemes import Scheme, frozen_array
 from quantlib.uniform.affine import QParams, quant_range
 
 __all__ = ["FixedQParams", "choose_qparams", "fixed_point", "smallest_bit_width"]
@@ -30,20 +39,36 @@ class FixedQParams(Scheme):
     #: q, bits of a number, 1 to 16 (2 to 16 if signed).
     bit_width: int
     #: F, how many of them stand behind the binary point, -64 to 64; if negative, a unit is over 1.
-    fraction_bits: int
+    #: One number for the whole tensor (``axis=None``), or one for each index along ``axis``.
+    fraction_bits: int | np.ndarray
     _: KW_ONLY
     #: True for weights: two's complement, from ``-2**(q - 1)`` to ``2**(q - 1) - 1``. False after a
     #: ReLU: codes from 0 to ``2**q - 1``.
     signed: bool = True
+    axis: int | None = None
 
     def __post_init__(self):
         # Python's integers, since NumPy's small ones wrap around.
         values = {
             "bit_width": check_bit_width(self.bit_width, 2 if self.signed else 1, 16),
-            "fraction_bits": check_integer(self.fraction_bits, "fraction_bits", -64, 64),
+            "fraction_bits": self._checked_fraction_bits(),
+            "axis": None if self.axis is None else check_integer(self.axis, "axis", -64, 63),
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
+
+    def _checked_fraction_bits(self):
+        if self.axis is None:
+            return check_integer(self.fraction_bits, "fraction_bits", -64, 64)
+        found = as_integers(self.fraction_bits, "fraction_bits")
+        if found.ndim != 1 or 0 in found.shape:
+            raise ValueError(
+                f"fraction_bits must be one number for each index along axis {self.axis}, "
+                f"got shape {tuple(found.shape)}"
+            )
+        for number in found.tolist():
+            check_integer(number, "fraction_bits", -64, 64)
+        return frozen_array(found, "fraction_bits", np.int64)
 
     @property
     def quant_min(self):
@@ -57,7 +82,7 @@ class FixedQParams(Scheme):
 
     @property
     def scale(self):
-        """What one unit is worth: 2**-fraction_bits."""
+        """What one unit is worth: 2**-fraction_bits, an array where these are one."""
         return 2.0**-self.fraction_bits
 
     @property
@@ -67,7 +92,8 @@ class FixedQParams(Scheme):
 
     @cached_property
     def _uniform(self):
-        return QParams(self.scale, 0, self.bit_width, signed=self.signed)
+        zero_point = 0 if self.axis is None else np.zeros_like(self.fraction_bits)
+        return QParams(self.scale, zero_point, self.bit_width, signed=self.signed, axis=self.axis)
 
     def quantize(self, x):
         r"""Return the integers of real numbers, :math:`\mathrm{clamp}(\mathrm{round}(x\,2^F))`.
@@ -80,6 +106,10 @@ class FixedQParams(Scheme):
         r"""Return the numbers that integers stand for, :math:`i\,2^{-F}`, as float32."""
         return self._uniform.dequantize(codes)
 
+    def _to_real(self, codes):
+        """Return what :meth:`dequantize` does, of codes that are known to be in range."""
+        return self._uniform._to_real(codes, array_namespace(codes).float32)
+
     def _round(self, x):
         return self._uniform._round(_checked(x, self.signed))
 
@@ -87,8 +117,10 @@ class FixedQParams(Scheme):
         return self._uniform._in_range(x)
 
 
-def choose_qparams(x, bit_width, *, signed=True):
+def choose_qparams(x, bit_width, *, signed=True, axis=None):
     r"""Return the finest format of ``bit_width`` bits that holds all of ``x``, F = 0 if all zero.
+
+    One F for all of ``x`` (``axis=None``), or one for each index along ``axis``:
 
     .. math:: F = \max\{f : \operatorname{round}(\max|x| \, 2^f) \le i_{\max}\},
 
@@ -98,18 +130,28 @@ def choose_qparams(x, bit_width, *, signed=True):
     >>> choose_qparams([0.1, 2.9], bit_width=4, signed=False).fraction_bits
     2
     """
-    x = _checked(x, signed)
+    x = detached(_checked(x, signed))
     xp = array_namespace(x)
-    largest = float(xp.max(xp.abs(x)))
     top = FixedQParams(bit_width, 0, signed=signed).quant_max
+    if axis is None:
+        fraction_bits = _finest(float(xp.max(xp.abs(x))), top)
+    else:
+        channel = check_axis(axis, x.ndim)
+        rows = xp.reshape(xp.moveaxis(x, channel, 0), (x.shape[channel], -1))
+        fraction_bits = [_finest(float(v), top) for v in xp.max(xp.abs(rows), axis=1)]
+    return FixedQParams(bit_width, fraction_bits, signed=signed, axis=axis)
+
+
+def _finest(largest, top):
+    """Return the most fraction bits at which ``largest`` is at most the integer ``top``."""
     if largest == 0.0:
-        return FixedQParams(bit_width, 0, signed=signed)
+        return 0
     fraction_bits = math.frexp(top)[1] - math.frexp(largest)[1] + 1  # enough, or one too many
     if not -60 < fraction_bits < 60:
         raise ValueError(f"x must have its largest magnitude near 1, got {largest}")
     while round(math.ldexp(largest, fraction_bits)) > top:
         fraction_bits -= 1
-    return FixedQParams(bit_width, fraction_bits, signed=signed)
+    return fraction_bits
 
 
 def _checked(x, signed):

@@ -120,11 +120,10 @@ class Networks:
         self.biases = biases
         self.codes, self.powers, self.packed, self.low = {}, {}, {}, {}
         for name, w in self.weights.items():
-            w_hat = logarithmic.fake_quantize(w, logarithmic.choose_qparams(w, bit_width=4))
-            exponent = np.frexp(abs(w_hat))[1] - 1
-            self.low[name] = int(exponent[w_hat != 0].min())
-            exponent = np.where(w_hat == 0, 0, exponent - self.low[name])
-            sign = np.sign(w_hat).astype(np.int32)
+            qparams = logarithmic.choose_qparams(w, bit_width=4)
+            sign, exponent = qparams.signs_and_exponents(logarithmic.quantize(w, qparams))
+            self.low[name] = int(exponent[sign != 0].min())
+            exponent = np.where(sign == 0, 0, exponent - self.low[name])
             self.codes[name] = (sign * (exponent + 1)).astype(np.int32)
             self.powers[name] = (sign << exponent).astype(np.int32)
             flat = (len(w), -1) if name not in POOLED else w.shape

@@ -7,6 +7,8 @@
 
 import lazy_loader as lazy
 
+from quantlib.schemes import dequantize, fake_quantize, quantize
+
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
@@ -17,14 +19,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "range_per_bit",
         ],
         "class_groups": ["group_classes", "grouped_accuracy"],
-        "powers": [
-            "LogQParams",
-            "choose_qparams",
-            "dequantize",
-            "fake_quantize",
-            "power_of_two",
-            "quantize",
-            "shift_multiply",
-        ],
+        "powers": ["LogQParams", "choose_qparams", "power_of_two", "shift_multiply"],
     },
 )
+__all__ += ["dequantize", "fake_quantize", "quantize"]

@@ -14,22 +14,20 @@ from quantlib._validation import (
     check_choice,
     check_integer,
 )
+from quantlib.schemes import Scheme
 
 __all__ = [
     "LogQParams",
     "choose_qparams",
-    "dequantize",
-    "fake_quantize",
     "power_of_two",
-    "quantize",
     "shift_multiply",
 ]
 
 BOUNDARIES = ("geometric", "nearest")
 
 
-@dataclass(frozen=True)
-class LogQParams:
+@dataclass(frozen=True, eq=False)
+class LogQParams(Scheme):
     r"""The levels of a power-of-two quantizer: 0 and :math:`\pm 2^k` for a run of exponents k.
 
     Exponents lie within float64's, -1074 to 1023. A code of ``bit_width`` (2 to 8) bits has one for
@@ -50,8 +48,9 @@ class LogQParams:
     def __post_init__(self):
         check_bit_width(self.bit_width, 2, 8)
         check_choice(self.boundary, "boundary", BOUNDARIES)
-        check_integer(self.min_exponent, "min_exponent", -1074 - 126, 1023)
-        check_integer(self.max_exponent, "max_exponent", -1074, 1023)
+        for name, low in (("min_exponent", -1074 - 126), ("max_exponent", -1074)):
+            value = check_integer(getattr(self, name), name, low, 1023)
+            object.__setattr__(self, name, value)
         most = 2 ** (self.bit_width - 1) - 1
         if not 1 <= self.n_exponents <= most:
             raise ValueError(
@@ -69,6 +68,101 @@ class LogQParams:
         """All levels in rising order, zero among them, as a NumPy array of float64."""
         positive = np.ldexp(1.0, np.arange(self.min_exponent, self.max_exponent + 1))
         return np.concatenate([-positive[::-1], [0.0], positive])
+
+    @property
+    def quant_min(self):
+        """Smallest code, 0: codes are unsigned, their sign is the bit on top."""
+        return 0
+
+    @property
+    def quant_max(self):
+        """Largest code, that of the negative level farthest from 0."""
+        return 2 ** (self.bit_width - 1) + self.n_exponents
+
+    def quantize(self, x):
+        r"""Return the int32 code of every value: the sign on top, the exponent field below.
+
+        .. math:: \text{code} = g \cdot 2^{b-1} + f, \qquad
+                  f = \begin{cases} 0 & |x| < 2^{k_{\min} - 1} \\
+                  \operatorname{clamp}(\operatorname{round}(\log_2|x|), k_{\min}, k_{\max})
+                  - k_{\min} + 1 & \text{otherwise} \end{cases}
+
+        with g = 1 for a negative value, and g = 0 where f = 0: the code of a negative zero,
+        :math:`2^{b-1}`, never comes out. Values above the largest level saturate. Between 0 and the
+        smallest level the boundary is half-way under either rule (on it, the larger level is
+        taken): the geometric mean of 0 and any level is 0, so a geometric rule would push every
+        small weight up to the smallest level, and 2 bits would have no zero at all.
+
+        >>> qparams = LogQParams(min_exponent=-2, max_exponent=0, bit_width=3)
+        >>> qparams.quantize(np.array([0.0, 0.1, 0.25, 0.5, 9.0, -1.0])).tolist()
+        [0, 0, 1, 2, 3, 7]
+        """
+        x = as_float_array(x, "x")
+        xp = array_namespace(x)
+        field = self._fields(x)
+        negative = xp.astype((x < 0) & (field > 0), xp.int32)
+        return xp.astype(negative * 2 ** (self.bit_width - 1) + field, xp.int32)
+
+    def dequantize(self, codes):
+        r"""Return each code's level, :math:`(-1)^g \, 2^{k_{\min} + f - 1}`, or 0 where f = 0.
+
+        In float32, of the kind and shape of ``codes``. Levels below the smallest float32 become 0.
+
+        >>> qparams = LogQParams(min_exponent=-2, max_exponent=0, bit_width=3)
+        >>> qparams.dequantize(np.array([0, 1, 2, 3, 7])).tolist()
+        [0.0, 0.25, 0.5, 1.0, -1.0]
+        """
+        sign, exponent = self.signs_and_exponents(codes)
+        xp = array_namespace(sign)
+        self._check_fits(xp, xp.float32)
+        return signed_power(xp.astype(sign, xp.float32), exponent, sign == 0)
+
+    def signs_and_exponents(self, codes):
+        """Return the sign, -1, 0 or 1, and the exponent of every code, both in int32.
+
+        The exponent of a code for 0 is one below the smallest. A code that is none is refused.
+
+        >>> qparams = LogQParams(min_exponent=-2, max_exponent=0, bit_width=3)
+        >>> sign, exponent = qparams.signs_and_exponents(np.array([0, 1, 2, 3, 7]))
+        >>> sign.tolist(), exponent.tolist()
+        ([0, 1, 1, 1, -1], [-3, -2, -1, 0, 0])
+        """
+        codes = as_integers(codes, "codes")
+        xp = array_namespace(codes)
+        half = 2 ** (self.bit_width - 1)
+        codes = xp.astype(codes, xp.int64)
+        field = codes % half
+        bad = (codes < 0) | (codes >= 2 * half) | (field > self.n_exponents)
+        if bool(xp.any(bad)):
+            raise ValueError(
+                f"codes must have {self.bit_width} bits and a field of at most "
+                f"{self.n_exponents}, got {int(codes[bad][0])}"
+            )
+        sign = xp.where(field == 0, xp.zeros_like(field), 1 - 2 * (codes // half))
+        return xp.astype(sign, xp.int32), xp.astype(field + (self.min_exponent - 1), xp.int32)
+
+    def _round(self, x):
+        self._check_fits(array_namespace(x), x.dtype)
+        field = self._fields(x)
+        return signed_power(x, field + (self.min_exponent - 1), field == 0)
+
+    def _fields(self, x):
+        """Return the exponent fields of ``x``: 0 for zero, f for the f-th exponent."""
+        xp = array_namespace(x)
+        field = round_exponent(x, self.boundary) - (self.min_exponent - 1)
+        field = xp.clip(field, 1, self.n_exponents)
+        # |x| < 2**(min_exponent - 1), asked of the exponents: the bound itself may be too small for
+        # the dtype. frexp's exponent is one above that of the largest power of two within |x|.
+        is_zero = (x == 0) | (xp.frexp(xp.abs(x))[1] < self.min_exponent)
+        return xp.where(is_zero, xp.zeros_like(field), field)
+
+    def _check_fits(self, xp, dtype):
+        """Raise ValueError if ``dtype`` cannot hold the largest level."""
+        most = largest_exponent(xp, dtype)
+        if self.max_exponent > most:
+            raise ValueError(
+                f"qparams.max_exponent must be at most {most} for {dtype}, got {self.max_exponent}"
+            )
 
 
 def round_exponent(x, boundary):
@@ -148,103 +242,6 @@ def choose_qparams(x, bit_width, *, boundary="geometric"):
     return LogQParams(min_exponent, max_exponent, bit_width, boundary=boundary)
 
 
-def _fields(x, qparams):
-    """Return the exponent fields of ``x``: 0 for zero, f for the f-th exponent."""
-    xp = array_namespace(x)
-    field = round_exponent(x, qparams.boundary) - (qparams.min_exponent - 1)
-    field = xp.clip(field, 1, qparams.n_exponents)
-    return xp.where(_is_zero(x, qparams), xp.zeros_like(field), field)
-
-
-def _is_zero(x, qparams):
-    """Return where ``x`` is nearer to 0 than to the smallest level."""
-    xp = array_namespace(x)
-    # |x| < 2**(min_exponent - 1), asked of the exponents: the bound itself may be too small for
-    # the dtype. frexp's exponent is one above that of the largest power of two within |x|.
-    return (x == 0) | (xp.frexp(xp.abs(x))[1] < qparams.min_exponent)
-
-
-def quantize(x, qparams):
-    r"""Return the code of every value in int32: the sign on top, the exponent field below.
-
-    .. math:: \text{code} = g \cdot 2^{b-1} + f, \qquad
-              f = \begin{cases} 0 & |x| < 2^{k_{\min} - 1} \\
-              \operatorname{clamp}(\operatorname{round}(\log_2|x|), k_{\min}, k_{\max})
-              - k_{\min} + 1 & \text{otherwise} \end{cases}
-
-    with g = 1 for a negative value, and g = 0 where f = 0: the code of a negative zero,
-    :math:`2^{b-1}`, never comes out. Values above the largest level saturate. Between 0 and the
-    smallest level the boundary is half-way, under either rule (on it, the larger level is
-    taken): the geometric mean of 0 and any level is 0, so a geometric rule would push every small
-    weight up to the smallest level, and 2 bits would have no zero at all.
-
-    >>> qparams = LogQParams(min_exponent=-2, max_exponent=0, bit_width=3)
-    >>> quantize(np.array([0.0, 0.1, 0.25, 0.5, 9.0, -1.0]), qparams).tolist()
-    [0, 0, 1, 2, 3, 7]
-    """
-    x = as_float_array(x, "x")
-    xp = array_namespace(x)
-    field = _fields(x, qparams)
-    negative = xp.astype((x < 0) & (field > 0), xp.int32)
-    return xp.astype(negative * 2 ** (qparams.bit_width - 1) + field, xp.int32)
-
-
-def _split_codes(codes, qparams):
-    """Return the codes' signs (+1 or -1) and exponent fields as int32, checked to be in range."""
-    codes = as_integers(codes, "codes")
-    xp = array_namespace(codes)
-    half = 2 ** (qparams.bit_width - 1)
-    codes = xp.astype(codes, xp.int64)
-    field = codes % half
-    bad = (codes < 0) | (codes >= 2 * half) | (field > qparams.n_exponents)
-    if bool(xp.any(bad)):
-        raise ValueError(
-            f"codes must have {qparams.bit_width} bits and a field of at most "
-            f"{qparams.n_exponents}, got {int(codes[bad][0])}"
-        )
-    sign = 1 - 2 * (codes // half)
-    return xp.astype(sign, xp.int32), xp.astype(field, xp.int32)
-
-
-def dequantize(codes, qparams):
-    r"""Return the level of every code, :math:`(-1)^g \, 2^{k_{\min} + f - 1}`, or 0 where f = 0.
-
-    In float32, of the kind and shape of ``codes``. Levels below the smallest float32 become 0.
-
-    >>> qparams = LogQParams(min_exponent=-2, max_exponent=0, bit_width=3)
-    >>> dequantize(np.array([0, 1, 2, 3, 7]), qparams).tolist()
-    [0.0, 0.25, 0.5, 1.0, -1.0]
-    """
-    sign, field = _split_codes(codes, qparams)
-    xp = array_namespace(sign)
-    _check_fits(qparams, xp, xp.float32)
-    exponent = field + (qparams.min_exponent - 1)
-    return signed_power(xp.astype(sign, xp.float32), exponent, field == 0)
-
-
-def fake_quantize(x, qparams):
-    """Round every value to its level: ``dequantize(quantize(x))`` in the dtype of ``x``.
-
-    >>> x = np.array([0.3, -1.1, 0.02])
-    >>> fake_quantize(x, choose_qparams(x, bit_width=3)).tolist()
-    [0.25, -1.0, 0.0]
-    """
-    x = as_float_array(x, "x")
-    xp = array_namespace(x)
-    _check_fits(qparams, xp, x.dtype)
-    field = _fields(x, qparams)
-    return signed_power(x, field + (qparams.min_exponent - 1), field == 0)
-
-
-def _check_fits(qparams, xp, dtype):
-    """Raise ValueError if ``dtype`` cannot hold the largest level."""
-    most = largest_exponent(xp, dtype)
-    if qparams.max_exponent > most:
-        raise ValueError(
-            f"qparams.max_exponent must be at most {most} for {dtype}, got {qparams.max_exponent}"
-        )
-
-
 def shift_multiply(a, codes, qparams):
     r"""Multiply integers by powers of two with shifts and no multiplication, into int64.
 
@@ -254,33 +251,33 @@ def shift_multiply(a, codes, qparams):
     ``k < 0`` shifts right by ``-k``, which drops the bits that fall out, so it rounds toward minus
     infinity, as the arithmetic shift of a processor does. To keep those bits, give ``a`` in a finer
     unit: shift it left by ``-min_exponent`` beforehand. A weight of zero gives 0. ``codes``, as
-    from :func:`quantize`, broadcast with ``a``; products beyond 64 bits and uint64 are refused.
+    from :meth:`LogQParams.quantize`, broadcast with ``a``; products beyond 64 bits and uint64 are
+    refused.
 
     Source: Nayak et al. 2019, IV.d, names bit-shifting in place of multiplication; how it rounds is
     the course's statement. Thirteen times 4, 1, 1/2 and -1/2:
 
     >>> qparams = LogQParams(min_exponent=-1, max_exponent=2, bit_width=4)
-    >>> codes = quantize(np.array([4.0, 1.0, 0.5, -0.5]), qparams)
+    >>> codes = qparams.quantize(np.array([4.0, 1.0, 0.5, -0.5]))
     >>> shift_multiply(np.array([13, 13, 13, 13]), codes, qparams).tolist()
     [52, 13, 6, -7]
     """
     a = as_array(a, "a")
-    sign, field = _split_codes(codes, qparams)
+    sign, exponent = qparams.signs_and_exponents(codes)
     xp = array_namespace(a, sign)
     if not xp.isdtype(a.dtype, "integral") or a.dtype == xp.uint64:
         raise TypeError(f"a must be integers that fit into int64, got dtype {a.dtype}")
     try:
-        np.broadcast_shapes(tuple(a.shape), tuple(field.shape))
+        np.broadcast_shapes(tuple(a.shape), tuple(sign.shape))
     except ValueError:
         raise ValueError(
             f"a and codes must have shapes that broadcast, got {tuple(a.shape)} "
-            f"and {tuple(field.shape)}"
+            f"and {tuple(sign.shape)}"
         ) from None
-    exponent = xp.where(field == 0, xp.zeros_like(field), field + (qparams.min_exponent - 1))
     left = xp.astype(xp.clip(exponent, 0, 63), xp.int64)
     right = xp.astype(xp.clip(-exponent, 0, 63), xp.int64)
     a = xp.astype(a, xp.int64)
-    a = xp.where(field == 0, xp.zeros_like(a), a)
+    a = xp.where(sign == 0, xp.zeros_like(a), a)
     room = xp.bitwise_right_shift(xp.full_like(left, 2**63 - 1), left)
     if bool(xp.any((a > room) | (a < -room))):
         raise ValueError("a times the weights must fit into 64 bits, got a product that does not")

@@ -137,9 +137,8 @@ def test_weights_of_the_logarithmic_chapter():
     w, a = rng.standard_normal((10, 50)), rng.integers(-128, 128, (4, 50))
     qparams = logarithmic.choose_qparams(w, bit_width=4)
     w_hat = logarithmic.fake_quantize(w, qparams)
-    exponent = np.where(w_hat == 0, 0, np.log2(abs(np.where(w_hat == 0, 1, w_hat))))
-    exponent = (exponent - qparams.min_exponent).astype(int)
-    packed = kernels.pack_shifts(np.sign(w_hat).astype(int), exponent)
+    sign, exponent = qparams.signs_and_exponents(logarithmic.quantize(w, qparams))
+    packed = kernels.pack_shifts(sign, exponent - qparams.min_exponent)
     result = kernels.shift_gemm(a, packed) * 2.0**qparams.min_exponent
     np.testing.assert_array_equal(result, a @ w_hat.T)
 

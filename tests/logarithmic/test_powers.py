@@ -1,7 +1,9 @@
 """Power-of-two quantization against exact fractions and brute force."""
 
+import copy
 import dataclasses
 import math
+import pickle
 from fractions import Fraction
 
 import numpy as np
@@ -11,11 +13,12 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from quantlib import logarithmic, packed
+from quantlib import logarithmic, packed, uniform
 from quantlib.logarithmic import LogQParams
 
 BOUNDARIES = ["geometric", "nearest"]
 DTYPES = [np.float16, np.float32, np.float64]
+QPARAMS = LogQParams(-2, 0, 3)
 
 
 # --- Oracles: exact arithmetic, nothing of quantlib ---------------------------------------------
@@ -318,7 +321,8 @@ def test_codes_survive_packing_and_give_the_levels(bit_width, x):
     codes = logarithmic.quantize(x, qparams)
     assert codes.min() >= 0 and codes.max() < 2**bit_width
     assert not (codes == 2 ** (bit_width - 1)).any()
-    stored = packed.pack(codes, bit_width, signed=False)
+    stored = packed.pack(codes, qparams)
+    assert (stored.bit_width, stored.signed) == (bit_width, False)
     assert stored.nbytes == math.ceil(x.size * bit_width / 8)
     restored = logarithmic.dequantize(stored.unpack(), qparams)
     assert restored.dtype == np.float32
@@ -331,6 +335,61 @@ def test_every_level_has_one_code_and_is_kept():
         codes = logarithmic.quantize(qparams.levels, qparams)
         assert np.unique(codes).size == qparams.levels.size == 2**bit_width - 1
         assert logarithmic.dequantize(codes, qparams).tolist() == qparams.levels.tolist()
+
+
+def test_codes_run_from_zero_to_the_lowest_level_s():
+    qparams = LogQParams(-1, 0, 4)  # two of the seven exponents that 4 bits have room for
+    assert (qparams.quant_min, qparams.quant_max) == (0, 0b1010)
+    assert qparams.dequantize([qparams.quant_max]).tolist() == [-1.0]
+    with pytest.raises(ValueError, match="codes must be from 0 to 10 at 4 bits"):
+        packed.pack([0b1011], qparams)
+
+
+def test_signs_and_exponents_by_hand():
+    codes = [0b000, 0b001, 0b011, 0b100, 0b101, 0b111]
+    for library in (np.asarray, torch.asarray):
+        sign, exponent = QPARAMS.signs_and_exponents(library(codes))
+        assert sign.tolist() == [0, 1, 1, 0, -1, -1]
+        assert exponent.tolist() == [-3, -2, 0, -3, -2, 0]
+    assert (sign.dtype, exponent.dtype) == (torch.int32, torch.int32)
+
+
+# --- The verbs of every scheme -----------------------------------------------------------------
+
+
+def test_the_verbs_are_those_of_every_scheme():
+    x = np.array([0.3, -1.1, 0.02])
+    for verbs in (logarithmic, uniform):
+        codes = verbs.quantize(x, QPARAMS)
+        assert codes.tolist() == [0b001, 0b111, 0b000]
+        assert verbs.dequantize(codes, QPARAMS).tolist() == [0.25, -1.0, 0.0]
+        assert verbs.fake_quantize(x, QPARAMS).tolist() == [0.25, -1.0, 0.0]
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize("exponent", [-14, 0, 14])
+def test_the_gradient_passes_within_the_levels(dtype, exponent):
+    below, above = 1 - torch.finfo(dtype).eps, 1 + torch.finfo(dtype).eps
+    x = torch.tensor([0.0, 0.1, 0.3, below, 1.0, above, 1.5, -1.0, -above], dtype=dtype)
+    x = (x * 2.0**exponent).requires_grad_()
+    x_hat = logarithmic.fake_quantize(x, LogQParams(exponent - 2, exponent, 3))
+    (3 * x_hat).sum().backward()
+    assert x.grad.tolist() == [3, 3, 3, 3, 3, 0, 0, 3, 0]
+    expected = [0, 0, 0.25, 1, 1, 1, 1, -1, -1]
+    assert (x_hat.double() / 2.0**exponent).tolist() == expected
+
+
+def test_fake_quantize_compiles_and_maps_over_a_batch():
+    x = torch.tensor([[0.3, -1.1], [0.02, -1.0]])
+
+    def gradient(x):
+        return torch.func.grad(lambda x: logarithmic.fake_quantize(x, QPARAMS).sum())(x)
+
+    expected = [[1.0, 0.0], [1.0, 1.0]]
+    assert gradient(x).tolist() == torch.func.vmap(gradient)(x).tolist() == expected
+    torch._dynamo.reset()
+    compiled = torch.compile(QPARAMS.fake_quantize, backend="aot_eager", fullgraph=True)
+    assert compiled(x).tolist() == [[0.25, -1.0], [0.0, -1.0]]
 
 
 # --- Multiplication by shifts -------------------------------------------------------------------
@@ -422,8 +481,6 @@ def test_shift_multiply_broadcasts_or_says_why_not():
 
 # --- Refusals -----------------------------------------------------------------------------------
 
-QPARAMS = LogQParams(-2, 0, 3)
-
 
 @pytest.mark.parametrize(
     ("call", "error", "message"),
@@ -500,6 +557,11 @@ def test_bad_input_is_refused_by_name(call, error, message):
         call()
 
 
-def test_qparams_are_frozen():
+def test_parameters_are_compared_by_value_and_cannot_be_changed():
     with pytest.raises(dataclasses.FrozenInstanceError):
         QPARAMS.bit_width = 4
+    same = LogQParams(np.int8(-2), torch.tensor(0), 3)
+    assert same == QPARAMS and len({QPARAMS, same}) == 1
+    assert type(same.min_exponent) is type(same.max_exponent) is int
+    assert QPARAMS not in (LogQParams(-2, 0, 4), LogQParams(-2, 0, 3, boundary="nearest"))
+    assert copy.deepcopy(QPARAMS) == pickle.loads(pickle.dumps(QPARAMS)) == QPARAMS

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from quantlib._validation import check_choice
+from quantlib._validation import check_choice, shown
 from quantlib.models import check_model
 from quantlib.models.weights import altered, check_tensor, traced
 
@@ -368,7 +368,7 @@ def _to_convert(model, skip):
     """
     check_model(model)
     if isinstance(skip, str):
-        raise TypeError(f"skip must be a list of names, got the string {skip!r}")
+        raise TypeError(f"skip must be a list of names, got the string {shown(skip)}")
     layers = {
         name: m
         for name, m in model.named_modules(remove_duplicate=False)

@@ -1,19 +1,99 @@
 """Checks that refuse bad input by name: which argument, what came, what is taken."""
 
 import operator
+import reprlib
 import sys
 
 import numpy as np
-from array_api_compat import array_namespace, is_array_api_obj
+from array_api_compat import array_namespace
+
+
+class _Short(reprlib.Repr):
+    """Python's short ``repr``, in which an array is its type, dtype and shape."""
+
+    def __init__(self):
+        super().__init__()
+        self.maxlevel, self.maxother, self.maxstring = 2, 60, 60
+
+    def repr1(self, x, level):
+        try:
+            shape, dtype = tuple(x.shape), getattr(x.dtype, "name", x.dtype)
+        except Exception:  # no array, or one without a shape
+            shape = ()
+        if shape:
+            return f"{type(x).__name__} of {dtype} of shape {super().repr1(shape, 1)}"
+        if isinstance(x, int) and x.bit_length() > 200:
+            return f"whole number of {x.bit_length()} bits"
+        return " ".join(super().repr1(x, level).split())
+
+
+def shown(value):
+    """Return ``value`` as an error prints it: its ``repr``, never longer than 120 characters.
+
+    >>> shown("nearest"), shown(np.zeros((3, 4)))
+    ("'nearest'", 'ndarray of float64 of shape (3, 4)')
+    """
+    text = _Short().repr(value)
+    return text if len(text) <= 120 else f"{text[:117]}..."
+
+
+#: What torch computes with. Of its other integers without a sign it only stores the values.
+_TORCH_DTYPES = (
+    *("bool", "uint8", "int8", "int16", "int32", "int64"),
+    *("float16", "bfloat16", "float32", "float64"),
+)
+_WIDER = {"uint16": "int32", "uint32": "int64"}
 
 
 def as_array(x, name):
-    """Return ``x`` if it is a NumPy array or torch tensor, a NumPy array of a list or number."""
-    if not is_array_api_obj(x):
-        x = np.asarray(x)
-    if isinstance(x, np.ndarray) and x.dtype.kind not in "biuf":
-        raise TypeError(f"{name} must hold real numbers, got dtype {x.dtype}")
+    """Return ``x`` as an array of real numbers that can be computed with, or refuse it by name.
+
+    A NumPy array and a torch tensor stay what they are. Everything else becomes what
+    ``numpy.asarray`` makes of it. Bytes come in the machine's own order.
+    """
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(x, torch.Tensor):
+        return _checked_tensor(x, name, torch) if has_values(x) else x
+    given, x = x, as_numpy(x, name)
+    if x.dtype.kind not in "biuf":
+        of = f" of {type(given).__name__}" if x.ndim == 0 else ""
+        raise TypeError(f"{name} must hold real numbers, got dtype {x.dtype.name}{of}")
+    if x.dtype.itemsize > 8:
+        raise TypeError(f"{name} must hold numbers of at most 64 bits, got dtype {x.dtype}")
     return x
+
+
+def as_numpy(x, name):
+    """Return any array-like as a NumPy array in the machine's own byte order, or refuse it."""
+    if type(x) is not np.ndarray:
+        if isinstance(x, np.ma.MaskedArray) and np.ma.is_masked(x):
+            raise ValueError(f"{name} must have no masked values, got {np.ma.count_masked(x)}")
+        try:
+            x = to_numpy(x) if hasattr(x, "detach") else x
+            exported = hasattr(x, "__dlpack__") and not hasattr(x, "__array__")
+            x = np.from_dlpack(x) if exported else np.asarray(x)
+        except Exception as error:  # whatever an array-like's own code raises
+            kind = ValueError if isinstance(error, ValueError) else TypeError
+            why = " ".join(str(error)[:100].split())
+            raise kind(f"{name} must be an array, got {shown(x)} ({why})") from error
+    return x if x.dtype.isnative else x.astype(x.dtype.newbyteorder("="))
+
+
+def _checked_tensor(x, name, torch):
+    """Return the torch tensor ``x``, an unsigned one of 16 or 32 bits as a wider signed one."""
+    if x.layout != torch.strided or x.is_nested:
+        layout = "torch.nested" if x.is_nested else x.layout
+        raise TypeError(f"{name} must be a dense tensor, got one of layout {layout}")
+    if x.is_meta:
+        raise ValueError(f"{name} must have values, got a meta tensor of shape {tuple(x.shape)}")
+    dtype = str(x.dtype).removeprefix("torch.")
+    if dtype in _TORCH_DTYPES:
+        return x
+    if dtype in _WIDER:
+        return x.to(getattr(torch, _WIDER[dtype]))
+    raise TypeError(
+        f"{name} must hold real numbers, of {', '.join(_TORCH_DTYPES)}, got dtype {x.dtype}"
+    )
 
 
 def detached(x):
@@ -35,7 +115,7 @@ def has_values(x):
 def to_numpy(x):
     """Return the values of a NumPy array or torch tensor as a NumPy array, bfloat16 as float32."""
     if hasattr(x, "detach"):
-        x = x.detach().cpu()
+        x = x.detach().cpu().resolve_neg()
         x = x.float() if str(x.dtype) == "torch.bfloat16" else x
     return np.asarray(x)
 
@@ -55,8 +135,6 @@ def as_float_array(x, name):
     """
     x = as_array(x, name)
     xp = array_namespace(x)
-    if xp.isdtype(x.dtype, "complex floating"):
-        raise TypeError(f"{name} must hold real numbers, got dtype {x.dtype}")
     if not xp.isdtype(x.dtype, "real floating"):
         x = xp.astype(x, xp.float64 if xp.__name__.endswith("numpy") else xp.float32)
     check_finite(x, name)
@@ -89,25 +167,46 @@ def check_integer(value, name, low, high):
         number = operator.index(value)
     except TypeError:
         raise TypeError(
-            f"{name} must be a whole number, got {value!r} of type {type(value).__name__}"
+            f"{name} must be a whole number, got {shown(value)} of type {type(value).__name__}"
         ) from None
     if not low <= number <= high:
-        raise ValueError(f"{name} must be from {low} to {high}, got {number}")
+        raise ValueError(f"{name} must be from {low} to {high}, got {shown(number)}")
     return number
+
+
+def check_positive(value, name):
+    """Return ``value`` as a float; raise unless it is a number above 0, and finite."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        raise TypeError(f"{name} must be a number, got {shown(value)}")
+    if not 0 < value <= sys.float_info.max:
+        raise ValueError(f"{name} must be positive and finite, got {shown(value)}")
+    return float(value)
 
 
 def check_axis(axis, ndim):
     """Return ``axis`` counted from the front; raise unless an array of ``ndim`` axes has it."""
     if ndim == 0:
-        raise ValueError(f"axis must be None for a single number, got {axis}")
+        raise ValueError(f"axis must be None for a single number, got {shown(axis)}")
     return check_integer(axis, "axis", -ndim, ndim - 1) % ndim
 
 
 def check_choice(value, name, choices):
     """Raise ValueError unless ``value`` is one of ``choices``."""
-    if value not in choices:
+    try:
+        hash(value)  # an array, which compares value by value, has none
+        known = value in choices
+    except Exception:
+        known = False
+    if not known:
         listed = ", ".join(repr(choice) for choice in choices)
-        raise ValueError(f"{name} must be one of {listed}, got {value!r}")
+        raise ValueError(f"{name} must be one of {listed}, got {shown(value)}")
+
+
+def check_flag(value, name):
+    """Return ``value`` as a bool; raise TypeError unless it is one."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False, got {shown(value)}")
+    return bool(value)
 
 
 def check_same_shape(a, b, names):

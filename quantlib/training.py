@@ -13,7 +13,7 @@ from torch.nn import functional
 from torch.optim import SGD, Adam, AdamW, lr_scheduler
 
 from quantlib import data, models
-from quantlib._validation import check_choice, check_finite, check_integer
+from quantlib._validation import check_choice, check_finite, check_integer, shown
 from quantlib.evaluation import accuracy, confusion_matrix, evaluate, logits, predict
 
 __all__ = [
@@ -171,7 +171,7 @@ def fit(
     _check_model_and_data(model, dataset)
     settings = Settings(**settings)
     if after_step is not None and not callable(after_step):
-        raise TypeError(f"after_step must be a function or None, got {after_step!r}")
+        raise TypeError(f"after_step must be a function or None, got {shown(after_step)}")
     device, home = choose_device(device), next(model.parameters()).device
     try:
         _check_logits(model, dataset)
@@ -310,7 +310,7 @@ def _check_logits(model, dataset):
 
 def _check_number(value, name, *, positive):
     if isinstance(value, bool) or not isinstance(value, int | float | np.number):
-        raise TypeError(f"{name} must be a number, got {value!r} of type {type(value).__name__}")
+        raise TypeError(f"{name} must be a number, got {shown(value)}")
     if not math.isfinite(value) or value < 0 or (positive and value == 0):
         wanted = "positive" if positive else "at least 0"
         raise ValueError(f"{name} must be finite and {wanted}, got {value}")
@@ -324,5 +324,5 @@ def choose_device(device=None):
     kind = str(device).split(":")[0]
     check_choice(kind, "device", ("cpu", "cuda"))
     if kind == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f"device must be 'cpu' where torch finds no GPU, got {str(device)!r}")
+        raise ValueError(f"device must be 'cpu' where torch finds no GPU, got {shown(str(device))}")
     return torch.device(device)

@@ -12,12 +12,11 @@ method             weights         activations              scale of the result
 
 import torch
 
-from quantlib._validation import check_choice, check_integer
+from quantlib._validation import check_choice, check_flag, check_integer
 from quantlib.binary.quantizers import (
     SignActivations,
     SignWeights,
     XnorActivations,
-    check_stochastic,
 )
 from quantlib.binary.scales import check_pair
 from quantlib.layers import QuantConv2d, QuantLinear, quantized
@@ -45,7 +44,7 @@ def quantizers(method, *, stochastic=False, gradient="straight", clip_value=1.0)
     {'weight_quant': SignWeights(scale='channel'), 'act_quant': None}
     """
     check_choice(method, "method", tuple(METHODS))
-    check_stochastic(stochastic)
+    check_flag(stochastic, "stochastic")
     scale, activations = METHODS[method]
     weights = SignWeights(scale, gradient, clip_value, stochastic and activations is None)
     if activations is not None:

@@ -2,7 +2,7 @@
 
 import torch
 
-from quantlib._validation import check_choice
+from quantlib._validation import check_choice, check_flag
 from quantlib.binary.scales import (
     GRADIENTS,
     SCALES,
@@ -50,7 +50,7 @@ class SignWeights(Quantizer):
         check_choice(gradient, "gradient", GRADIENTS)
         self.scale, self.gradient = scale, gradient
         self.clip_value = check_clip_value(clip_value)
-        self.stochastic = check_stochastic(stochastic)
+        self.stochastic = check_flag(stochastic, "stochastic")
 
     def factors(self, w, window=None):
         """Return the signs of ``w``, and alpha or None."""
@@ -95,7 +95,7 @@ class SignActivations(Quantizer):
     def __init__(self, clip_value=1.0, stochastic=False):
         super().__init__()
         self.clip_value = check_clip_value(clip_value)
-        self.stochastic = check_stochastic(stochastic)
+        self.stochastic = check_flag(stochastic, "stochastic")
 
     @property
     def signature(self):
@@ -144,13 +144,6 @@ class XnorActivations(SignActivations):
     def extra_repr(self):
         """Return what is not as usual."""
         return _unusual(self, clip_value=1.0, stochastic=False, gradient="straight")
-
-
-def check_stochastic(stochastic):
-    """Return ``stochastic``; raise unless it is True or False."""
-    if not isinstance(stochastic, bool):
-        raise TypeError(f"stochastic must be True or False, got {stochastic!r}")
-    return stochastic
 
 
 def _unusual(quantizer, **usual):

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from array_api_compat import array_namespace
 
-from quantlib._validation import as_float_array
+from quantlib._validation import as_float_array, shown
 from quantlib.models.weights import check_tensor
 
 __all__ = ["sign", "sign_ste", "sign_stochastic_ste"]
@@ -110,7 +110,7 @@ def check_clip_value(clip_value):
     if isinstance(clip_value, bool) or not isinstance(clip_value, int | float | np.number):
         raise TypeError(
             f"clip_value must be a number or None, "
-            f"got {clip_value!r} of type {type(clip_value).__name__}"
+            f"got {shown(clip_value)} of type {type(clip_value).__name__}"
         )
     if not clip_value > 0:
         raise ValueError(f"clip_value must be positive or None, got {clip_value}")

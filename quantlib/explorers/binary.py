@@ -3,6 +3,7 @@
 import numpy as np
 
 from quantlib import figures
+from quantlib._validation import shown
 from quantlib.explorers.base import explorer
 
 __all__ = ["ste_explorer", "xnor_explorer"]
@@ -57,7 +58,8 @@ def xnor_explorer(words):
     for name, (a_bits, b_bits, length) in words.items():
         a, b = np.asarray(a_bits), np.asarray(b_bits)
         if not np.isin([a, b], [0, 1]).all():
-            raise ValueError(f"words[{name!r}] must hold 0 and 1, got {a.tolist()}, {b.tolist()}")
+            got = f"{shown(a.tolist())}, {shown(b.tolist())}"
+            raise ValueError(f"words[{name!r}] must hold 0 and 1, got {got}")
         if not 1 <= length <= width:
             raise ValueError(f"words[{name!r}] must hold 1 to {width} values, got {length}")
         products = ((1 - 2 * a) * (1 - 2 * b))[:length]

@@ -3,6 +3,8 @@
 import html
 import re
 
+from quantlib._validation import shown
+
 __all__ = ["table"]
 
 
@@ -29,7 +31,8 @@ def table(header, rows, formats=None):
     for row in rows:
         if len(row) != len(header):
             raise ValueError(
-                f"rows must have {len(header)} entries each, one for each of header, got {row!r}"
+                f"rows must have {len(header)} entries each, one for each of header, "
+                f"got {shown(row)}"
             )
     body = [
         [str(row[0]), *(_text(v, form) for v, form in zip(row[1:], formats, strict=True))]

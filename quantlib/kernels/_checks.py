@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from quantlib._validation import check_choice, check_integer
+from quantlib._validation import as_numpy, check_choice, check_integer, shown
 
 __all__ = [
     "LARGEST",
@@ -15,7 +15,6 @@ __all__ = [
     "as_real",
     "as_whole",
     "check_bounds",
-    "check_flag",
     "check_groups",
     "check_instance",
     "check_layout",
@@ -61,16 +60,16 @@ def as_whole(x, name, ndim=None):
 
 def as_flags(x, name):
     """Return ``x`` as an array of booleans; raise unless it is one."""
-    x = _as_array(x, name)
+    x = as_numpy(x, name)
     if x.dtype != np.bool_:
-        raise TypeError(f"{name} must hold booleans, got dtype {x.dtype}")
+        raise TypeError(f"{name} must hold booleans, got dtype {x.dtype.name}")
     return x
 
 
 def _as_kind(x, name, ndim, kinds, what):
-    x = _as_array(x, name)
+    x = as_numpy(x, name)
     if x.dtype.kind not in kinds:
-        raise TypeError(f"{name} must hold {what}, got dtype {x.dtype}")
+        raise TypeError(f"{name} must hold {what}, got dtype {x.dtype.name}")
     if x.size == 0:
         raise ValueError(f"{name} must not be empty, got shape {x.shape}")
     if ndim is not None and x.ndim != ndim:
@@ -80,23 +79,11 @@ def _as_kind(x, name, ndim, kinds, what):
     return x
 
 
-def _as_array(x, name):
-    """Return ``x`` as an array in the machine's own byte order; raise if it is none."""
-    if type(x) is not np.ndarray:
-        if isinstance(x, np.ma.MaskedArray) and np.ma.is_masked(x):
-            raise ValueError(f"{name} must have no masked values, got {np.ma.count_masked(x)}")
-        try:
-            x = np.asarray(x)
-        except (TypeError, ValueError, RuntimeError) as error:
-            raise TypeError(f"{name} must be an array, got {type(x).__name__} ({error})") from error
-    return x if x.dtype.isnative else x.astype(x.dtype.newbyteorder("="))
-
-
 def own_array(x, name, dtype, shape):
     """Return a copy of the array ``x`` that nobody else has; raise unless it is what is needed."""
     if not isinstance(x, np.ndarray):
         raise TypeError(f"{name} must be a NumPy array, got {type(x).__name__}")
-    x = _as_array(x, name)
+    x = as_numpy(x, name)
     if x.dtype != dtype or x.shape != shape:
         raise ValueError(
             f"{name} must be {np.dtype(dtype)} of shape {shape}, got {x.dtype} of shape {x.shape}"
@@ -113,13 +100,6 @@ def check_shape(shape, ndim=None, low=1, high=LARGEST):
     if ndim is not None and len(shape) != ndim:
         raise ValueError(f"shape must have {ndim} axes, got {len(shape)}")
     return tuple(check_integer(length, "shape", low, high) for length in shape)
-
-
-def check_flag(value, name):
-    """Return ``value`` as a bool; raise TypeError unless it is one."""
-    if not isinstance(value, bool | np.bool_):
-        raise TypeError(f"{name} must be True or False, got {type(value).__name__}")
-    return bool(value)
 
 
 def check_bounds(x, name, low, high):
@@ -169,7 +149,7 @@ def check_pair(value, name, low):
         value = check_integer(value, name, low, 2**15)
         return value, value
     if len(value) != 2:
-        raise ValueError(f"{name} must be one whole number or a pair, got {value}")
+        raise ValueError(f"{name} must be one whole number or a pair, got {shown(value)}")
     return check_integer(value[0], name, low, 2**15), check_integer(value[1], name, low, 2**15)
 
 

@@ -4,14 +4,13 @@ import math
 
 import numpy as np
 
-from quantlib._validation import check_axis, check_bit_width
+from quantlib._validation import check_axis, check_bit_width, check_flag
 from quantlib.kernels import _pack_words as loops
 from quantlib.kernels._checks import (
     aligned_empty,
     as_real,
     as_whole,
     check_bounds,
-    check_flag,
     check_instance,
 )
 from quantlib.kernels._threads import run, thread_count

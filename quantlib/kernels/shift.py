@@ -9,14 +9,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quantlib._validation import check_integer
+from quantlib._validation import check_flag, check_integer
 from quantlib.kernels import _shift_loops as loops
 from quantlib.kernels._checks import (
     LARGEST,
     Remade,
     as_whole,
     check_bounds,
-    check_flag,
     check_instance,
     check_layout,
     check_out,

@@ -11,9 +11,9 @@ import numpy as np
 from numba import prange, types
 from numba.extending import intrinsic
 
-from quantlib._validation import check_integer
+from quantlib._validation import check_flag, check_integer
 from quantlib.kernels import _pack_words
-from quantlib.kernels._checks import aligned_empty, as_flags, as_real, check_flag
+from quantlib.kernels._checks import aligned_empty, as_flags, as_real
 from quantlib.kernels._compile import both, compiled
 from quantlib.kernels._ir import F32, I32, I64, Pointers, vector
 from quantlib.kernels._threads import run, thread_count

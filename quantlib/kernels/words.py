@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quantlib._validation import check_axis, check_bit_width
+from quantlib._validation import check_axis, check_bit_width, check_flag
 from quantlib.kernels import _pack_words as loops
-from quantlib.kernels._checks import Remade, aligned_empty, check_flag, check_shape, own_array
+from quantlib.kernels._checks import Remade, aligned_empty, check_shape, own_array
 from quantlib.kernels._tile import LANES, complement
 
 __all__ = [

@@ -4,7 +4,7 @@ import copy
 
 from torch import nn
 
-from quantlib._validation import check_choice
+from quantlib._validation import check_choice, shown
 from quantlib.layers.modules import QuantConv2d, QuantLayer, QuantLinear
 from quantlib.models import check_model
 from quantlib.models.weights import altered
@@ -58,7 +58,7 @@ def _to_convert(model, skip):
     """
     check_model(model)
     if isinstance(skip, str):
-        raise TypeError(f"skip must be a list of names, got the string {skip!r}")
+        raise TypeError(f"skip must be a list of names, got the string {shown(skip)}")
     layers = {
         name: m
         for name, m in model.named_modules(remove_duplicate=False)

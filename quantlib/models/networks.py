@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from quantlib._validation import check_choice, check_finite, check_integer
+from quantlib._validation import check_choice, check_finite, check_integer, shown
 from quantlib.models.weights import traced
 
 __all__ = ["BLOCK_ORDERS", "VGG", "DigitsCNN", "LeNet5", "Network", "linear_network", "seeded"]
@@ -309,7 +309,8 @@ def check_sizes(sizes, name, high, count=None):
     sizes = tuple(sizes) if isinstance(sizes, Iterable) else (sizes,)
     sizes = tuple(check_integer(size, name, 1, high) for size in sizes)
     if len(sizes) != count and (count or not sizes):
-        raise ValueError(f"{name} must be {count or 'one or more'} whole numbers, got {sizes}")
+        wanted = count or "one or more"
+        raise ValueError(f"{name} must be {wanted} whole numbers, got {shown(sizes)}")
     return sizes
 
 

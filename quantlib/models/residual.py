@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from quantlib._validation import check_choice
+from quantlib._validation import check_choice, shown
 from quantlib.models.networks import Network, check_sizes, seeded
 
 __all__ = ["ResNet", "Residual"]
@@ -63,7 +63,7 @@ class ResNet(Network):
         widths = check_sizes(widths, "widths", 2**16)
         blocks = check_sizes(blocks, "blocks", 2**10)
         if len(blocks) != len(widths):
-            raise ValueError(f"blocks must be one for each of widths {widths}, got {blocks}")
+            raise ValueError(f"blocks must be one for each of widths {widths}, got {shown(blocks)}")
         check_choice(stem, "stem", ("small", "large"))
         with seeded(seed):
             layers = self._stem(in_channels, widths[0], stem)

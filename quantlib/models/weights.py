@@ -11,7 +11,7 @@ from torch.nn.utils.prune import BasePruningMethod
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
-from quantlib._validation import check_choice, check_finite
+from quantlib._validation import check_choice, check_finite, shown
 
 __all__ = ["check_model", "quantize_weights", "weight_layers", "weight_tensors"]
 
@@ -143,7 +143,7 @@ def quantize_weights(model, fn, *, layers=None):
     """
     found, unknown = all_weights(model)
     if isinstance(layers, str):
-        raise TypeError(f"layers must be a list of names, got the string {layers!r}")
+        raise TypeError(f"layers must be a list of names, got the string {shown(layers)}")
     if layers is None:
         if unknown:
             raise ValueError(

@@ -4,9 +4,9 @@ from dataclasses import fields, is_dataclass
 
 import numpy as np
 
-from quantlib._validation import check_finite, check_integer
+from quantlib._validation import check_finite, check_flag, check_integer
 from quantlib.kernels import PackedBits
-from quantlib.kernels._checks import LARGEST, check_flag
+from quantlib.kernels._checks import LARGEST
 from quantlib.kernels.words import row_words
 from quantlib.packed import _files
 from quantlib.packed.flow import NUMBERS, REAL, Flow

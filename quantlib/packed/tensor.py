@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quantlib._validation import as_integers, check_bit_width, to_numpy
-from quantlib.kernels._checks import Remade, check_flag, check_shape, own_array
+from quantlib._validation import as_integers, check_bit_width, check_flag, to_numpy
+from quantlib.kernels._checks import Remade, check_shape, own_array
 from quantlib.packed import _files
 from quantlib.schemes import Scheme
 

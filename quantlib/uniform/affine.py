@@ -10,13 +10,16 @@ import numpy as np
 from array_api_compat import array_namespace, device
 
 from quantlib._validation import (
+    as_array,
     as_float_array,
     as_integers,
     check_axis,
     check_bit_width,
     check_choice,
+    check_flag,
     check_integer,
     detached,
+    shown,
 )
 from quantlib.schemes import Scheme, frozen_array
 
@@ -38,9 +41,10 @@ def quant_range(bit_width, signed=True, narrow_range=False):
     >>> quant_range(8), quant_range(8, signed=False), quant_range(8, narrow_range=True)
     ((-128, 127), (0, 255), (-127, 127))
     """
+    signed, narrow_range = check_flag(signed, "signed"), check_flag(narrow_range, "narrow_range")
     bit_width = check_bit_width(bit_width, 2 if narrow_range else 1, 16)
     quant_min = -(2 ** (bit_width - 1)) if signed else 0
-    return quant_min + bool(narrow_range), quant_min + 2**bit_width - 1
+    return quant_min + narrow_range, quant_min + 2**bit_width - 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +103,8 @@ class QParams(Scheme):
             "scale": scale if wanted else float(scale),
             "zero_point": zero_point if wanted else int(zero_point),
             "bit_width": int(self.bit_width),
+            "signed": bool(self.signed),
+            "narrow_range": bool(self.narrow_range),
             "axis": axis,
         }
         for name, value in values.items():
@@ -231,12 +237,18 @@ def qparams_from_range(
     1
     """
     check_choice(dtype, "dtype", ("float32", "float64"))
-    narrow_range = bool(symmetric and signed) if narrow_range is None else bool(narrow_range)
+    signed = check_flag(signed, "signed")
+    narrow_range = symmetric and signed if narrow_range is None else narrow_range
     check_bit_width(bit_width, 2 if symmetric and signed else 1, 16)
     quant_min, quant_max = quant_range(bit_width, signed, narrow_range)
-    low, high = np.asarray(low, np.float64), np.asarray(high, np.float64)
+    low, high = (
+        np.asarray(detached(as_array(value, name)), np.float64)
+        for value, name in ((low, "low"), (high, "high"))
+    )
     if not (np.isfinite(low).all() and np.isfinite(high).all() and (low <= high).all()):
-        raise ValueError(f"low and high must be finite, low not above high, got {low} and {high}")
+        raise ValueError(
+            f"low and high must be finite, low not above high, got {shown(low)} and {shown(high)}"
+        )
     low, high = np.minimum(low, 0.0), np.maximum(high, 0.0)
     if not symmetric:
         # Two divisions, since high - low can overflow.
@@ -266,7 +278,7 @@ def qparams_from_range(
         zero_point = zero_point.astype(np.int64)
     if axis is None and scale.ndim == 0:
         scale, zero_point = float(scale), int(zero_point)
-    return QParams(scale, zero_point, bit_width, bool(signed), narrow_range, axis)
+    return QParams(scale, zero_point, bit_width, signed, narrow_range, axis)
 
 
 def choose_qparams(x, bit_width=8, *, symmetric=True, signed=True, narrow_range=None, axis=None):

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from array_api_compat import array_namespace
 
-from quantlib._validation import as_float_array, check_bit_width, detached
+from quantlib._validation import as_float_array, check_bit_width, check_positive, detached
 from quantlib.schemes import fake_quantize
 from quantlib.uniform.affine import qparams_from_range
 
@@ -26,18 +26,13 @@ def split_error(x, clip, bit_width):
     0.0208 1.3333
     """
     x = detached(as_float_array(x, "x"))
-    _check_clip(clip)
+    clip = check_positive(clip, "clip")
     xp = array_namespace(x)
     qparams = qparams_from_range(-clip, clip, bit_width, dtype="float64")
     error = xp.astype(fake_quantize(x, qparams) - x, xp.float64) ** 2 / math.prod(x.shape)
     inside = xp.abs(x) <= clip
     zero = xp.zeros_like(error)
     return tuple(float(xp.sum(xp.where(part, error, zero))) for part in (inside, ~inside))
-
-
-def _check_clip(clip):
-    if not (clip > 0 and math.isfinite(clip)):
-        raise ValueError(f"clip must be positive and finite, got {clip}")
 
 
 def gaussian_mse(clip, bit_width):
@@ -58,7 +53,7 @@ def gaussian_mse(clip, bit_width):
     from scipy.special import ndtr
 
     bit_width = check_bit_width(bit_width, 2, 16)
-    _check_clip(clip)
+    clip = check_positive(clip, "clip")
     # By symmetry: the levels from 0 up, the cell of 0 counted on its right half.
     levels = np.linspace(0.0, clip, 2 ** (bit_width - 1))
     edges = np.concatenate([[0.0], (levels[:-1] + levels[1:]) / 2, [np.inf]])

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from quantlib import uniform
+from quantlib._validation import shown
 from quantlib.activations import QuantizedActivations, record
 from quantlib.evaluation import evaluate
 from quantlib.layers import quantized
@@ -234,7 +235,7 @@ def _rules(spec, argument, places, own=()):
             )
         if not any(fnmatchcase(name, pattern) for name in names):
             raise ValueError(
-                f"{argument} must name what is there ({', '.join(names)}), got {pattern!r}"
+                f"{argument} must name what is there ({', '.join(names)}), got {shown(pattern)}"
             )
     rules = {}
     for first, every in places.items():

@@ -8,11 +8,18 @@ from abc import ABC, abstractmethod
 from dataclasses import fields
 
 import numpy as np
-from array_api_compat import array_namespace
+from array_api_compat import array_namespace, device
 
-from quantlib._validation import as_array, as_float_array, detached, has_values
+from quantlib._validation import (
+    as_array,
+    as_float_array,
+    check_axis,
+    detached,
+    has_values,
+    to_numpy,
+)
 
-__all__ = ["Scheme", "dequantize", "fake_quantize", "frozen_array", "quantize"]
+__all__ = ["Scheme", "along_axis", "dequantize", "fake_quantize", "frozen_array", "quantize"]
 
 
 class Scheme(ABC):
@@ -114,9 +121,30 @@ def _rebuild(kind, named):
 
 def frozen_array(x, name, dtype=None):
     """Return a copy of ``x`` as a NumPy array of ``dtype`` that cannot be written to."""
-    x = np.array(as_array(detached(x), name), dtype)
+    x = np.array(to_numpy(as_array(x, name)), dtype)
     x.setflags(write=False)
     return x
+
+
+def along_axis(values, x, axis, dtype, name="x"):
+    """Return ``values``, one (``axis=None``) or one for each index along ``axis`` of ``x``.
+
+    As an array of ``dtype`` that broadcasts with ``x``, whose name the refusal of another length
+    gives.
+
+    >>> along_axis(np.array([1, 2]), np.zeros((3, 2, 5)), 1, np.float32).shape
+    (1, 2, 1)
+    """
+    xp = array_namespace(x)
+    if axis is not None:
+        axis = check_axis(axis, x.ndim)
+        if x.shape[axis] != len(values):
+            raise ValueError(
+                f"{name} must have {len(values)} entries along axis {axis}, as qparams have, "
+                f"got shape {tuple(x.shape)}"
+            )
+        values = values.reshape([-1 if i == axis else 1 for i in range(x.ndim)])
+    return xp.asarray(values, dtype=dtype, device=device(x))
 
 
 def _checked(qparams):

@@ -117,7 +117,7 @@ def pack_shifts(sign, exponent, *, skip_zeros=True):
         -1, 0 or 1: N x K for a matrix product, O x C x h x w for a convolution.
     exponent : numpy.ndarray of integers
         Of the same shape, from 0 to 30; where ``sign`` is 0 any number. For weights below 1 take
-        exponents relative to the smallest, and scale the result.
+        exponents relative to the smallest, of all or of each output, and scale the result.
     skip_zeros : bool
         Whether weights of zero are left out (as many additions as weights that are not zero), or
         added as zeros (the same work for any weights).

@@ -10,11 +10,14 @@ from quantlib._validation import (
     as_array,
     as_float_array,
     as_integers,
+    check_axis,
     check_bit_width,
     check_choice,
     check_integer,
+    detached,
+    to_numpy,
 )
-from quantlib.schemes import Scheme
+from quantlib.schemes import Scheme, along_axis, frozen_array
 
 __all__ = [
     "LogQParams",
@@ -30,44 +33,85 @@ BOUNDARIES = ("geometric", "nearest")
 class LogQParams(Scheme):
     r"""The levels of a power-of-two quantizer: 0 and :math:`\pm 2^k` for a run of exponents k.
 
-    Exponents lie within float64's, -1074 to 1023. A code of ``bit_width`` (2 to 8) bits has one for
-    the sign, the rest for the exponent field. A field of 0 means zero, so at most
-    ``2**(bit_width - 1) - 1`` exponents have a code. ``boundary``, "geometric" or "nearest", says
-    where one level ends and the next begins, see :func:`power_of_two`. Three bits hold three
-    exponents, with both signs, and zero:
+    A code has one bit for the sign, the rest for the exponent field. A field of 0 means zero, so at
+    most ``2**(bit_width - 1) - 1`` exponents have a code.
+
+    Attributes
+    ----------
+    min_exponent, max_exponent : int or 1-D numpy.ndarray
+        Exponents of the smallest and the largest level, within float64's, -1074 to 1023. One of
+        each for the whole tensor (``axis=None``), or one for each index along ``axis``: then the
+        range can differ, and how many exponents it has can not.
+    bit_width : int
+        Bits a code, 2 to 8.
+    boundary : {"geometric", "nearest"}
+        Where one level ends and the next begins, see :func:`power_of_two`.
+
+    Examples
+    --------
+    Three bits hold three exponents, with both signs, and zero:
 
     >>> LogQParams(min_exponent=-2, max_exponent=0, bit_width=3).levels.tolist()
     [-1.0, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0]
     """
 
-    min_exponent: int
-    max_exponent: int
+    min_exponent: int | np.ndarray
+    max_exponent: int | np.ndarray
     bit_width: int
     boundary: str = field(default="geometric", kw_only=True)
+    axis: int | None = field(default=None, kw_only=True)
 
     def __post_init__(self):
-        check_bit_width(self.bit_width, 2, 8)
+        bit_width = check_bit_width(self.bit_width, 2, 8)
         check_choice(self.boundary, "boundary", BOUNDARIES)
-        for name, low in (("min_exponent", -1074 - 126), ("max_exponent", -1074)):
-            value = check_integer(getattr(self, name), name, low, 1023)
-            object.__setattr__(self, name, value)
-        most = 2 ** (self.bit_width - 1) - 1
-        if not 1 <= self.n_exponents <= most:
+        axis = None if self.axis is None else check_integer(self.axis, "axis", -64, 63)
+        low = _exponents(self.min_exponent, "min_exponent", -1074 - 126)
+        high = _exponents(self.max_exponent, "max_exponent", -1074)
+        n_axes = 0 if axis is None else 1
+        if low.ndim != n_axes or low.shape != high.shape:
             raise ValueError(
-                f"min_exponent to max_exponent must be 1 to {most} exponents at {self.bit_width} "
-                f"bits, got {self.min_exponent} to {self.max_exponent}"
+                f"min_exponent and max_exponent must have the same shape, with {n_axes} axes for "
+                f"axis={axis}, got shapes {low.shape} and {high.shape}"
             )
+        most = 2 ** (bit_width - 1) - 1
+        counts = high - low + 1
+        if not 1 <= counts.min() <= counts.max() <= most:
+            bad = np.argmax((counts < 1) | (counts > most))
+            raise ValueError(
+                f"min_exponent to max_exponent must be 1 to {most} exponents at {bit_width} "
+                f"bits, got {low.flat[bad]} to {high.flat[bad]}"
+            )
+        if counts.min() != counts.max():
+            raise ValueError(
+                "min_exponent to max_exponent must be equally many exponents for each index along "
+                f"axis {axis}, got {counts.min()} to {counts.max()}"
+            )
+        values = {
+            "min_exponent": low if n_axes else int(low),
+            "max_exponent": high if n_axes else int(high),
+            "bit_width": bit_width,
+            "axis": axis,
+        }
+        # torch.compile branches on plain integers only.
+        values |= {"_n_exponents": int(counts.max()), "_largest": int(high.max())}
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
 
     @property
     def n_exponents(self):
         """How many exponents have a code."""
-        return self.max_exponent - self.min_exponent + 1
+        return self._n_exponents
 
     @property
     def levels(self):
-        """All levels in rising order, zero among them, as a NumPy array of float64."""
-        positive = np.ldexp(1.0, np.arange(self.min_exponent, self.max_exponent + 1))
-        return np.concatenate([-positive[::-1], [0.0], positive])
+        """All levels in rising order, zero among them, as a NumPy array of float64.
+
+        With an ``axis``, a row of levels for each index along it.
+        """
+        exponents = np.add.outer(self.min_exponent, np.arange(self.n_exponents))
+        positive = np.ldexp(1.0, exponents)
+        zero = np.zeros_like(positive[..., :1])
+        return np.concatenate([-positive[..., ::-1], zero, positive], axis=-1)
 
     @property
     def quant_min(self):
@@ -120,7 +164,9 @@ class LogQParams(Scheme):
     def signs_and_exponents(self, codes):
         """Return the sign, -1, 0 or 1, and the exponent of every code, both in int32.
 
-        The exponent of a code for 0 is one below the smallest. A code that is none is refused.
+        The exponent of a code for 0 is one below the smallest. A code that is none is refused. Less
+        ``min_exponent``, they are what :func:`quantlib.kernels.shift.pack_shifts` takes; with an
+        ``axis`` of 0, each output of the result has its own power of two as its unit.
 
         >>> qparams = LogQParams(min_exponent=-2, max_exponent=0, bit_width=3)
         >>> sign, exponent = qparams.signs_and_exponents(np.array([0, 1, 2, 3, 7]))
@@ -139,30 +185,51 @@ class LogQParams(Scheme):
                 f"{self.n_exponents}, got {int(codes[bad][0])}"
             )
         sign = xp.where(field == 0, xp.zeros_like(field), 1 - 2 * (codes // half))
-        return xp.astype(sign, xp.int32), xp.astype(field + (self.min_exponent - 1), xp.int32)
+        return xp.astype(sign, xp.int32), xp.astype(field, xp.int32) + self._base(field, "codes")
 
     def _round(self, x):
         self._check_fits(array_namespace(x), x.dtype)
         field = self._fields(x)
-        return signed_power(x, field + (self.min_exponent - 1), field == 0)
+        return signed_power(x, field + self._base(x), field == 0)
+
+    def _in_range(self, x):
+        xp = array_namespace(x)
+        largest = np.ldexp(1.0, self.max_exponent)
+        return xp.abs(x) <= along_axis(largest, x, self.axis, xp.float64)
 
     def _fields(self, x):
         """Return the exponent fields of ``x``: 0 for zero, f for the f-th exponent."""
         xp = array_namespace(x)
-        field = round_exponent(x, self.boundary) - (self.min_exponent - 1)
-        field = xp.clip(field, 1, self.n_exponents)
-        # |x| < 2**(min_exponent - 1), asked of the exponents: the bound itself may be too small for
-        # the dtype. frexp's exponent is one above that of the largest power of two within |x|.
-        is_zero = (x == 0) | (xp.frexp(xp.abs(x))[1] < self.min_exponent)
+        base = self._base(x)
+        field = xp.clip(round_exponent(x, self.boundary) - base, 1, self.n_exponents)
+        # |x| < 2**base, asked of the exponents: the bound itself may be too small for the dtype.
+        # frexp's exponent is one above that of the largest power of two within |x|.
+        is_zero = (x == 0) | (xp.frexp(xp.abs(x))[1] <= base)
         return xp.where(is_zero, xp.zeros_like(field), field)
+
+    def _base(self, x, name="x"):
+        """Return the exponents that the field 0 would have, which broadcast with ``x``."""
+        below = np.asarray(self.min_exponent) - 1
+        return along_axis(below, x, self.axis, array_namespace(x).int32, name)
 
     def _check_fits(self, xp, dtype):
         """Raise ValueError if ``dtype`` cannot hold the largest level."""
         most = largest_exponent(xp, dtype)
-        if self.max_exponent > most:
+        if self._largest > most:
             raise ValueError(
-                f"qparams.max_exponent must be at most {most} for {dtype}, got {self.max_exponent}"
+                f"qparams.max_exponent must be at most {most} for {dtype}, got {self._largest}"
             )
+
+
+def _exponents(values, name, low):
+    """Return a frozen copy of ``values``, checked to be whole numbers from ``low`` to 1023."""
+    values = frozen_array(as_integers(values, name), name)
+    if values.size == 0:
+        raise ValueError(f"{name} must not be empty, got shape {values.shape}")
+    least, most = int(values.min()), int(values.max())
+    if not low <= least <= most <= 1023:
+        raise ValueError(f"{name} must be from {low} to 1023, got {least} to {most}")
+    return frozen_array(values, name, np.int64)
 
 
 def round_exponent(x, boundary):
@@ -216,30 +283,35 @@ def power_of_two(x, *, boundary="geometric"):
     return signed_power(x, exponent, x == 0)
 
 
-def choose_qparams(x, bit_width, *, boundary="geometric"):
-    r"""Choose the exponents for a tensor: the largest level is that of ``max|x|``.
+def choose_qparams(x, bit_width, *, boundary="geometric", axis=None):
+    r"""Choose exponents so that the largest level is that of ``max|x|``.
 
     .. math:: k_{\max} = \operatorname{round}(\log_2 \max|x|), \qquad
               k_{\min} = k_{\max} - (2^{b-1} - 2)
 
-    b is 2 to 8, and a tensor of zeros has :math:`k_{\max} = 0`. Nayak et al. 2019 leave the
-    exponents unlimited and report "average bit-levels"; codes with a fixed number of bits are the
-    course's.
+    The maximum is over the whole tensor, or over each index along ``axis``: 0 for the output
+    channels of a layer's weights. b is 2 to 8, and where all is 0, :math:`k_{\max} = 0`. Nayak et
+    al. 2019 leave the exponents unlimited and report "average bit-levels"; codes with a fixed
+    number of bits, and exponents for each channel, are the course's.
 
     >>> choose_qparams(np.array([0.3, -1.1]), bit_width=4)
-    LogQParams(min_exponent=-6, max_exponent=0, bit_width=4, boundary='geometric')
+    LogQParams(min_exponent=-6, max_exponent=0, bit_width=4, boundary='geometric', axis=None)
+    >>> choose_qparams(np.array([[0.3, -1.1], [0.02, 0.0]]), bit_width=4, axis=0).max_exponent
+    array([ 0, -6])
     """
     bit_width = check_bit_width(bit_width, 2, 8)
     check_choice(boundary, "boundary", BOUNDARIES)
-    x = as_float_array(x, "x")
+    x = detached(as_float_array(x, "x"))
     xp = array_namespace(x)
-    largest = xp.max(xp.abs(x))
-    max_exponent = 0
-    if largest > 0:
-        max_exponent = int(round_exponent(largest, boundary))
-        max_exponent = min(max_exponent, largest_exponent(xp, x.dtype))
+    others = None
+    if axis is not None:
+        axis = check_axis(axis, x.ndim)
+        others = tuple(i for i in range(x.ndim) if i != axis)
+    largest = xp.max(xp.abs(x), axis=others)
+    exponent = xp.clip(round_exponent(largest, boundary), None, largest_exponent(xp, x.dtype))
+    max_exponent = to_numpy(xp.where(largest > 0, exponent, xp.zeros_like(exponent)))
     min_exponent = max_exponent - (2 ** (bit_width - 1) - 2)
-    return LogQParams(min_exponent, max_exponent, bit_width, boundary=boundary)
+    return LogQParams(min_exponent, max_exponent, bit_width, boundary=boundary, axis=axis)
 
 
 def shift_multiply(a, codes, qparams):
@@ -251,8 +323,8 @@ def shift_multiply(a, codes, qparams):
     ``k < 0`` shifts right by ``-k``, which drops the bits that fall out, so it rounds toward minus
     infinity, as the arithmetic shift of a processor does. To keep those bits, give ``a`` in a finer
     unit: shift it left by ``-min_exponent`` beforehand. A weight of zero gives 0. ``codes``, as
-    from :meth:`LogQParams.quantize`, broadcast with ``a``; products beyond 64 bits and uint64 are
-    refused.
+    from :meth:`LogQParams.quantize`, broadcast with ``a``; an ``axis`` of ``qparams`` is one of
+    theirs. Products beyond 64 bits and uint64 are refused.
 
     Source: Nayak et al. 2019, IV.d, names bit-shifting in place of multiplication; how it rounds is
     the course's statement. Thirteen times 4, 1, 1/2 and -1/2:

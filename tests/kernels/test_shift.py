@@ -143,6 +143,22 @@ def test_weights_of_the_logarithmic_chapter():
     np.testing.assert_array_equal(result, a @ w_hat.T)
 
 
+def test_weights_of_the_logarithmic_chapter_with_a_unit_for_each_output():
+    rng = np.random.default_rng(0)
+    spread = 4.0 ** -np.arange(16)[:, None, None, None]  # more octaves than 32 bits
+    w, x = spread * rng.standard_normal((16, 3, 3, 3)), rng.integers(-128, 128, (2, 3, 6, 6))
+    qparams = logarithmic.choose_qparams(w, bit_width=4, axis=0)
+    w_hat = logarithmic.fake_quantize(w, qparams)
+    sign, exponent = qparams.signs_and_exponents(logarithmic.quantize(w, qparams))
+    exponent -= qparams.min_exponent[:, None, None, None]
+    unit = np.ldexp(1.0, qparams.min_exponent)
+    result = kernels.shift_conv2d(x, kernels.pack_shifts(sign, exponent))
+    np.testing.assert_array_equal(result, convolve(x, w_hat / unit[:, None, None, None]))
+    rows, a = kernels.pack_shifts(sign.reshape(16, -1), exponent.reshape(16, -1)), x[:, :, :3, :3]
+    result = kernels.shift_gemm(a.reshape(2, -1), rows) * unit
+    np.testing.assert_array_equal(result, a.reshape(2, -1) @ w_hat.reshape(16, -1).T)
+
+
 ONE = kernels.pack_shifts(np.ones((2, 5), int), np.zeros((2, 5), int))
 FILTER = kernels.pack_shifts(np.ones((2, 5, 3, 3), int), np.zeros((2, 5, 3, 3), int))
 

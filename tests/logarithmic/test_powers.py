@@ -19,6 +19,7 @@ from quantlib.logarithmic import LogQParams
 BOUNDARIES = ["geometric", "nearest"]
 DTYPES = [np.float16, np.float32, np.float64]
 QPARAMS = LogQParams(-2, 0, 3)
+CHANNELS = LogQParams([-2, 0, 4], [0, 2, 6], 3, axis=1)
 
 
 # --- Oracles: exact arithmetic, nothing of quantlib ---------------------------------------------
@@ -388,8 +389,109 @@ def test_fake_quantize_compiles_and_maps_over_a_batch():
     expected = [[1.0, 0.0], [1.0, 1.0]]
     assert gradient(x).tolist() == torch.func.vmap(gradient)(x).tolist() == expected
     torch._dynamo.reset()
-    compiled = torch.compile(QPARAMS.fake_quantize, backend="aot_eager", fullgraph=True)
-    assert compiled(x).tolist() == [[0.25, -1.0], [0.0, -1.0]]
+    for qparams in (QPARAMS, LogQParams([-2, -2], [0, 0], 3, axis=0)):
+        compiled = torch.compile(qparams.fake_quantize, backend="aot_eager", fullgraph=True)
+        assert compiled(x).tolist() == [[0.25, -1.0], [0.0, -1.0]]
+
+
+# --- Exponents for each index along an axis -----------------------------------------------------
+
+
+def channels(dtype, axis):
+    """Three channels along ``axis`` of 3 x 3 x 3: ordinary, huge and tiny, all zeros."""
+    rng = np.random.default_rng(3)
+    info = np.finfo(dtype)
+    x = rng.standard_normal((3, 3, 3)).astype(dtype)
+    x[1] = np.ldexp(x[1], -6)
+    x[1, 0] = [info.max, -info.smallest_subnormal, 0]
+    x[2] = 0
+    return np.moveaxis(x, 0, axis)
+
+
+def gradient_of(verb, x):
+    """The gradient of the sum of the squares of ``verb(x)``."""
+    x = torch.from_numpy(x.copy()).requires_grad_()
+    verb(x).square().sum().backward()
+    return x.grad.numpy()
+
+
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+@pytest.mark.parametrize("axis", [0, 1, 2, -1, -3])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("library", [np.asarray, torch.asarray])
+def test_per_channel_is_per_tensor_on_each_channel(library, dtype, axis, boundary):
+    x = channels(dtype, axis)
+    whole = logarithmic.choose_qparams(library(x), 4, boundary=boundary, axis=axis)
+    assert whole.min_exponent.shape == whole.max_exponent.shape == (3,)
+    whole = dataclasses.replace(whole, axis=axis)  # a negative one is taken, too
+    codes = logarithmic.quantize(library(x), whole)
+    fits = np.finfo(dtype).maxexp <= 128
+    restored = logarithmic.dequantize(codes, whole) if fits else codes
+    sign, exponent = whole.signs_and_exponents(codes)
+    rounded = logarithmic.fake_quantize(library(x), whole)
+    passed = gradient_of(lambda x: logarithmic.fake_quantize(x, whole), x)
+    for channel in range(3):
+
+        def of(values, channel=channel):
+            return np.moveaxis(np.asarray(values), axis, 0)[channel]
+
+        one = logarithmic.choose_qparams(of(x), 4, boundary=boundary)
+        assert one.axis is None
+        assert (one.min_exponent, one.max_exponent) == (
+            whole.min_exponent[channel],
+            whole.max_exponent[channel],
+        )
+        np.testing.assert_array_equal(one.levels, whole.levels[channel])
+        np.testing.assert_array_equal(of(codes), one.quantize(of(x)))
+        if fits:
+            np.testing.assert_array_equal(of(restored), one.dequantize(of(codes)))
+        for got, expected in zip((sign, exponent), one.signs_and_exponents(of(codes)), strict=True):
+            np.testing.assert_array_equal(of(got), expected)
+        np.testing.assert_array_equal(of(rounded), one.fake_quantize(of(x)))
+        np.testing.assert_array_equal(of(passed), gradient_of(one.fake_quantize, of(x)))
+
+
+def test_exponents_of_channels_by_hand():
+    qparams = LogQParams([-2, 3], [0, 5], 3, axis=0)
+    assert qparams.n_exponents == 3
+    assert qparams.levels.tolist() == [
+        [-1.0, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0],
+        [-32.0, -16.0, -8.0, 0.0, 8.0, 16.0, 32.0],
+    ]
+    x = torch.tensor([[0.3, -2.0, 0.1], [0.3, 30.0, -40.0]], requires_grad=True)
+    x_hat = logarithmic.fake_quantize(x, qparams)
+    assert x_hat.tolist() == [[0.25, -1.0, 0.0], [0.0, 32.0, -32.0]]
+    x_hat.sum().backward()
+    assert x.grad.tolist() == [[1, 0, 1], [1, 1, 0]]
+    codes = logarithmic.quantize(x, qparams)
+    assert codes.tolist() == [[0b001, 0b111, 0b000], [0b000, 0b011, 0b111]]
+    stored = packed.pack(codes, qparams)
+    assert stored.nbytes == 3
+    assert logarithmic.dequantize(stored.unpack(), qparams).tolist() == x_hat.tolist()
+
+
+@pytest.mark.parametrize("library", [np.asarray, torch.asarray])
+def test_each_value_of_a_vector_can_have_its_own_exponents(library):
+    x = np.array([-3.0, 0.3, 0.0, 40.0], np.float32)
+    qparams = logarithmic.choose_qparams(library(x), 2, axis=0)
+    assert qparams == LogQParams([2, -2, 0, 5], [2, -2, 0, 5], 2, axis=0)
+    codes = logarithmic.quantize(library(x), qparams)
+    assert codes.tolist() == [0b11, 0b01, 0b00, 0b01]
+    assert logarithmic.dequantize(codes, qparams).tolist() == [-4.0, 0.25, 0.0, 32.0]
+
+
+@pytest.mark.parametrize("library", [np.asarray, torch.asarray])
+def test_shift_multiply_with_exponents_of_channels(library):
+    rng = np.random.default_rng(5)
+    weights = rng.standard_normal((4, 6)) * np.array([[1], [0.01], [30], [0]])
+    qparams = logarithmic.choose_qparams(weights, 4, axis=0)
+    codes = library(logarithmic.quantize(weights, qparams))
+    a = library(rng.integers(-(2**20), 2**20, (7, 1, 6)))
+    products = logarithmic.shift_multiply(a, codes, qparams)
+    assert products.shape == (7, 4, 6)
+    w_hat = logarithmic.fake_quantize(weights, qparams)
+    # exact: 20 bits times powers of two in float64
+    np.testing.assert_array_equal(np.asarray(products), np.floor(np.asarray(a) * w_hat))
 
 
 # --- Multiplication by shifts -------------------------------------------------------------------
@@ -513,9 +615,70 @@ def test_shift_multiply_broadcasts_or_says_why_not():
         ),
         (lambda: LogQParams(1, 0, 3), ValueError, "must be 1 to 3 exponents at 3 bits, got 1 to 0"),
         (lambda: LogQParams(0, 0, 9), ValueError, "bit_width must be from 2 to 8, got 9"),
-        (lambda: LogQParams(0.5, 1, 3), TypeError, "min_exponent must be a whole number"),
+        (lambda: LogQParams(0.5, 1, 3), TypeError, "min_exponent must be integers"),
         (lambda: LogQParams(1024, 1024, 3), ValueError, "min_exponent must be from"),
         (lambda: LogQParams(0, 0, 3, boundary="half"), ValueError, "boundary must be one of"),
+        (lambda: LogQParams(True, 1, 3), TypeError, "min_exponent must be integers"),
+        (lambda: LogQParams(0, 2**64 - 1, 3), ValueError, "max_exponent must be from -1074"),
+        (lambda: LogQParams(0, 0, 3, axis=0.5), TypeError, "axis must be a whole number, got 0.5"),
+        (lambda: LogQParams([0], [0], 3), ValueError, r"0 axes for axis=None.*\(1,\) and \(1,\)"),
+        (lambda: LogQParams(0, 0, 3, axis=0), ValueError, r"1 axes for axis=0, got shapes \(\)"),
+        (
+            lambda: LogQParams([0, 1], [0], 3, axis=0),
+            ValueError,
+            r"must have the same shape.*\(2,\) and \(1,\)",
+        ),
+        (lambda: LogQParams([], [], 3, axis=0), TypeError, "min_exponent must be integers"),
+        (
+            lambda: LogQParams(np.zeros(0, int), np.zeros(0, int), 3, axis=0),
+            ValueError,
+            "min_exponent must not be empty",
+        ),
+        (
+            lambda: LogQParams([0, -5], [0, -1], 3, axis=0),
+            ValueError,
+            "must be 1 to 3 exponents at 3 bits, got -5 to -1",
+        ),
+        (
+            lambda: LogQParams([0, -1], [0, 0], 3, axis=0),
+            ValueError,
+            "equally many exponents for each index along axis 0, got 1 to 2",
+        ),
+        (
+            lambda: logarithmic.choose_qparams(1.0, 3, axis=0),
+            ValueError,
+            "axis must be None for a single number",
+        ),
+        (
+            lambda: logarithmic.choose_qparams([[1.0]], 3, axis=2),
+            ValueError,
+            "axis must be from -2 to 1, got 2",
+        ),
+        (
+            lambda: logarithmic.quantize(np.ones((2, 4)), CHANNELS),
+            ValueError,
+            r"x must have 3 entries along axis 1, as qparams have, got shape \(2, 4\)",
+        ),
+        (
+            lambda: logarithmic.fake_quantize(np.ones(3), CHANNELS),
+            ValueError,
+            "axis must be from -1 to 0, got 1",
+        ),
+        (
+            lambda: logarithmic.dequantize(np.ones((2, 4), int), CHANNELS),
+            ValueError,
+            "codes must have 3 entries along axis 1",
+        ),
+        (
+            lambda: logarithmic.shift_multiply([1], np.ones((3, 1), int), CHANNELS),
+            ValueError,
+            "codes must have 3 entries along axis 1",
+        ),
+        (
+            lambda: logarithmic.dequantize([0, 0], LogQParams([0, 128], [0, 128], 3, axis=0)),
+            ValueError,
+            "qparams.max_exponent must be at most 127 for.*got 128",
+        ),
         (lambda: logarithmic.quantize([np.nan], QPARAMS), ValueError, "x must be finite"),
         (lambda: logarithmic.dequantize([0.5], QPARAMS), TypeError, "codes must be integers"),
         (lambda: logarithmic.dequantize([8], QPARAMS), ValueError, "codes must have 3 bits.*got 8"),
@@ -564,4 +727,14 @@ def test_parameters_are_compared_by_value_and_cannot_be_changed():
     assert same == QPARAMS and len({QPARAMS, same}) == 1
     assert type(same.min_exponent) is type(same.max_exponent) is int
     assert QPARAMS not in (LogQParams(-2, 0, 4), LogQParams(-2, 0, 3, boundary="nearest"))
-    assert copy.deepcopy(QPARAMS) == pickle.loads(pickle.dumps(QPARAMS)) == QPARAMS
+    lows, highs = np.array([-2, 0, 4]), torch.tensor([0, 2, 6])
+    same = LogQParams(lows, highs, 3, axis=1)
+    lows[0], highs[0] = 0, 2
+    assert (
+        same == CHANNELS and len({same, CHANNELS, LogQParams([0, 0, 4], [2, 2, 6], 3, axis=1)}) == 2
+    )
+    for values in (same.min_exponent, same.max_exponent):
+        with pytest.raises(ValueError, match="read-only"):
+            values[0] = 1
+    for qparams in (QPARAMS, CHANNELS):
+        assert copy.deepcopy(qparams) == pickle.loads(pickle.dumps(qparams)) == qparams

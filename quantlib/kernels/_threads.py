@@ -47,6 +47,10 @@ def run(loops, num_threads, n_tasks, *args):
 
 _PROCESS = os.getpid()
 
+#: Held while threads are used that serve one caller at a time. It is made here, not at the first
+#: call, as that may come from two threads at once.
+_ONE_CALLER = threading.Lock()
+
 
 def _forked():
     """Return whether this process is a copy of the one that imported the kernels.
@@ -69,4 +73,4 @@ def _start():
     numba.get_num_threads()
     if torch:
         torch.set_num_threads(before)
-    return contextlib.nullcontext() if numba.threading_layer() in _SHARED else threading.Lock()
+    return contextlib.nullcontext() if numba.threading_layer() in _SHARED else _ONE_CALLER

@@ -162,6 +162,25 @@ print(json.dumps([first, torch.get_num_threads()]))
     assert in_a_new_process(code % numba.config.NUMBA_NUM_THREADS) == [1, 1]
 
 
+def test_threads_that_serve_one_caller_serve_several_that_come_at_once_one_by_one():
+    """The first of them start the threads; without a lock for all, numba ends the process."""
+    code = """
+import json, threading, numba, numpy as np
+from quantlib import kernels
+x = kernels.pack_signs(np.ones((256, 512), np.float32), num_threads=1)
+panels, together, found = x.as_panels(), threading.Barrier(4), []
+def multiply():
+    together.wait()
+    found.extend(int(kernels.xnor_gemm(x, panels, num_threads=2)[-1, -1]) for _ in range(20))
+callers = [threading.Thread(target=multiply) for _ in range(4)]
+for caller in callers: caller.start()
+for caller in callers: caller.join()
+print(json.dumps([numba.threading_layer(), set(found) == {512}, len(found)]))
+"""
+    environment = {"NUMBA_THREADING_LAYER": "workqueue", "NUMBA_NUM_THREADS": "2"}
+    assert in_a_new_process(code, **environment) == ["workqueue", True, 80]
+
+
 def test_one_thread_uses_one_processor():
     rng = np.random.default_rng(0)
     a = kernels.pack_signs(rng.standard_normal((512, 2048)))

@@ -8,7 +8,6 @@ from abc import ABC, abstractmethod
 from dataclasses import fields
 
 import numpy as np
-from array_api_compat import array_namespace
 
 from quantlib._validation import as_array, as_float_array, detached, has_values
 
@@ -67,10 +66,9 @@ class Scheme(ABC):
         rounded = self._round(values)
         if not getattr(x, "requires_grad", False) and has_values(x):
             return rounded
-        xp = array_namespace(x)
         # What is added is 0; its gradient is 1 within the range.
         change = x - values
-        return rounded + xp.where(self._in_range(values), change, xp.zeros_like(change))
+        return rounded + change * self._in_range(values)
 
     def __eq__(self, other):
         if type(other) is not type(self):

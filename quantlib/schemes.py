@@ -88,10 +88,9 @@ class Scheme(ABC):
         rounded = self._round(values)
         if not getattr(x, "requires_grad", False) and has_values(x):
             return rounded
-        xp = array_namespace(x)
         # What is added is 0; its gradient is 1 within the range.
         change = x - values
-        return rounded + xp.where(self._in_range(values), change, xp.zeros_like(change))
+        return rounded + change * self._in_range(values)
 
     def __eq__(self, other):
         if type(other) is not type(self):

@@ -4,10 +4,13 @@
           x_q = \\mathrm{clamp}(\\mathrm{round}(x / s) + z,\\ q_{\\min},\\ q_{\\max})
 """
 
+import math
+import sys
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-from array_api_compat import array_namespace, device
+from array_api_compat import array_namespace, device, is_numpy_array
 
 from quantlib._validation import (
     as_array,
@@ -19,6 +22,7 @@ from quantlib._validation import (
     check_flag,
     check_integer,
     detached,
+    has_values,
     shown,
 )
 from quantlib.schemes import Scheme, frozen_array
@@ -45,6 +49,19 @@ def quant_range(bit_width, signed=True, narrow_range=False):
     bit_width = check_bit_width(bit_width, 2 if narrow_range else 1, 16)
     quant_min = -(2 ** (bit_width - 1)) if signed else 0
     return quant_min + narrow_range, quant_min + 2**bit_width - 1
+
+
+#: Up to so many values torch's own kernel is the faster one.
+_FEW = 1024
+
+
+class _Constants(NamedTuple):
+    """Parameters as floats: numbers of Python's, or arrays with one for each index along axis."""
+
+    scale: float | np.ndarray
+    reciprocal: float | np.ndarray | None  # None if it is infinite
+    low: float | np.ndarray  # the smallest code, less the zero point
+    high: float | np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +124,7 @@ class QParams(Scheme):
             "narrow_range": bool(self.narrow_range),
             "axis": axis,
         }
+        values["_made"] = {}
         for name, value in values.items():
             object.__setattr__(self, name, value)
 
@@ -136,10 +154,11 @@ class QParams(Scheme):
         ``torch.quantize_per_tensor`` adds the zero point before rounding: with an odd zero point,
         ties go the other way.
         """
-        x = as_float_array(x, "x")
-        xp = array_namespace(x)
-        codes = xp.clip(self._unclamped(x), self.quant_min, self.quant_max)
-        return xp.astype(codes, xp.int32)
+        steps = self._steps(detached(as_float_array(x, "x")))
+        xp = array_namespace(steps)
+        codes = xp.astype(steps, xp.int32)
+        codes += _along(np.asarray(self.zero_point, np.int32), codes, self.axis)
+        return codes
 
     def dequantize(self, codes):
         r"""Real numbers, in float32, that integer codes stand for: :math:`\hat x = s\,(x_q - z)`.
@@ -154,42 +173,102 @@ class QParams(Scheme):
                 f"codes must be from {low} to {high}, "
                 f"got {int(xp.min(codes))} to {int(xp.max(codes))}"
             )
-        return self._to_real(codes, xp.float32)
+        steps = xp.astype(codes, xp.int32)
+        steps -= _along(np.asarray(self.zero_point, np.int32), codes, self.axis)
+        return self._times_scale(xp.astype(steps, xp.float32))
+
+    def fake_quantize(self, x):
+        """Return ``x`` rounded to its levels; see :func:`quantlib.schemes.fake_quantize`."""
+        rounded = self._by_torch(x)
+        return super().fake_quantize(x) if rounded is None else rounded
+
+    def _by_torch(self, x):
+        """Return what torch's kernel makes of ``x``, or None where it isn't the better way.
+
+        It has one call instead of six, but its loop casts each value to an integer of 64 bits and
+        back: from some 1,000 values on it is the slower one. What lies beyond such an integer it
+        makes anything of.
+        """
+        torch = sys.modules.get("torch")
+        if (
+            torch is None
+            or self.axis is not None
+            or type(x) not in (torch.Tensor, torch.nn.Parameter)
+        ):
+            return None
+        plain = x.dtype is torch.float32 and x.is_cpu and x.layout is torch.strided
+        if not plain or x.is_nested or not 0 < x.numel() <= _FEW or not has_values(x):
+            return None
+        constants = self._constants(np.float32)
+        largest = torch.linalg.vector_norm(x.detach(), math.inf).item()  # NaN if there is one
+        if constants.reciprocal is None or not largest * constants.reciprocal < 2**62:
+            return None
+        return torch.fake_quantize_per_tensor_affine(
+            x, self.scale, self.zero_point, self.quant_min, self.quant_max
+        )
 
     def _round(self, x):
         xp = array_namespace(x)
-        working = xp.float64 if x.dtype == xp.float64 else xp.float32
-        return xp.astype(self._to_real(self.quantize(x), working), x.dtype)
+        steps = self._steps(x)
+        steps += 0.0  # the code of 0 stands for 0.0, not for -0.0
+        return xp.astype(self._times_scale(steps), x.dtype, copy=False)
+
+    def _times_scale(self, steps):
+        scale = self._constants(_precision(steps)).scale
+        with np.errstate(over="ignore"):  # the outermost levels can lie beyond the largest float
+            steps *= _along(scale, steps, self.axis)
+        return steps
 
     def _in_range(self, x):
-        codes = self._unclamped(x)
-        return (codes >= self.quant_min) & (codes <= self.quant_max)
+        ratio, low, high = self._ratio(x)
+        return (ratio >= low) & (ratio <= high)
 
-    def _unclamped(self, x):
-        """Return ``round(x / scale) + zero_point`` as floats, before the clamp."""
+    def _steps(self, x):
+        """Return ``clamp(round(x / scale) + zero_point) - zero_point`` as new floats."""
+        ratio, low, high = self._ratio(x)
+        if is_numpy_array(ratio):
+            return np.clip(ratio, low, high, out=ratio)
+        return ratio.clamp_(low, high)
+
+    def _ratio(self, x):
+        """Return ``round(x / scale)`` as new floats, and the bounds that codes set to it."""
+        constants = self._constants(_precision(x))
+        if constants.reciprocal is None:
+            raise ValueError(f"qparams.scale is too small for {x.dtype}: {np.min(self.scale)}")
         xp = array_namespace(x)
         working = xp.float64 if x.dtype == xp.float64 else xp.float32
-        scale, zero_point = np.asarray(self.scale), np.asarray(self.zero_point)
-        precision = np.float64 if x.dtype == xp.float64 else np.float32
-        with np.errstate(over="ignore", divide="ignore"):
-            reciprocal = (1 / scale.astype(precision)).astype(precision)
-        if not np.isfinite(reciprocal).all():
-            raise ValueError(f"qparams.scale is too small for {precision.__name__}: {scale.min()}")
-        with np.errstate(over="ignore"):  # a huge x is clamped below, infinite or not
-            ratio = xp.astype(x, working) * _along(reciprocal, x, self.axis, working)
-        return xp.round(ratio) + _along(zero_point, x, self.axis, working)
+        reciprocal, low, high = (
+            _along(values, x, self.axis)
+            for values in (constants.reciprocal, constants.low, constants.high)
+        )
+        with np.errstate(over="ignore"):  # a huge x is clamped, infinite or not
+            ratio = xp.astype(x, working, copy=False) * reciprocal
+        if is_numpy_array(x):
+            ratio = np.asarray(ratio)  # of one number NumPy makes no array
+            return np.rint(ratio, out=ratio), low, high
+        return ratio.round_(), low, high
 
-    def _to_real(self, codes, dtype):
-        """Return ``scale * (codes - zero_point)`` in ``dtype``."""
-        xp = array_namespace(codes)
-        zero_point = _along(np.asarray(self.zero_point), codes, self.axis, xp.int32)
-        scale = np.asarray(self.scale)
-        largest = float(xp.finfo(dtype).max)
+    def _constants(self, precision):
+        """Return what is computed with, in that precision; made once."""
+        if precision not in self._made:
+            self._made[precision] = self._make_constants(precision)
+        return self._made[precision]
+
+    def _make_constants(self, precision):
+        scale, zero_point = np.asarray(self.scale), np.asarray(self.zero_point)
+        largest = float(np.finfo(precision).max)
         if (scale > largest).any():  # as infinity it would make NaN of the code of 0
             raise ValueError(f"qparams.scale must be at most {largest} here, got {scale.max()}")
-        scale = _along(scale, codes, self.axis, dtype)
-        with np.errstate(over="ignore"):  # the outermost levels can lie beyond the largest float
-            return scale * xp.astype(xp.astype(codes, xp.int32) - zero_point, dtype)
+        with np.errstate(over="ignore", divide="ignore"):
+            scale = scale.astype(precision)
+            reciprocal = (1 / scale).astype(precision)
+        low, high = ((q - zero_point).astype(precision) for q in (self.quant_min, self.quant_max))
+        values = [scale, reciprocal, low, high]
+        if self.axis is None:
+            values = [value.item() for value in values]
+        if not np.isfinite(reciprocal).all():
+            values[1] = None
+        return _Constants(*values)
 
 
 def qparams_from_range(
@@ -312,15 +391,20 @@ def choose_qparams(x, bit_width=8, *, symmetric=True, signed=True, narrow_range=
     )
 
 
-def _along(values, x, axis, dtype):
-    """Return per-tensor or per-channel ``values`` as an array that broadcasts against ``x``."""
-    xp = array_namespace(x)
-    if axis is not None:
-        axis = check_axis(axis, x.ndim)
-        if x.shape[axis] != len(values):
-            raise ValueError(
-                f"x must have {len(values)} entries along axis {axis}, one for each scale, "
-                f"got shape {tuple(x.shape)}"
-            )
-        values = values.reshape([-1 if i == axis else 1 for i in range(x.ndim)])
-    return xp.asarray(values, dtype=dtype, device=device(x))
+def _precision(x):
+    """Return the type that ``x`` is computed with: float64 for itself, float32 for all else."""
+    return np.float64 if x.dtype == array_namespace(x).float64 else np.float32
+
+
+def _along(values, x, axis):
+    """Return ``values``, one for each index along ``axis`` of ``x``, so that they broadcast."""
+    if axis is None:
+        return values if isinstance(values, float) else values.item()
+    axis = check_axis(axis, x.ndim)
+    if x.shape[axis] != len(values):
+        raise ValueError(
+            f"x must have {len(values)} entries along axis {axis}, one for each scale, "
+            f"got shape {tuple(x.shape)}"
+        )
+    values = values.reshape([-1 if i == axis else 1 for i in range(x.ndim)])
+    return array_namespace(x).asarray(values, device=device(x))

@@ -198,14 +198,14 @@ class QuantizedActivations(nn.Module):
 
 @dataclass(frozen=True)
 class ActivationMemory:
-    """How many activations each layer has for one image (``values``), and the ``bits`` for one.
+    """How many activations each layer has for one image (``values``), and the bits for one.
 
     >>> ActivationMemory({"conv1": 1000, "conv2": 500}, {"conv1": 8, "conv2": 4}).total_bits
     10000
     """
 
     values: dict
-    bits: dict
+    bit_width: dict
 
     @property
     def n_values(self):
@@ -215,7 +215,7 @@ class ActivationMemory:
     @property
     def total_bits(self):
         """Bits of all layers."""
-        return sum(n * self.bits[name] for name, n in self.values.items())
+        return sum(n * self.bit_width[name] for name, n in self.values.items())
 
     @property
     def megabytes(self):
@@ -223,7 +223,7 @@ class ActivationMemory:
         return self.total_bits / 8e6
 
 
-def activation_memory(model, input_shape, bits):
+def activation_memory(model, input_shape, bit_width):
     r"""Count the activations of the convolutions and the bits that they take, for one image.
 
     .. math:: \sum_l n_l b_l, \qquad n_l = C_l H_l W_l
@@ -236,13 +236,13 @@ def activation_memory(model, input_shape, bits):
         Any module. On torch's device "meta" nothing is computed and large networks take no room.
     input_shape : tuple of int
         Shape of one input, without the batch axis: (C, H, W) for an image.
-    bits : int or dict of str to int
+    bit_width : int or dict of str to int
         Bits an activation, 1 to 64: for all layers, or by name.
 
     Examples
     --------
     >>> from quantlib import activations, models
-    >>> memory = activations.activation_memory(models.DigitsCNN(), (1, 8, 8), bits=4)
+    >>> memory = activations.activation_memory(models.DigitsCNN(), (1, 8, 8), bit_width=4)
     >>> memory.values, memory.total_bits
     ({'conv1': 1024, 'conv2': 2048, 'conv3': 1024}, 16384)
     """
@@ -268,9 +268,12 @@ def activation_memory(model, input_shape, bits):
     finally:
         for hook in hooks:
             hook.remove()
-    if not isinstance(bits, dict):
-        bits = dict.fromkeys(values, bits)
-    missing = [name for name in values if name not in bits]
+    if not isinstance(bit_width, dict):
+        bit_width = dict.fromkeys(values, bit_width)
+    missing = [name for name in values if name not in bit_width]
     if missing:
-        raise ValueError(f"bits must have every convolution of the model, got none for {missing}")
-    return ActivationMemory(values, {name: check_bit_width(bits[name], 1, 64) for name in values})
+        raise ValueError(
+            f"bit_width must have every convolution of the model, got none for {missing}"
+        )
+    widths = {name: check_bit_width(bit_width[name], 1, 64) for name in values}
+    return ActivationMemory(values, widths)

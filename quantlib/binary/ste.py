@@ -77,7 +77,7 @@ def sign_ste(x, clip_value=1.0):
     return bare_signs(x) + clipped_zero(x, check_clip_value(clip_value))
 
 
-def sign_stochastic_ste(x, clip_value=1.0, generator=None):
+def sign_stochastic_ste(x, clip_value=1.0, *, generator=None):
     r"""Draw +1 or -1, the more often +1 the larger ``x`` is; the gradient is :func:`sign_ste`'s.
 
     .. math:: P(y = +1) = \sigma(x) = \mathrm{clip}\left(\frac{x + 1}{2},\, 0,\, 1\right)

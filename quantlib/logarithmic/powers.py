@@ -61,6 +61,8 @@ class LogQParams(Scheme):
     boundary: str = field(default="geometric", kw_only=True)
     axis: int | None = field(default=None, kw_only=True)
 
+    stored = ("min_exponent", "max_exponent")
+
     def __post_init__(self):
         bit_width = check_bit_width(self.bit_width, 2, 8)
         check_choice(self.boundary, "boundary", BOUNDARIES)

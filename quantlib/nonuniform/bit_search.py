@@ -30,7 +30,7 @@ class TradeOff:
     """A point of the trade-off curve."""
 
     #: dict of str to int: Bit width of each layer's activations.
-    bits: dict
+    bit_width: dict
     #: Bits of all activations of one image.
     memory_bits: int
     #: Share of the images that are classified correctly, 0 to 1.

@@ -58,6 +58,11 @@ class EnqQParams(Scheme):
             )
 
     @property
+    def parameter_bytes(self):
+        """Bytes of F, which is all that is stored beside the codes."""
+        return self.fixed.parameter_bytes
+
+    @property
     def quant_min(self):
         """Smallest code, 0."""
         return 0

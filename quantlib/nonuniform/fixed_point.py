@@ -47,6 +47,8 @@ class FixedQParams(Scheme):
     signed: bool = True
     axis: int | None = None
 
+    stored = ("fraction_bits",)
+
     def __post_init__(self):
         # Python's integers, since NumPy's small ones wrap around.
         values = {
@@ -108,7 +110,7 @@ class FixedQParams(Scheme):
 
     def _to_real(self, codes):
         """Return what :meth:`dequantize` does, of codes that are known to be in range."""
-        return self._uniform._to_real(codes, array_namespace(codes).float32)
+        return self._uniform._to_real(codes)
 
     def _round(self, x):
         return self._uniform._round(_checked(x, self.signed))

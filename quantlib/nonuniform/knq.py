@@ -57,6 +57,8 @@ class KnqQParams(Scheme):
     boundary: str = "nearest"
     axis: int | None = None
 
+    stored = ("levels",)
+
     def __post_init__(self):
         levels = to_numpy(as_float_array(self.levels, "levels"))
         values = {

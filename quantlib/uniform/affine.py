@@ -173,6 +173,11 @@ class QParams(Scheme):
                 f"codes must be from {low} to {high}, "
                 f"got {int(xp.min(codes))} to {int(xp.max(codes))}"
             )
+        return self._to_real(codes)
+
+    def _to_real(self, codes):
+        """Return what :meth:`dequantize` does, of codes that are known to be in range."""
+        xp = array_namespace(codes)
         steps = xp.astype(codes, xp.int32)
         steps -= _along(np.asarray(self.zero_point, np.int32), codes, self.axis)
         return self._times_scale(xp.astype(steps, xp.float32))

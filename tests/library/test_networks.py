@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from quantlib import binary, data, models, networks, training, uniform
+from quantlib import binary, data, logarithmic, models, networks, training, uniform
 from quantlib.networks import quantize_network
+from quantlib.nonuniform import enq, fixed_point, knq
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +105,42 @@ def test_any_scheme_by_a_function_and_none_for_what_stays():
     assert report.weights["fc1"].qparams.axis is None
     assert report.weights["fc1"].nbytes == report.weights["fc1"].packed.nbytes + 4
     assert "conv1.weight" in report.stayed_real
+
+
+@pytest.mark.parametrize(
+    ("choose", "bit_width", "stored"),
+    [
+        # Numbers of 32 bits beside the codes, for 12 output channels.
+        (partial(uniform.choose_qparams, bit_width=3, axis=0), 3, 12),
+        (partial(logarithmic.choose_qparams, bit_width=4), 4, 2),
+        (partial(logarithmic.choose_qparams, bit_width=3, axis=0), 3, 24),
+        (partial(fixed_point.choose_qparams, bit_width=6), 6, 1),
+        (partial(knq.choose_qparams, bit_width=2), 2, 4),
+        (partial(knq.choose_qparams, bit_width=2, axis=0), 2, 48),
+    ],
+    ids=["uniform", "logarithmic", "logarithmic axis", "fixed", "knq", "knq axis"],
+)
+def test_every_scheme_quantizes_and_counts_what_it_stores(choose, bit_width, stored):
+    model = in_turn(nn.Linear(40, 12))
+    new, report = quantize_network(model, weights={"0": choose})
+    w = model[0].weight.detach()
+    qparams, packed = report.weights["0"].qparams, report.weights["0"].packed
+    assert qparams == choose(w)
+    assert torch.equal(new[0].weight.detach(), qparams.fake_quantize(w))
+    np.testing.assert_array_equal(qparams.dequantize(packed.unpack()), new[0].weight.detach())
+    assert packed.nbytes == 40 * 12 * bit_width // 8
+    assert report.nbytes == packed.nbytes + 4 * stored + 4 * 12
+
+
+def test_enq_takes_activations(digits):
+    images = digits.train_images[:30]
+    _, report = quantize_network(
+        models.load_pretrained(),
+        activations={"conv*": partial(enq.choose_qparams, bit_width=4)},
+        images=images,
+    )
+    assert [a.qparams.bit_width for a in report.activations.values()] == [4, 4, 4]
+    assert "enq" in str(report)
 
 
 def test_a_weight_in_two_places_is_quantized_and_counted_once():

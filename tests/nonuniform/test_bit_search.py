@@ -231,9 +231,9 @@ def test_pruning_loses_nothing():
     assert result.baseline == training.accuracy(MODEL, IMAGES, LABELS)
     seen = activations.record(MODEL, IMAGES)
     for point in result.curve:
-        expected = sum(seen[n][0].size * b for n, b in point.bits.items())
+        expected = sum(seen[n][0].size * b for n, b in point.bit_width.items())
         assert point.memory_bits == expected
-        quantizers = {n: enq_scheme(seen[n], b) for n, b in point.bits.items()}
+        quantizers = {n: enq_scheme(seen[n], b) for n, b in point.bit_width.items()}
         again = activations.QuantizedActivations(MODEL, quantizers)
         assert training.accuracy(again, IMAGES, LABELS) == point.accuracy
 
@@ -355,7 +355,7 @@ def test_labels_that_are_no_classes_are_refused(labels, error, message):
         (
             lambda: activations.activation_memory(MODEL, (1, 8, 8), {"conv1": 8}),
             ValueError,
-            "bits must have every convolution",
+            "bit_width must have every convolution",
         ),
         (
             lambda: activations.activation_memory(MODEL, (1, 8, 8), 0),

@@ -40,8 +40,8 @@ class LogQParams(Scheme):
     ----------
     min_exponent, max_exponent : int or 1-D numpy.ndarray
         Exponents of the smallest and the largest level, within float64's, -1074 to 1023. One of
-        each for the whole tensor (``axis=None``), or one for each index along ``axis``: then the
-        range can differ, and how many exponents it has can not.
+        each for the whole tensor (``axis=None``), or one for each index along ``axis``, with
+        equally many exponents from the one to the other.
     bit_width : int
         Bits a code, 2 to 8.
     boundary : {"geometric", "nearest"}

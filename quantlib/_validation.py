@@ -1,16 +1,30 @@
 """Checks that refuse bad input by name: which argument, what came, what is taken."""
 
 import operator
+import reprlib
 import sys
 
 import numpy as np
 from array_api_compat import array_namespace, is_array_api_obj
 
+_repr = reprlib.Repr()
+_repr.maxstring = _repr.maxother = 100
+
+
+def _shown(value):
+    """Return ``value`` as an error shows it, which is short whatever it is."""
+    if isinstance(value, int) and value.bit_length() > 256:  # Python may refuse to print it
+        return f"a number of {value.bit_length()} bits"
+    return f"shape {tuple(value.shape)}" if getattr(value, "shape", ()) else _repr.repr(value)
+
 
 def as_array(x, name):
     """Return ``x`` if it is a NumPy array or torch tensor, a NumPy array of a list or number."""
     if not is_array_api_obj(x):
-        x = np.asarray(x)
+        try:
+            x = np.asarray(x)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise TypeError(f"{name} must be an array, got {type(x).__name__} ({error})") from error
     if isinstance(x, np.ndarray) and x.dtype.kind not in "biuf":
         raise TypeError(f"{name} must hold real numbers, got dtype {x.dtype}")
     return x
@@ -70,6 +84,8 @@ def check_finite(x, name):
         raise ValueError(f"{name} must not be empty, got shape {tuple(x.shape)}")
     if not has_values(x):
         return
+    if getattr(x, "is_meta", False):
+        raise ValueError(f'{name} must hold numbers, got a tensor on the device "meta"')
     finite = xp.isfinite(x)
     if not bool(xp.all(finite)):
         n_bad = int(xp.count_nonzero(~finite))
@@ -89,10 +105,10 @@ def check_integer(value, name, low, high):
         number = operator.index(value)
     except TypeError:
         raise TypeError(
-            f"{name} must be a whole number, got {value!r} of type {type(value).__name__}"
+            f"{name} must be a whole number, got {_shown(value)} of type {type(value).__name__}"
         ) from None
     if not low <= number <= high:
-        raise ValueError(f"{name} must be from {low} to {high}, got {number}")
+        raise ValueError(f"{name} must be from {low} to {high}, got {_shown(number)}")
     return number
 
 
@@ -105,9 +121,9 @@ def check_axis(axis, ndim):
 
 def check_choice(value, name, choices):
     """Raise ValueError unless ``value`` is one of ``choices``."""
-    if value not in choices:
+    if getattr(value, "shape", ()) or value not in choices:  # an array is no choice
         listed = ", ".join(repr(choice) for choice in choices)
-        raise ValueError(f"{name} must be one of {listed}, got {value!r}")
+        raise ValueError(f"{name} must be one of {listed}, got {_shown(value)}")
 
 
 def check_same_shape(a, b, names):

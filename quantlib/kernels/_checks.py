@@ -30,6 +30,8 @@ __all__ = [
 #: No axis is longer: whole sums and the places in lists are of 32 bits.
 LARGEST = 2**31 - 1
 
+_MOST_AXES = 64  # of an array of NumPy's
+
 _LINE = 64  # bytes of a line of the cache: a vector that crosses two costs two
 
 
@@ -126,6 +128,8 @@ def check_shape(shape, ndim=None, low=1, high=LARGEST):
         raise TypeError(f"shape must be a tuple of whole numbers, got {type(shape).__name__}")
     if ndim is not None and len(shape) != ndim:
         raise ValueError(f"shape must have {ndim} axes, got {len(shape)}")
+    if len(shape) > _MOST_AXES:
+        raise ValueError(f"shape must have at most {_MOST_AXES} axes, got {len(shape)}")
     return tuple(check_integer(length, "shape", low, high) for length in shape)
 
 
@@ -183,7 +187,7 @@ def check_pair(value, name, low):
         value = check_integer(value, name, low, 2**15)
         return value, value
     if len(value) != 2:
-        raise ValueError(f"{name} must be one whole number or a pair, got {value}")
+        raise ValueError(f"{name} must be one whole number or a pair, got {len(value)} numbers")
     return check_integer(value[0], name, low, 2**15), check_integer(value[1], name, low, 2**15)
 
 

@@ -85,8 +85,7 @@ def _checked_tensor(x, name, torch):
     if x.layout != torch.strided or x.is_nested:
         layout = "torch.nested" if x.is_nested else x.layout
         raise TypeError(f"{name} must be a dense tensor, got one of layout {layout}")
-    if x.is_meta:
-        raise ValueError(f"{name} must have values, got a meta tensor of shape {tuple(x.shape)}")
+    _check_meta(x, name)
     dtype = str(x.dtype).removeprefix("torch.")
     if dtype in _TORCH_DTYPES:
         return x
@@ -95,6 +94,11 @@ def _checked_tensor(x, name, torch):
     raise TypeError(
         f"{name} must hold real numbers, of {', '.join(_TORCH_DTYPES)}, got dtype {x.dtype}"
     )
+
+
+def _check_meta(x, name):
+    if getattr(x, "is_meta", False):
+        raise ValueError(f"{name} must have values, got a meta tensor of shape {tuple(x.shape)}")
 
 
 def detached(x):
@@ -149,6 +153,7 @@ def check_finite(x, name):
         raise ValueError(f"{name} must not be empty, got shape {tuple(x.shape)}")
     if not has_values(x):
         return
+    _check_meta(x, name)
     # The sum, much the cheaper to find, is finite only if all values are.
     with np.errstate(over="ignore", invalid="ignore"):
         if math.isfinite(detached(x).sum().item()):

@@ -22,7 +22,7 @@ from torch.nn.modules import module as _torch
 
 from quantlib.layers import QuantConv2d, QuantLinear
 from quantlib.models import Network, Residual, check_model
-from quantlib.models.weights import altered
+from quantlib.models.weights import altered, check_numbers
 from quantlib.packed import PackedNetwork, steps
 from quantlib.packed.steps import Step
 
@@ -80,6 +80,7 @@ def to_packed(model):
     ValueError: model has layers that cannot be packed: 0 (Sigmoid), 1 (Softmax)
     """
     check_model(model)
+    check_numbers(model)
     _check_unaltered(model)
     frozen = copy.deepcopy(model).to("cpu", torch.float32).eval()
     layers, refused = flatten(frozen), []

@@ -229,6 +229,8 @@ def _rules(spec, argument, places, own=()):
     spec = spec if isinstance(spec, dict) else {"*": spec}
     names = [name for every in places.values() for name in every]
     for pattern in spec:
+        if not isinstance(pattern, str):
+            raise TypeError(f"{argument} must be a dict of names, got the key {pattern!r}")
         if pattern in own:
             raise ValueError(
                 f"{argument} must not name {pattern!r}, which {own[pattern]} quantizes already"

@@ -2,6 +2,7 @@
 
 import ctypes
 import math
+import types
 
 import numpy as np
 
@@ -27,6 +28,8 @@ __all__ = [
 
 #: No axis is longer: whole sums and the places in lists are of 32 bits.
 LARGEST = 2**31 - 1
+
+_MOST_AXES = 64  # of an array of NumPy's
 
 _LINE = 64  # bytes of a line of the cache: a vector that crosses two costs two
 
@@ -76,7 +79,20 @@ def _as_kind(x, name, ndim, kinds, what):
         raise ValueError(f"{name} must have {ndim} axes, got shape {x.shape}")
     if x.size > LARGEST and max(x.shape) > LARGEST:
         raise ValueError(f"{name} must have at most {LARGEST} values an axis, got shape {x.shape}")
-    return x
+    return _of_one_kind(x)
+
+
+def _of_one_kind(x):
+    """Return ``x`` as an array that could be written and is aligned.
+
+    For others numba would compile all loops once more. No kernel writes to what it is given.
+    """
+    if not x.flags.aligned:
+        return x.copy()
+    if x.flags.writeable:
+        return x
+    memory = {**x.__array_interface__, "data": (x.ctypes.data, False)}
+    return np.asarray(types.SimpleNamespace(__array_interface__=memory, owner=x))
 
 
 def own_array(x, name, dtype, shape):
@@ -99,6 +115,8 @@ def check_shape(shape, ndim=None, low=1, high=LARGEST):
         raise TypeError(f"shape must be a tuple of whole numbers, got {type(shape).__name__}")
     if ndim is not None and len(shape) != ndim:
         raise ValueError(f"shape must have {ndim} axes, got {len(shape)}")
+    if len(shape) > _MOST_AXES:
+        raise ValueError(f"shape must have at most {_MOST_AXES} axes, got {len(shape)}")
     return tuple(check_integer(length, "shape", low, high) for length in shape)
 
 
@@ -128,8 +146,8 @@ def check_out(out, shape, dtype, *inputs):
         raise ValueError(
             f"out must be an array of {np.dtype(dtype)} of shape {tuple(shape)}, got {got}"
         )
-    if not (out.flags.c_contiguous and out.flags.writeable):
-        raise ValueError("out must be C-contiguous and writeable, got one that is not")
+    if not out.flags.carray:
+        raise ValueError("out must be C-contiguous, aligned and writeable, got one that is not")
     if any(np.may_share_memory(out, x) for x in inputs):
         raise ValueError("out must have memory of its own, got a part of an operand")
     return out

@@ -6,11 +6,14 @@ sum of K products is K minus twice the number of ones:
 .. math:: \\sum_{k=1}^{K} a_k b_k = K - 2\\,\\mathrm{popcount}(a \\oplus b)
 """
 
+import math
+
 import numpy as np
 
 from quantlib._validation import check_choice
 from quantlib.kernels import _convolve, _popcount, _scale_map
 from quantlib.kernels._checks import (
+    LARGEST,
     as_real,
     check_groups,
     check_instance,
@@ -153,6 +156,11 @@ def xnor_conv2d(
     n_images, channels = x.shape[0], x.length
     n_filters, w_channels, *kernel_size = w.shape
     groups = check_groups(groups, channels, w_channels, n_filters)
+    if w_channels * math.prod(kernel_size) > LARGEST:
+        raise ValueError(
+            f"w must have at most {LARGEST} signs a filter, so that sums fit into 32 bits, "
+            f"got shape {w.shape}"
+        )
     stride, padding = check_pair(stride, "stride", 1), check_pair(padding, "padding", 0)
     dilation = check_pair(dilation, "dilation", 1)
     check_choice(padding_value, "padding_value", (1, 0))
@@ -234,7 +242,8 @@ def xnor_input_scale(
     size, channels = (x.shape[1:3], x.shape[3]) if channels_last else (x.shape[2:], x.shape[1])
     out_size = convolved_size(size, kernel_size, stride, padding, dilation)
     out = np.empty((len(x), *out_size), np.float32)
-    values = np.ascontiguousarray(x, np.float32).reshape(-1)
+    with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused
+        values = np.ascontiguousarray(x, np.float32).reshape(-1)
     strange = _scale_map.scale_map(
         thread_count(num_threads), values, channels, channels_last, (len(x), *size, *padding),
         (*kernel_size, *stride, *dilation), out,

@@ -60,7 +60,9 @@ def pack_signs(x, axis=-1, *, panels=False, num_threads=None):
     >>> bin(packed.words[0, 0]), packed.shape
     ('0b1010', (1, 4))
     """
-    x = as_real(x, "x")
+    x, panels = as_real(x, "x"), check_flag(panels, "panels")
+    if not x.ndim:
+        raise ValueError("x must have an axis to pack, got a single number")
     axis = check_axis(axis, x.ndim)
     threads = thread_count(num_threads)
     if x.flags.c_contiguous:
@@ -156,7 +158,7 @@ def pack_planes(codes, bit_width, *, signed=True, panels=False, num_threads=None
     """
     codes = as_whole(codes, "codes", ndim=2)
     bit_width = check_bit_width(bit_width, 1, 8)
-    signed = check_flag(signed, "signed")
+    signed, panels = check_flag(signed, "signed"), check_flag(panels, "panels")
     offset = 2 ** (bit_width - 1) if signed else 0
     check_bounds(codes, "codes", -offset, 2**bit_width - 1 - offset)
     stored = (codes.astype(np.int16) + np.int16(offset)).astype(np.uint8)
@@ -200,7 +202,7 @@ def pack_ternary(x, *, panels=False, num_threads=None):
     >>> [bin(word) for word in pack_ternary(np.array([[1, 0, -1]])).words.ravel()]
     ['0b101', '0b100']
     """
-    x = as_real(x, "x", ndim=2)
+    x, panels = as_real(x, "x", ndim=2), check_flag(panels, "panels")
     small = np.where((x >= -1) & (x <= 1), x, 0).astype(np.int8)
     if not (small == x).all():
         strange = x[small != x].ravel()[0]

@@ -1,13 +1,15 @@
 """Quantized layers in place of a network's own."""
 
 import copy
+from collections.abc import Iterable
 
+import torch
 from torch import nn
 
 from quantlib._validation import check_choice, shown
 from quantlib.layers.modules import QuantConv2d, QuantLayer, QuantLinear
 from quantlib.models import check_model
-from quantlib.models.weights import altered
+from quantlib.models.weights import altered, check_numbers
 
 __all__ = ["convert", "convert_"]
 
@@ -23,7 +25,8 @@ def convert(model, *, weight_quant=None, act_quant=None, skip=()):
     ------
     ValueError
         If ``skip`` names no ``Conv2d`` or ``Linear`` of the model, or a layer has hooks,
-        parametrizations or a forward of its own, which would be lost, or is attention's.
+        parametrizations or a forward of its own, which would be lost, or is attention's, or is
+        compiled or scripted, and would go on as it is.
 
     Examples
     --------
@@ -57,8 +60,15 @@ def _to_convert(model, skip):
     Raise if a layer would lose something.
     """
     check_model(model)
-    if isinstance(skip, str):
-        raise TypeError(f"skip must be a list of names, got the string {shown(skip)}")
+    check_numbers(model, meta=True)
+    if isinstance(skip, str) or not isinstance(skip, Iterable):
+        raise TypeError(f"skip must be a list of names, got {shown(skip)}")
+    for name, module in model.named_modules():
+        if isinstance(module, torch.jit.ScriptModule):
+            raise ValueError(
+                f"model has a scripted module at {name or 'model'}, in which no layer can be "
+                f"replaced: convert it before it is scripted"
+            )
     layers = {
         name: m
         for name, m in model.named_modules(remove_duplicate=False)
@@ -77,6 +87,8 @@ def _to_convert(model, skip):
             what = f"a forward of its own, {type(layer).__name__}'s,"
         if isinstance(layer, _READ_PAST[0]) or isinstance(parent, _READ_PAST[1]):
             what = "attention, which reads the weight itself,"
+        if name.rpartition(".")[2] == "_orig_mod":
+            what = "torch.compile around the layer itself, which it keeps,"
         if what is not None:
             raise ValueError(f"model has {what} at {name or 'model'}: skip it, or remove them")
     return layers, skip
@@ -94,6 +106,11 @@ def _quantized(layer, weight_quant, act_quant):
     }
     new = _QUANTIZED[_kind(layer)](layer, quantizers)
     new.weight, new.bias = layer.weight, layer.bias
+    # What else was hung on the layer goes along, as it is part of the model's state.
+    for held in ("_parameters", "_buffers", "_modules"):
+        own = getattr(new, held)
+        own.update({name: x for name, x in getattr(layer, held).items() if name not in own})
+    new._non_persistent_buffers_set |= layer._non_persistent_buffers_set
     return new.train(layer.training)
 
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import fx, nn
+from torch.nn.parameter import is_lazy
 from torch.nn.utils import parametrize
 from torch.nn.utils.prune import BasePruningMethod
 from torch.nn.utils.spectral_norm import SpectralNorm
@@ -91,6 +92,7 @@ def all_weights(model):
     (['a', 'b.weight_ih_l0', 'b.weight_hh_l0'], [])
     """
     check_model(model)
+    check_numbers(model)
     found, unknown = {}, []
     for name, module in model.named_modules():
         if reparametrized(module):
@@ -218,6 +220,18 @@ def check_tensor(x, name):
         raise TypeError(f"{name} must be a torch tensor, got {type(x).__name__}")
     if not x.is_floating_point():
         raise TypeError(f"{name} must be floating-point, got dtype {x.dtype}")
+
+
+def check_numbers(model, *, meta=False):
+    """Raise ValueError unless parameters and buffers are real numbers, or on "meta" if allowed."""
+    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+        what = f"{tensor.dtype} in" if tensor.is_complex() else None
+        if is_lazy(tensor):
+            what = "no shape yet, call the model once with images, of"
+        elif tensor.is_meta and not meta:
+            what = 'none, as on the device "meta", in'
+        if what:
+            raise ValueError(f"model must hold real numbers, got {what} {name}")
 
 
 def check_model(model):

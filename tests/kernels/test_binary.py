@@ -7,7 +7,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from quantlib import kernels
-from quantlib.kernels import reference
+from quantlib.kernels import reference, words
 from tests.kernels.checks import convolve, signs
 
 SIZES = st.sampled_from([1, 2, 3, 4, 5, 15, 16, 17, 31, 32, 33, 65, 100])
@@ -276,6 +276,18 @@ FILTER = kernels.pack_signs(np.ones((2, 5, 3, 3)), 1)
             "out must be an array of int32 of shape",
         ),
         (
+            lambda: kernels.xnor_gemm(A, A, out=np.zeros(17, np.int8)[1:].view(np.int32)[None]),
+            ValueError,
+            "out must be an array of int32 of shape",
+        ),
+        (
+            lambda: kernels.xnor_gemm(
+                A, A, out=np.zeros(17, np.int8)[1:].view(np.int32).reshape(2, 2)
+            ),
+            ValueError,
+            "out must be C-contiguous, aligned and writeable",
+        ),
+        (
             lambda: kernels.xnor_gemm(A, A, out=np.zeros((2, 4), np.int32)[:, ::2]),
             ValueError,
             "out must be C-contiguous",
@@ -366,3 +378,42 @@ FILTER = kernels.pack_signs(np.ones((2, 5, 3, 3)), 1)
 def test_bad_input_is_refused_by_name(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+def test_filters_whose_sums_do_not_fit_into_32_bits_are_refused():
+    many = words.PackedBits.unchecked(np.zeros((1, 64, 64, 1), np.uint64), (1, 2**20, 64, 64), 1)
+    with pytest.raises(ValueError, match="w must have at most 2147483647 signs a filter"):
+        kernels.xnor_conv2d(many, many)
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"stride": list(range(10**5))}, ValueError),
+        ({"stride": np.arange(10**3)}, TypeError),
+        ({"stride": "1" * 10**5}, TypeError),
+        ({"padding": 10**5000}, ValueError),
+        ({"padding": -(10**99)}, ValueError),
+        ({"dilation": [[1] * 10**4] * 2}, TypeError),
+        ({"groups": torch.ones(500)}, TypeError),
+        ({"layout": "N" * 10**5}, ValueError),
+        ({"layout": [1] * 10**5}, ValueError),
+        ({"layout": np.array(["NCHW", "NHWC"])}, ValueError),
+        ({"padding_value": np.array([1, 0])}, ValueError),
+        ({"padding_value": torch.ones(2)}, ValueError),
+        ({"alpha": np.ones((50, 50))}, ValueError),
+        ({"num_threads": np.ones(500)}, TypeError),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else None,
+)
+def test_what_is_refused_is_named_in_a_few_words_however_large_it_is(options, error):
+    (name,) = options
+    with pytest.raises(error, match=f"^{name} must ") as refused:
+        kernels.xnor_conv2d(IMAGE, FILTER, **options)
+    assert len(str(refused.value)) < 250
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_number_too_large_for_float32_is_refused_without_a_warning():
+    with pytest.raises(ValueError, match="x must be finite in float32, got 4 NaN or infinite"):
+        kernels.xnor_input_scale(np.full((1, 1, 2, 2), 1e300), (1, 1))

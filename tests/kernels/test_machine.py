@@ -11,6 +11,7 @@ import numba
 import numpy as np
 import pytest
 from numba import get_thread_id, njit, prange
+from numba.core.dispatcher import Dispatcher
 
 from quantlib import kernels
 from quantlib.kernels import _threads
@@ -100,6 +101,67 @@ def test_correct_on_a_processor_without_vector_popcount(tmp_path):
         "NUMBA_CPU_FEATURES": "",
     }
     assert set(in_a_new_process(FIRST_USE % "[1]", **environment)["1"]) == set(CHECKS)
+
+
+IMAGES = np.ones((1, 2, 4, 70), np.float32)
+SHIFTS = kernels.pack_shifts(np.ones((2, 70), int), np.zeros((2, 70), int))
+SIGNS = kernels.pack_signs(IMAGES[0, 0])
+
+#: What takes an array as it lies in memory, and such an array.
+TAKERS = {
+    "pack_signs along rows": (kernels.pack_signs, IMAGES[0, 0]),
+    "pack_signs along columns": (lambda x: kernels.pack_signs(x, 0), IMAGES[0, 0]),
+    "pack_planes": (lambda x: kernels.pack_planes(x, 2), np.ones((4, 70), np.int8)),
+    "pack_ternary": (kernels.pack_ternary, np.ones((4, 70), np.int8)),
+    "threshold_signs": (lambda x: kernels.threshold_signs(x, x[0, 0, 0]), IMAGES),
+    "real_conv2d": (
+        lambda x: kernels.real_conv2d(x, x.transpose(3, 2, 0, 1), layout="NHWC"),
+        np.ones((1, 1, 16, 16), np.float32),
+    ),
+    "max_pool2d": (lambda x: kernels.max_pool2d(x, 2, layout="NHWC"), IMAGES),
+    "xnor_input_scale": (lambda x: kernels.xnor_input_scale(x, (2, 2)), IMAGES),
+    "xnor_gemm": (
+        lambda x: kernels.xnor_gemm(SIGNS, SIGNS, row_scale=x[:, 0], column_scale=x[0, :4]),
+        IMAGES[0, 0],
+    ),
+    "shift_gemm": (lambda x: kernels.shift_gemm(x, SHIFTS), np.ones((3, 70), np.int16)),
+}
+
+
+def lying(x, how):
+    """Return the same values in memory that cannot be written, or that is not aligned."""
+    memory = np.zeros(x.nbytes + 1, np.uint8)[how == "not aligned" :]
+    y = memory[: x.nbytes].view(x.dtype).reshape(x.shape)
+    y[...] = x
+    y.flags.writeable = how != "read-only"
+    return y
+
+
+@pytest.mark.parametrize("name", TAKERS)
+def test_nothing_is_compiled_anew_for_memory_of_another_kind(name):
+    """Machine code for each kind would cost seconds at the first array that is read-only."""
+    call, x = TAKERS[name]
+    wanted = call(x)
+    before = signatures()
+    for how in ("read-only", "not aligned"):
+        found = call(lying(x, how))
+        if isinstance(wanted, np.ndarray):
+            np.testing.assert_array_equal(found, wanted)
+        else:
+            np.testing.assert_array_equal(found.words, wanted.words)
+    assert signatures() == before
+
+
+def signatures():
+    """Return how often each loop of the kernels was compiled."""
+    return {
+        (name, key, i): len(function.signatures)
+        for name, module in list(sys.modules.items())
+        if name.startswith("quantlib.kernels")
+        for key, value in vars(module).items()
+        for i, function in enumerate(value if isinstance(value, tuple) else [value])
+        if isinstance(function, Dispatcher)
+    }
 
 
 @njit(parallel=True)

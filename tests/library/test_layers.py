@@ -280,6 +280,42 @@ def test_networks_are_torchs_and_their_binary_forms_have_the_same_weights(size):
             ValueError,
             "model has parametrizations at 0",
         ),
+        (lambda: convert(nn.Linear(2, 2), skip=None), TypeError, "skip must be a list of names"),
+        (
+            lambda: convert(nn.Sequential(nn.Linear(2, 2), nn.LazyLinear(2))),
+            ValueError,
+            "got no shape yet, call the model once with images, of 1.weight",
+        ),
+        (
+            lambda: lowering.to_packed(nn.Sequential(nn.Conv2d(1, 2, 3), nn.LazyBatchNorm2d())),
+            ValueError,
+            "got no shape yet, call the model once with images, of 1.weight",
+        ),
+        (
+            lambda: lowering.to_packed(nn.Sequential(nn.Conv2d(1, 2, 3, device="meta"))),
+            ValueError,
+            'got none, as on the device "meta", in 0.weight',
+        ),
+        (
+            lambda: lowering.to_packed(nn.Sequential(nn.Conv2d(1, 2, 3, dtype=torch.complex64))),
+            ValueError,
+            "model must hold real numbers, got torch.complex64 in 0.weight",
+        ),
+        (
+            lambda: QuantLinear(2, 2, device="meta", weight_quant=SignWeights()).quantized_weight,
+            ValueError,
+            "weight must have values, got a meta tensor",
+        ),
+        (
+            lambda: convert(nn.Sequential(torch.compile(nn.Linear(2, 2), backend="eager"))),
+            ValueError,
+            "model has torch.compile around the layer itself, which it keeps, at 0._orig_mod",
+        ),
+        (
+            lambda: convert(nn.Sequential(nn.ReLU(), torch.jit.script(nn.Linear(2, 2)))),
+            ValueError,
+            "model has a scripted module at 1, in which no layer can be replaced",
+        ),
         (lambda: QuantLinear(2, 2)([1.0, 2.0]), TypeError, "x must be a torch tensor, got list"),
         (lambda: QuantLinear(2, 2)(torch.ones(2, 3)), ValueError, "x must be N x 2, as many as"),
         (lambda: QuantConv2d(2, 2, 3)(torch.ones(2)), ValueError, "x must be N x 2 x H x W"),
@@ -289,6 +325,19 @@ def test_networks_are_torchs_and_their_binary_forms_have_the_same_weights(size):
 def test_bad_input_is_refused_by_name(call, error, words):
     with pytest.raises(error, match=words):
         call()
+
+
+def test_what_was_hung_on_a_layer_stays_part_of_the_state():
+    model = nn.Sequential(nn.Linear(2, 2))
+    model[0].register_parameter("alpha", nn.Parameter(torch.ones(1)))
+    model[0].register_buffer("steps", torch.zeros(1))
+    model[0].register_buffer("passing", torch.zeros(1), persistent=False)
+    model[0].inside = nn.Linear(1, 1, bias=False)
+    binary = convert(model, weight_quant=SignWeights())
+    assert model.state_dict().keys() <= binary.state_dict().keys()
+    assert "0.passing" not in binary.state_dict() and binary[0].passing == 0
+    assert len(list(binary.parameters())) == 4
+    assert binary[0].inside.weight == model[0].inside.weight
 
 
 def test_hooks_and_forwards_of_ones_own_are_not_lost_in_silence():

@@ -206,6 +206,7 @@ IMAGES = np.zeros((2, 1, 8, 8), np.float32)
         ({"weights": {"x*": None, "*": 4}}, ValueError, r"weights must name what is there .*'x\*'"),
         ({"activations": 4}, ValueError, "images must be given to see the range of activations"),
         ({"activations": {"fc2": 4}, "images": IMAGES}, ValueError, r"activations must .*'fc2'"),
+        ({"weights": {0: 4}}, TypeError, "weights must be a dict of names, got the key 0"),
         ({"weights": 17}, ValueError, "weights of 'conv1': bit_width must be from 2 to 16, got 17"),
         ({"weights": {"fc1": "4"}}, TypeError, "weights of 'fc1': bit_width must be a whole num"),
         ({"weights": torch.sign}, TypeError, "weights of 'conv1': the function must return the"),
@@ -216,6 +217,19 @@ IMAGES = np.zeros((2, 1, 8, 8), np.float32)
 def test_bad_input_is_refused_by_name(options, error, words):
     with pytest.raises(error, match=words):
         quantize_network(MODEL, **options)
+
+
+@pytest.mark.parametrize(
+    ("layer", "words"),
+    [
+        (nn.LazyBatchNorm1d(), "got no shape yet, call the model once with images, of 1.weight"),
+        (nn.Linear(3, 2, device="meta"), 'got none, as on the device "meta", in 1.weight'),
+        (nn.Linear(3, 2, dtype=torch.complex64), "got torch.complex64 in 1.weight"),
+    ],
+)
+def test_a_network_without_real_numbers_is_refused_by_name(layer, words):
+    with pytest.raises(ValueError, match=f"model must hold real numbers, {words}"):
+        networks.quantize_network(nn.Sequential(nn.Linear(3, 3), layer), weights=4)
 
 
 def test_a_weight_that_is_not_finite_is_named():

@@ -7,10 +7,10 @@
 import math
 import sys
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-from array_api_compat import array_namespace, device, is_numpy_array
 
 from quantlib._validation import (
     as_array,
@@ -23,6 +23,7 @@ from quantlib._validation import (
     check_integer,
     detached,
     has_values,
+    namespace,
     shown,
 )
 from quantlib.schemes import Scheme, frozen_array
@@ -52,14 +53,14 @@ def quant_range(bit_width, signed=True, narrow_range=False):
 
 
 #: Up to so many values torch's own kernel is the faster one.
-_FEW = 1024
+_FEW = 8192
 
 
 class _Constants(NamedTuple):
     """Parameters as floats: numbers of Python's, or arrays with one for each index along axis."""
 
-    scale: float | np.ndarray
-    reciprocal: float | np.ndarray | None  # None if it is infinite
+    scale: float | np.ndarray | None  # None if it is infinite
+    reciprocal: float | np.ndarray | None  # likewise
     low: float | np.ndarray  # the smallest code, less the zero point
     high: float | np.ndarray
 
@@ -122,9 +123,11 @@ class QParams(Scheme):
             "narrow_range": bool(self.narrow_range),
             "axis": axis,
         }
-        values["_made"] = {}
         for name, value in values.items():
             object.__setattr__(self, name, value)
+        # Made here, since torch.compile follows no NumPy.
+        for name, precision in (("_in_float32", np.float32), ("_in_float64", np.float64)):
+            object.__setattr__(self, name, _constants(self, precision))
 
     @property
     def quant_min(self):
@@ -153,9 +156,8 @@ class QParams(Scheme):
         ties go the other way.
         """
         steps = self._steps(detached(as_float_array(x, "x")))
-        xp = array_namespace(steps)
-        codes = xp.astype(steps, xp.int32)
-        codes += _along(np.asarray(self.zero_point, np.int32), codes, self.axis)
+        codes = namespace(steps).astype(steps, namespace(steps).int32)
+        codes += self._zero_points(codes)
         return codes
 
     def dequantize(self, codes):
@@ -164,7 +166,7 @@ class QParams(Scheme):
         Source: Chenna, equation (2). A code out of the range of ``qparams`` is refused.
         """
         codes = as_integers(codes, "codes")
-        xp = array_namespace(codes)
+        xp = namespace(codes)
         low, high = self.quant_min, self.quant_max
         if 0 not in codes.shape and not low <= int(xp.min(codes)) <= int(xp.max(codes)) <= high:
             raise ValueError(
@@ -172,8 +174,16 @@ class QParams(Scheme):
                 f"got {int(xp.min(codes))} to {int(xp.max(codes))}"
             )
         steps = xp.astype(codes, xp.int32)
-        steps -= _along(np.asarray(self.zero_point, np.int32), codes, self.axis)
+        steps -= self._zero_points(codes)
         return self._times_scale(xp.astype(steps, xp.float32))
+
+    def _zero_points(self, codes):
+        zero_point = self.zero_point
+        return (
+            zero_point
+            if self.axis is None
+            else _along(zero_point.astype(np.int32), codes, self.axis)
+        )
 
     def fake_quantize(self, x):
         """Return ``x`` rounded to its levels; see :func:`quantlib.schemes.fake_quantize`."""
@@ -184,38 +194,54 @@ class QParams(Scheme):
         """Return what torch's kernel makes of ``x``, or None where it isn't the better way.
 
         It has one call instead of six, but its loop casts each value to an integer of 64 bits and
-        back: from some 1,000 values on it is the slower one. What lies beyond such an integer it
+        back: from some 10,000 values on it is the slower one. What lies beyond such an integer it
         makes anything of.
         """
         torch = sys.modules.get("torch")
-        if (
-            torch is None
-            or self.axis is not None
-            or type(x) not in (torch.Tensor, torch.nn.Parameter)
-        ):
+        if torch is None or type(x) not in (torch.Tensor, torch.nn.Parameter):
             return None
-        plain = x.dtype is torch.float32 and x.is_cpu and x.layout is torch.strided
-        if not plain or x.is_nested or not 0 < x.numel() <= _FEW or not has_values(x):
+        if not has_values(x) or x.dtype is not torch.float32 or not 0 < x.numel() <= _FEW:
             return None
-        constants = self._constants(np.float32)
-        largest = torch.linalg.vector_norm(x.detach(), math.inf).item()  # NaN if there is one
-        if constants.reciprocal is None or not largest * constants.reciprocal < 2**62:
+        kernel, arguments, largest = self._for_torch
+        if kernel is None or not x.is_cpu or x.layout is not torch.strided or x.is_nested:
             return None
-        return torch.fake_quantize_per_tensor_affine(
-            x, self.scale, self.zero_point, self.quant_min, self.quant_max
-        )
+        if self.axis is not None and x.shape[self.axis : self.axis + 1] != self.scale.shape:
+            return None
+        values = x.detach() if x.requires_grad else x
+        # NaN if there is one, which is less than nothing
+        if not torch.linalg.vector_norm(values, math.inf).item() < largest:
+            return None
+        return kernel(x, *arguments)
+
+    @cached_property
+    def _for_torch(self):
+        """A kernel of torch, what it takes, and the magnitude of ``x`` below which it is right."""
+        scale, reciprocal, *_ = self._in_float32
+        if scale is None or reciprocal is None or (self.axis or 0) < 0:
+            return None, (), 0.0
+        torch, largest = sys.modules["torch"], 2**62 / float(np.max(reciprocal))
+        arguments = (self.quant_min, self.quant_max)
+        if self.axis is None:
+            arguments = (self.scale, self.zero_point, *arguments)
+            return torch.fake_quantize_per_tensor_affine, arguments, largest
+        scale = torch.tensor(self.scale, dtype=torch.float32)
+        zero_point = torch.tensor(self.zero_point, dtype=torch.int32)
+        arguments = (scale, zero_point, self.axis, *arguments)
+        return torch.fake_quantize_per_channel_affine, arguments, largest
 
     def _round(self, x):
-        xp = array_namespace(x)
+        xp = namespace(x)
         steps = self._steps(x)
         steps += 0.0  # the code of 0 stands for 0.0, not for -0.0
         return xp.astype(self._times_scale(steps), x.dtype, copy=False)
 
     def _times_scale(self, steps):
-        scale = self._constants(_precision(steps)).scale
-        with np.errstate(over="ignore"):  # the outermost levels can lie beyond the largest float
-            steps *= _along(scale, steps, self.axis)
-        return steps
+        scale = self._constants(steps).scale
+        if scale is None:  # as infinity it would make NaN of the code of 0
+            raise ValueError(
+                f"qparams.scale must be at most {_largest(steps)} here, got {np.max(self.scale)}"
+            )
+        return _multiplied(steps, _along(scale, steps, self.axis))
 
     def _in_range(self, x):
         ratio, low, high = self._ratio(x)
@@ -224,49 +250,56 @@ class QParams(Scheme):
     def _steps(self, x):
         """Return ``clamp(round(x / scale) + zero_point) - zero_point`` as new floats."""
         ratio, low, high = self._ratio(x)
-        if is_numpy_array(ratio):
+        if isinstance(ratio, np.ndarray):
             return np.clip(ratio, low, high, out=ratio)
-        return ratio.clamp_(low, high)
+        # New memory would cost more than the clamp; torch.func.vmap has no rule for one in place.
+        return ratio.clamp_(low, high) if has_values(ratio) else ratio.clamp(low, high)
 
     def _ratio(self, x):
         """Return ``round(x / scale)`` as new floats, and the bounds that codes set to it."""
-        constants = self._constants(_precision(x))
+        constants = self._constants(x)
         if constants.reciprocal is None:
             raise ValueError(f"qparams.scale is too small for {x.dtype}: {np.min(self.scale)}")
-        xp = array_namespace(x)
-        working = xp.float64 if x.dtype == xp.float64 else xp.float32
-        reciprocal, low, high = (
-            _along(values, x, self.axis)
-            for values in (constants.reciprocal, constants.low, constants.high)
-        )
-        with np.errstate(over="ignore"):  # a huge x is clamped, infinite or not
-            ratio = xp.astype(x, working, copy=False) * reciprocal
-        if is_numpy_array(x):
-            ratio = np.asarray(ratio)  # of one number NumPy makes no array
+        xp = namespace(x)
+        reciprocal, low, high = (_along(values, x, self.axis) for values in constants[1:])
+        ratio = xp.astype(x, xp.float64 if x.dtype == xp.float64 else xp.float32)
+        ratio = _multiplied(ratio, reciprocal)
+        if isinstance(ratio, np.ndarray):
             return np.rint(ratio, out=ratio), low, high
         return ratio.round_(), low, high
 
-    def _constants(self, precision):
-        """Return what is computed with, in that precision; made once."""
-        if precision not in self._made:
-            self._made[precision] = self._make_constants(precision)
-        return self._made[precision]
+    def _constants(self, x):
+        """Return what ``x`` is computed with: float64 for itself, float32 for all else."""
+        return self._in_float64 if x.dtype == namespace(x).float64 else self._in_float32
 
-    def _make_constants(self, precision):
-        scale, zero_point = np.asarray(self.scale), np.asarray(self.zero_point)
-        largest = float(np.finfo(precision).max)
-        if (scale > largest).any():  # as infinity it would make NaN of the code of 0
-            raise ValueError(f"qparams.scale must be at most {largest} here, got {scale.max()}")
-        with np.errstate(over="ignore", divide="ignore"):
-            scale = scale.astype(precision)
-            reciprocal = (1 / scale).astype(precision)
-        low, high = ((q - zero_point).astype(precision) for q in (self.quant_min, self.quant_max))
-        values = [scale, reciprocal, low, high]
-        if self.axis is None:
-            values = [value.item() for value in values]
-        if not np.isfinite(reciprocal).all():
-            values[1] = None
-        return _Constants(*values)
+
+def _constants(qparams, precision):
+    """Return the parameters as floats of that precision."""
+    scale, zero_point = np.asarray(qparams.scale), np.asarray(qparams.zero_point)
+    with np.errstate(over="ignore", divide="ignore"):
+        scale = scale.astype(precision)
+        reciprocal = (1 / scale).astype(precision)
+    low, high = (
+        np.asarray(q - zero_point, precision) for q in (qparams.quant_min, qparams.quant_max)
+    )
+    if zero_point.min() == zero_point.max():  # one bound for all is compared with faster
+        low, high = low.flat[0].item(), high.flat[0].item()
+    bounded = [values if np.isfinite(values).all() else None for values in (scale, reciprocal)]
+    if qparams.axis is None:
+        bounded = [None if values is None else values.item() for values in bounded]
+    return _Constants(*bounded, low, high)
+
+
+def _multiplied(values, factor):
+    """Multiply ``values`` in place, and return them; what is too large becomes infinite."""
+    if not isinstance(values, np.ndarray):
+        return values.mul_(factor)
+    with np.errstate(over="ignore"):
+        return np.multiply(values, factor, out=values)
+
+
+def _largest(x):
+    return float(namespace(x).finfo(x.dtype).max)
 
 
 def qparams_from_range(
@@ -370,7 +403,7 @@ def choose_qparams(x, bit_width=8, *, symmetric=True, signed=True, narrow_range=
     1.0
     """
     x = detached(as_float_array(x, "x"))
-    xp = array_namespace(x)
+    xp = namespace(x)
     if axis is None:
         low, high = float(xp.min(x)), float(xp.max(x))
     else:
@@ -389,20 +422,15 @@ def choose_qparams(x, bit_width=8, *, symmetric=True, signed=True, narrow_range=
     )
 
 
-def _precision(x):
-    """Return the type that ``x`` is computed with: float64 for itself, float32 for all else."""
-    return np.float64 if x.dtype == array_namespace(x).float64 else np.float32
-
-
 def _along(values, x, axis):
     """Return ``values``, one for each index along ``axis`` of ``x``, so that they broadcast."""
-    if axis is None:
-        return values if isinstance(values, float) else values.item()
+    if not isinstance(values, np.ndarray) or not values.ndim:
+        return values
     axis = check_axis(axis, x.ndim)
-    if x.shape[axis] != len(values):
+    if has_values(x) and x.shape[axis] != len(values):
         raise ValueError(
             f"x must have {len(values)} entries along axis {axis}, one for each scale, "
             f"got shape {tuple(x.shape)}"
         )
     values = values.reshape([-1 if i == axis else 1 for i in range(x.ndim)])
-    return array_namespace(x).asarray(values, device=device(x))
+    return values if isinstance(x, np.ndarray) else namespace(x).asarray(values, device=x.device)

@@ -494,3 +494,112 @@ def test_each_value_of_a_vector_can_have_its_own_scale(library):
     codes = uniform.quantize(library(x), qparams)
     assert codes.tolist() == [-7, 7, 0, 7]
     np.testing.assert_allclose(np.asarray(uniform.dequantize(codes, qparams)), x, rtol=1e-6)
+
+
+#: Few values go through torch's kernel, many through NumPy's and torch's own steps.
+SIZES = {"few": (5, 4), "many": (5, 4000)}
+PARAMETERS = {
+    "per tensor": uniform.QParams(0.037, 0, 4, narrow_range=True),
+    "zero point": uniform.QParams(0.037, -3, 4),
+    "unsigned": uniform.QParams(0.037, 5, 4, signed=False),
+    "16 bits": uniform.QParams(3.7e-5, 1000, 16),
+    "one bit": uniform.QParams(0.5, 0, 1),
+    "per channel": uniform.QParams(np.linspace(0.01, 0.1, 5), [0, 1, -2, 3, -4], 4, axis=0),
+    "one zero point": uniform.QParams(np.linspace(0.01, 0.1, 5), np.full(5, 2), 4, axis=0),
+    "axis from the back": uniform.QParams(np.linspace(0.01, 0.1, 5), np.zeros(5, int), 4, axis=-2),
+}
+
+
+def torch_with_gradient(x, qparams):
+    """Return what torch's kernels give, forward and backward, of a float32 tensor."""
+    x = x.clone().requires_grad_(True)
+    limits = (qparams.quant_min, qparams.quant_max)
+    if qparams.axis is None:
+        y = torch.fake_quantize_per_tensor_affine(x, qparams.scale, qparams.zero_point, *limits)
+    else:
+        scale = torch.tensor(qparams.scale, dtype=torch.float32)
+        zero_point = torch.tensor(qparams.zero_point, dtype=torch.int32)
+        y = torch.fake_quantize_per_channel_affine(x, scale, zero_point, 0, *limits)
+    y.backward(torch.arange(x.numel(), dtype=torch.float32).reshape(x.shape))
+    return y.detach(), x.grad
+
+
+@pytest.mark.parametrize("parameters", PARAMETERS)
+@pytest.mark.parametrize("size", SIZES)
+def test_values_and_gradient_are_torch_s_to_the_bit(size, parameters):
+    qparams = PARAMETERS[parameters]
+    x = torch.tensor(RNG.standard_normal(SIZES[size]), dtype=torch.float32)
+    x[:, :2], x[:, 2] = torch.tensor([-0.0, -1e-30]), 1e5
+    values, gradient = torch_with_gradient(x, qparams)
+    leaf = torch.nn.Parameter(x.clone())
+    ours = uniform.fake_quantize(leaf, qparams)
+    ours.backward(torch.arange(x.numel(), dtype=torch.float32).reshape(x.shape))
+    assert torch.equal(leaf.grad, gradient)
+    assert (gradient == 0).any() and (gradient != 0).any()
+    for result in (
+        ours.detach(),
+        uniform.fake_quantize(x, qparams),
+        uniform.fake_quantize(x.T.contiguous().T, qparams),
+        torch.tensor(uniform.fake_quantize(x.numpy(), qparams)),
+    ):
+        assert torch.equal(result.view(torch.int32), values.view(torch.int32))
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("requires_grad", [False, True])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_is_refused_in_any_size(size, requires_grad, bad):
+    x = torch.zeros(SIZES[size])
+    x[3, 3] = bad
+    for qparams in PARAMETERS.values():
+        with pytest.raises(ValueError, match="x must be finite, got 1 NaN or infinite"):
+            uniform.fake_quantize(x.clone().requires_grad_(requires_grad), qparams)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("library", [np.asarray, torch.asarray])
+def test_large_values_saturate_though_their_sum_and_quotients_overflow(size, library):
+    x = np.full(SIZES[size], 3e38, np.float32)
+    x[1] = -3e38
+    qparams = uniform.QParams(0.5, 3, 8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = uniform.fake_quantize(library(x), qparams)
+    expected = np.where(x > 0, 62.0, -65.5).astype(np.float32)
+    np.testing.assert_array_equal(np.asarray(result), expected)
+
+
+def test_a_gradient_of_any_order_is_that_of_the_straight_through_estimator():
+    x = torch.tensor([0.2, -0.3, 9.0], dtype=torch.float64, requires_grad=True)
+    for kind in (torch.float32, torch.float64, torch.float16, torch.bfloat16):
+        (first,) = torch.autograd.grad(
+            (uniform.fake_quantize(x.to(kind), uniform.QParams(0.25, 0, 4)) ** 2).sum(),
+            x,
+            create_graph=True,
+        )
+        assert first.tolist() == [0.5, -0.5, 0.0]  # twice the levels 0.25 and -0.25
+        (second,) = torch.autograd.grad(first.sum(), x)
+        assert second.tolist() == [2.0, 2.0, 0.0]
+
+
+@pytest.mark.parametrize("parameters", ["zero point", "per channel"])
+def test_torch_s_transforms_see_the_same_function(parameters):
+    qparams = PARAMETERS[parameters]
+    x = torch.tensor(RNG.standard_normal((5, 4)), dtype=torch.float32)
+    values, gradient = torch_with_gradient(x, qparams)
+    weights = torch.arange(20.0).reshape(5, 4)
+
+    def quantize(x):
+        return uniform.fake_quantize(x, qparams)
+
+    compiled = torch.compile(quantize, backend="eager", fullgraph=True)
+    assert torch.equal(compiled(x), values)
+    assert torch.equal(torch.func.grad(lambda x: (quantize(x) * weights).sum())(x), gradient)
+    stacked = torch.stack([x, x + 1])
+    assert torch.equal(torch.func.vmap(quantize)(stacked)[0], values)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", category=DeprecationWarning)
+        traced = torch.jit.trace(quantize, x)
+    assert torch.equal(traced(x), values)
+    assert torch.equal(traced(torch.cat([x] * 1)[:, :3]), values[:, :3])

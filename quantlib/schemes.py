@@ -9,7 +9,7 @@ from dataclasses import fields
 
 import numpy as np
 
-from quantlib._validation import as_array, as_float_array, detached, has_values
+from quantlib._validation import as_array, as_float_array, detached, has_values, to_numpy
 
 __all__ = ["Scheme", "dequantize", "fake_quantize", "frozen_array", "quantize"]
 
@@ -98,7 +98,7 @@ def _rebuild(kind, named):
 
 def frozen_array(x, name, dtype=None):
     """Return a copy of ``x`` as a NumPy array of ``dtype`` that cannot be written to."""
-    x = np.array(as_array(detached(x), name), dtype)
+    x = np.array(to_numpy(as_array(x, name)), dtype)
     x.setflags(write=False)
     return x
 

@@ -33,9 +33,10 @@ EDGES = {
     "outlier": np.r_[RNG.standard_normal(100), 1e6].astype(np.float32),
     "gaussian": RNG.standard_normal(20_000).astype(np.float32),
 }
+MAPPINGS = ("symmetric", "asymmetric", "symmetric_no_clipping_err")
 SCHEMES = [
-    dict(symmetric=symmetric, signed=signed, narrow_range=narrow)
-    for symmetric in (True, False)
+    dict(mapping=mapping, signed=signed, narrow_range=narrow)
+    for mapping in MAPPINGS
     for signed in (True, False)
     for narrow in (True, False)
 ]
@@ -57,7 +58,7 @@ def assert_same_bits(actual, expected):
 @pytest.mark.parametrize("bit_width", [2, 3, 4, 7, 8, 13, 16])
 def test_edge_tensors_agree_with_torch_to_the_bit(name, bit_width, scheme):
     x = EDGES[name]
-    if scheme["symmetric"] and not scheme["signed"] and x.min() < 0:
+    if scheme["mapping"] == "symmetric" and not scheme["signed"] and x.min() < 0:
         with pytest.raises(ValueError, match="low must not be negative"):
             uniform.choose_qparams(x, bit_width, **scheme)
         return
@@ -83,7 +84,9 @@ def test_any_tensor_scale_and_zero_point_agree_with_torch_to_the_bit(x, scale, d
     zero_point = data.draw(st.integers(quant_min, quant_max))
     # torch casts x / scale to a 64-bit integer before it clamps; beyond that C++ defines nothing.
     assume(float(np.abs(x).max()) / scale < 2**60)
-    qparams = uniform.QParams(scale, zero_point, bit_width, signed, narrow_range)
+    qparams = uniform.QParams(
+        scale, zero_point, bit_width, signed=signed, narrow_range=narrow_range
+    )
     assert_same_bits(uniform.fake_quantize(x, qparams), torch_fake_quantize(x, qparams))
 
 
@@ -91,11 +94,11 @@ def test_any_tensor_scale_and_zero_point_agree_with_torch_to_the_bit(x, scale, d
     x=hnp.arrays(np.float32, st.tuples(*[st.integers(1, 4)] * 3), elements=FLOAT32),
     axis=st.integers(-3, 2),
     bit_width=st.integers(2, 8),
-    symmetric=st.booleans(),
+    mapping=st.sampled_from(MAPPINGS),
 )
 @settings(max_examples=200, deadline=None)
-def test_per_channel_agrees_with_torch_to_the_bit(x, axis, bit_width, symmetric):
-    qparams = uniform.choose_qparams(x, bit_width, symmetric=symmetric, axis=axis)
+def test_per_channel_agrees_with_torch_to_the_bit(x, axis, bit_width, mapping):
+    qparams = uniform.choose_qparams(x, bit_width, mapping=mapping, axis=axis)
     expected = torch.fake_quantize_per_channel_affine(
         torch.tensor(x),
         torch.tensor(qparams.scale, dtype=torch.float32),
@@ -112,11 +115,11 @@ def test_per_channel_is_per_tensor_on_each_channel():
         RNG.standard_normal((5, 3, 2, 2)).astype(np.float32)
         * np.float32([1, 10, 0.1])[:, None, None]
     )
-    whole = uniform.choose_qparams(x, 4, symmetric=False, axis=1)
+    whole = uniform.choose_qparams(x, 4, mapping="asymmetric", axis=1)
     assert whole.scale.shape == whole.zero_point.shape == (3,)
     codes = uniform.quantize(x, whole)
     for channel in range(3):
-        one = uniform.choose_qparams(x[:, channel], 4, symmetric=False)
+        one = uniform.choose_qparams(x[:, channel], 4, mapping="asymmetric")
         assert (one.scale, one.zero_point) == (whole.scale[channel], whole.zero_point[channel])
         np.testing.assert_array_equal(codes[:, channel], uniform.quantize(x[:, channel], one))
 
@@ -181,7 +184,7 @@ def test_codes_are_exact_fractions_but_next_to_a_tie(x, scale, bit_width):
 @settings(max_examples=300, deadline=None)
 def test_asymmetric_qparams_meet_the_two_conditions(x, bit_width, signed, narrow):
     qparams = uniform.choose_qparams(
-        x, bit_width, symmetric=False, signed=signed, narrow_range=narrow
+        x, bit_width, mapping="asymmetric", signed=signed, narrow_range=narrow
     )
     low = min(Fraction(float(x.min())), Fraction(0))
     high = max(Fraction(float(x.max())), Fraction(0))
@@ -221,16 +224,16 @@ def test_choose_qparams_agrees_with_torch_ao_observers():
     ):
         observer(torch.tensor(x))
         scale, zero_point = (v.numpy() for v in observer.calculate_qparams())
-        ours = uniform.choose_qparams(x, 8, symmetric=False, signed=False, axis=axis)
+        ours = uniform.choose_qparams(x, 8, mapping="asymmetric", signed=False, axis=axis)
         np.testing.assert_allclose(np.atleast_1d(ours.scale), scale, rtol=3e-7)
         np.testing.assert_array_equal(np.atleast_1d(ours.zero_point), zero_point)
     observer = MinMaxObserver(dtype=torch.qint8, qscheme=torch.per_tensor_symmetric)
     observer(torch.tensor(x))
-    ratio = float(observer.calculate_qparams()[0]) / uniform.choose_qparams(x).scale
+    ratio = float(observer.calculate_qparams()[0]) / uniform.choose_qparams(x, 8).scale
     np.testing.assert_allclose(ratio, 127 / 127.5, rtol=1e-6)  # as the docstring says
 
 
-@pytest.mark.parametrize("scheme", SCHEMES[:2] + SCHEMES[4:], ids=str)
+@pytest.mark.parametrize("scheme", SCHEMES, ids=str)
 def test_torch_and_numpy_give_the_same(scheme):
     x = np.abs(RNG.standard_normal((4, 5))).astype(np.float32)
     for axis in (None, 1):
@@ -282,7 +285,7 @@ def test_quant_range_counts(bit_width):
 
 def test_one_bit_asymmetric_has_two_levels():
     x = np.array([-1.0, -0.2, 0.2, 3.0], np.float32)
-    qparams = uniform.choose_qparams(x, 1, symmetric=False, signed=False)
+    qparams = uniform.choose_qparams(x, 1, mapping="asymmetric", signed=False)
     assert set(uniform.quantize(x, qparams).tolist()) == {0, 1}
 
 
@@ -312,7 +315,7 @@ def test_nayak_asymmetric_has_no_exact_zero_and_ours_has():
     x = np.array([-0.4, 0.0, 1.0], np.float32)
     codes, scale, minimum = uniform.nayak_asymmetric(x, 4)
     assert abs(scale * codes[1] + minimum) > 0.02
-    qparams = uniform.choose_qparams(x, 4, symmetric=False)
+    qparams = uniform.choose_qparams(x, 4, mapping="asymmetric")
     assert uniform.fake_quantize(x, qparams)[1] == 0.0
 
 
@@ -336,38 +339,52 @@ GOOD = uniform.QParams(0.5, 0, 8)
         (lambda: uniform.choose_qparams(X, 1), ValueError, "bit_width must be from 2 to 16"),
         (lambda: uniform.choose_qparams(X, 4.0), TypeError, "bit_width must be a whole number"),
         (lambda: uniform.choose_qparams(X, True), TypeError, "bit_width .* got True"),
-        (lambda: uniform.choose_qparams(np.array([])), ValueError, "x must not be empty"),
-        (lambda: uniform.choose_qparams([np.nan, 1.0]), ValueError, "x must be finite, got 1 NaN"),
-        (lambda: uniform.choose_qparams([np.inf, 1.0]), ValueError, "x must be finite"),
-        (lambda: uniform.choose_qparams(["a"]), TypeError, "x must hold real numbers"),
-        (lambda: uniform.choose_qparams(X * 1j), TypeError, "x must hold real numbers"),
-        (lambda: uniform.choose_qparams(X, axis=2), ValueError, "axis must be from -2 to 1, got 2"),
-        (lambda: uniform.choose_qparams(X[0, 0], axis=0), ValueError, "axis must be None"),
+        (lambda: uniform.choose_qparams(np.array([]), 8), ValueError, "x must not be empty"),
         (
-            lambda: uniform.choose_qparams(X, signed=False),
+            lambda: uniform.choose_qparams([np.nan, 1.0], 8),
             ValueError,
-            "low must not be negative where symmetric=True and signed=False",
+            "x must be finite, got 1 NaN",
         ),
-        (lambda: uniform.qparams_from_range(2.0, 1.0), ValueError, "low not above high"),
-        (lambda: uniform.qparams_from_range(0.0, np.inf), ValueError, "must be finite"),
+        (lambda: uniform.choose_qparams([np.inf, 1.0], 8), ValueError, "x must be finite"),
+        (lambda: uniform.choose_qparams(["a"], 8), TypeError, "x must hold real numbers"),
+        (lambda: uniform.choose_qparams(X * 1j, 8), TypeError, "x must hold real numbers"),
         (
-            lambda: uniform.choose_qparams(np.array([-3e38, 3e38], np.float32), 1, symmetric=False),
+            lambda: uniform.choose_qparams(X, 8, axis=2),
+            ValueError,
+            "axis must be from -2 to 1, got 2",
+        ),
+        (lambda: uniform.choose_qparams(X[0, 0], 8, axis=0), ValueError, "axis must be None"),
+        (
+            lambda: uniform.choose_qparams(X, 8, signed=False),
+            ValueError,
+            "low must not be negative where mapping='symmetric' and signed=False",
+        ),
+        (lambda: uniform.qparams_from_range(2.0, 1.0, 8), ValueError, "low not above high"),
+        (lambda: uniform.qparams_from_range(0.0, np.inf, 8), ValueError, "must be finite"),
+        (
+            lambda: uniform.choose_qparams(
+                np.array([-3e38, 3e38], np.float32), 1, mapping="asymmetric"
+            ),
             ValueError,
             "low and high must lie close enough for a scale in float32, got -3.*e.38 and 3",
         ),
-        (lambda: uniform.qparams_from_range(0.0, 1e300), ValueError, "close enough .* in float32"),
         (
-            lambda: uniform.qparams_from_range(0.0, 1.0, dtype="float16"),
+            lambda: uniform.qparams_from_range(0.0, 1e300, 8),
+            ValueError,
+            "close enough .* in float32",
+        ),
+        (
+            lambda: uniform.qparams_from_range(0.0, 1.0, 8, dtype="float16"),
             ValueError,
             "dtype must be one of 'float32', 'float64', got 'float16'",
         ),
         (
-            lambda: uniform.choose_qparams(np.array(["2026-01-01"], "M8[D]")),
+            lambda: uniform.choose_qparams(np.array(["2026-01-01"], "M8[D]"), 8),
             TypeError,
             "x must hold real numbers, got dtype datetime64",
         ),
         (
-            lambda: uniform.choose_qparams(np.array([None, 1.0], object)),
+            lambda: uniform.choose_qparams(np.array([None, 1.0], object), 8),
             TypeError,
             "x must hold real numbers, got dtype object",
         ),
@@ -429,7 +446,7 @@ def test_bad_input_is_refused_without_a_warning_before():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with pytest.raises(ValueError, match="close enough"):
-            uniform.choose_qparams(np.array([-3e38, 3e38], np.float32), 1, symmetric=False)
+            uniform.choose_qparams(np.array([-3e38, 3e38], np.float32), 1, mapping="asymmetric")
 
 
 def test_a_layer_s_own_parameter_is_taken_without_a_warning():
@@ -439,18 +456,18 @@ def test_a_layer_s_own_parameter_is_taken_without_a_warning():
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            qparams = uniform.choose_qparams(weight)
+            qparams = uniform.choose_qparams(weight, 8)
             uniform.nayak_asymmetric(weight, 8)
             uniform.nayak_symmetric(weight, 8)
     finally:
         torch.set_warn_always(always)
-    assert qparams.scale == uniform.choose_qparams(weight.detach()).scale
+    assert qparams.scale == uniform.choose_qparams(weight.detach(), 8).scale
 
 
 def test_checking_that_all_is_finite_takes_little_memory():
     x = np.ones(2**22, np.float32)
     tracemalloc.start()
-    uniform.choose_qparams(x)
+    uniform.choose_qparams(x, 8)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < x.nbytes  # a byte for each value, and not another eight

@@ -101,6 +101,17 @@ def _check_meta(x, name):
         raise ValueError(f"{name} must have values, got a meta tensor of shape {tuple(x.shape)}")
 
 
+_NAMESPACES = {}
+
+
+def namespace(x):
+    """Return ``array_namespace(x)``, asked once for each type: it takes longer than a sum."""
+    kind = type(x)
+    if kind not in _NAMESPACES:
+        _NAMESPACES[kind] = array_namespace(x)
+    return _NAMESPACES[kind]
+
+
 def detached(x):
     """Return ``x``, a torch tensor without its gradient: what becomes a plain number has none."""
     return x.detach() if hasattr(x, "detach") else x
@@ -111,10 +122,12 @@ def has_values(x):
     if not hasattr(x, "detach"):
         return True
     torch = sys.modules["torch"]
-    if torch.compiler.is_compiling() or torch._C._is_tracing():
-        return False
-    transformed = torch._C._functorch.is_functorch_wrapped_tensor(x)
-    return not transformed and type(x).__name__ != "FakeTensor"
+    return not (
+        torch.compiler.is_compiling()
+        or torch._C._is_tracing()
+        or torch._C._functorch.is_functorch_wrapped_tensor(x)
+        or type(x).__name__ == "FakeTensor"
+    )
 
 
 def to_numpy(x):
@@ -128,7 +141,7 @@ def to_numpy(x):
 def as_integers(x, name):
     """Return ``x`` as an array of its own kind; raise TypeError unless it holds integers."""
     x = as_array(x, name)
-    if not array_namespace(x).isdtype(x.dtype, "integral"):
+    if not namespace(x).isdtype(x.dtype, "integral"):
         raise TypeError(f"{name} must be integers, got dtype {x.dtype}")
     return x
 
@@ -139,7 +152,7 @@ def as_float_array(x, name):
     Integers and booleans become the kind's default floating-point type.
     """
     x = as_array(x, name)
-    xp = array_namespace(x)
+    xp = namespace(x)
     if not xp.isdtype(x.dtype, "real floating"):
         x = xp.astype(x, xp.float64 if xp.__name__.endswith("numpy") else xp.float32)
     check_finite(x, name)
@@ -148,12 +161,12 @@ def as_float_array(x, name):
 
 def check_finite(x, name):
     """Raise ValueError if the array ``x`` is empty or holds NaN or infinity."""
-    xp = array_namespace(x)
-    if 0 in x.shape:
-        raise ValueError(f"{name} must not be empty, got shape {tuple(x.shape)}")
+    xp = namespace(x)
     if not has_values(x):
         return
     _check_meta(x, name)
+    if 0 in x.shape:
+        raise ValueError(f"{name} must not be empty, got shape {tuple(x.shape)}")
     # The sum, much the cheaper to find, is finite only if all values are.
     with np.errstate(over="ignore", invalid="ignore"):
         if math.isfinite(detached(x).sum().item()):

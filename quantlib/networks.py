@@ -271,7 +271,7 @@ def _weight(name, weight, rule):
 
 
 def _activation(name, x, rule):
-    default = {"symmetric": False, "signed": False}
+    default = {"mapping": "asymmetric", "signed": False}
     qparams = _chosen(x, rule, default, f"activations of {name!r}")
     return QuantizedActivation(qparams, x.shape[1:], sqnr_db(x, qparams.fake_quantize(x)))
 

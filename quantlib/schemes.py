@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from dataclasses import fields
 
 import numpy as np
-from array_api_compat import array_namespace, device
+from array_api_compat import device
 
 from quantlib._validation import (
     as_array,
@@ -16,6 +16,7 @@ from quantlib._validation import (
     check_axis,
     detached,
     has_values,
+    namespace,
     to_numpy,
 )
 
@@ -125,25 +126,24 @@ def frozen_array(x, name, dtype=None):
     return x
 
 
-def along_axis(values, x, axis, dtype, name="x"):
+def along_axis(values, x, axis, dtype=None, name="x"):
     """Return ``values``, one (``axis=None``) or one for each index along ``axis`` of ``x``.
 
-    As an array of ``dtype`` that broadcasts with ``x``, whose name the refusal of another length
-    gives.
+    As an array of the kind of ``x`` that broadcasts with it, of ``dtype`` or its own. ``name`` is
+    what the refusal of another length calls ``x``.
 
-    >>> along_axis(np.array([1, 2]), np.zeros((3, 2, 5)), 1, np.float32).shape
+    >>> along_axis(np.array([1, 2]), np.zeros((3, 2, 5)), 1).shape
     (1, 2, 1)
     """
-    xp = array_namespace(x)
     if axis is not None:
         axis = check_axis(axis, x.ndim)
-        if x.shape[axis] != len(values):
+        if has_values(x) and x.shape[axis] != len(values):
             raise ValueError(
                 f"{name} must have {len(values)} entries along axis {axis}, as qparams have, "
                 f"got shape {tuple(x.shape)}"
             )
         values = values.reshape([-1 if i == axis else 1 for i in range(x.ndim)])
-    return xp.asarray(values, dtype=dtype, device=device(x))
+    return namespace(x).asarray(values, dtype=dtype, device=device(x))
 
 
 def _checked(qparams):

@@ -22,7 +22,7 @@ from tools.course import ROOT, grade
 BITS = list(range(2, 9))
 SCHEMES = {
     "asymmetric": lambda w, b: uniform.fake_quantize(
-        w, uniform.choose_qparams(w, b, symmetric=False)
+        w, uniform.choose_qparams(w, b, mapping="asymmetric")
     ),
     "symmetric": lambda w, b: uniform.fake_quantize(w, uniform.choose_qparams(w, b)),
     "power of two": lambda w, b: logarithmic.fake_quantize(w, logarithmic.choose_qparams(w, b)),

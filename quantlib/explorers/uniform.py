@@ -15,7 +15,7 @@ def _symmetric(x, bit_width):
 
 
 def _asymmetric(x, bit_width):
-    qparams = uniform.choose_qparams(x, bit_width, symmetric=False)
+    qparams = uniform.choose_qparams(x, bit_width, mapping="asymmetric")
     return lambda values: uniform.fake_quantize(values, qparams)
 
 

@@ -1,6 +1,7 @@
 """Chapter 1: a real number as an integer code, a scale and a zero point.
 
 * :mod:`quantlib.uniform.affine`: parameters, codes and back;
+* :mod:`quantlib.uniform.ranges`: parameters from the range of the numbers;
 * :mod:`quantlib.uniform.nayak`: two schemes as the paper prints them;
 * :mod:`quantlib.uniform.clipping`: what a narrower range costs and gains.
 """
@@ -13,7 +14,8 @@ __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submodules=["clipping"],
     submod_attrs={
-        "affine": ["QParams", "choose_qparams", "qparams_from_range", "quant_range"],
+        "affine": ["QParams", "quant_range"],
+        "ranges": ["choose_qparams", "qparams_from_range"],
         "nayak": ["nayak_asymmetric", "nayak_symmetric"],
     },
 )

@@ -7,7 +7,7 @@ from array_api_compat import array_namespace
 
 from quantlib._validation import as_float_array, check_bit_width, check_positive, detached
 from quantlib.schemes import fake_quantize
-from quantlib.uniform.affine import qparams_from_range
+from quantlib.uniform.ranges import qparams_from_range
 
 __all__ = ["gaussian_mse", "gaussian_optimal_clip", "split_error"]
 

@@ -16,7 +16,7 @@ def nayak_asymmetric(x, bit_width):
     Codes are int32, 0 to ``2**bit_width - 1``; decode with ``scale * codes + minimum``. The offset
     is the float ``minimum``, not an integer zero point. So 0 is in general not among the values:
     zero padding, ReLU's zeros and pruned weights come back as something else.
-    :func:`quantlib.uniform.affine.quantize` is the scheme in which 0 is exact. A constant ``x`` is
+    :func:`quantlib.schemes.quantize` is the scheme in which 0 is exact. A constant ``x`` is
     refused, since the printed formula then divides by zero.
 
     >>> codes, scale, minimum = nayak_asymmetric(np.array([-1.0, 0.0, 2.0]), 2)
@@ -43,8 +43,8 @@ def nayak_symmetric(x, bit_width):
     .. math:: x_q = \mathrm{round}\left(x\,\frac{2^{n-1} - 1}{\max |x|}\right)
 
     Codes are int32, :math:`-(2^{n-1}-1)` to :math:`2^{n-1}-1`; decode with ``scale * codes``. They
-    are those of :func:`quantlib.uniform.affine.quantize` with ``symmetric=True`` and the narrow
-    range. An ``x`` of zeros is refused, since the printed formula then divides by zero.
+    are those of :func:`quantlib.schemes.quantize` with the mapping "symmetric". An ``x`` of zeros
+    is refused, since the printed formula then divides by zero.
 
     >>> codes, scale = nayak_symmetric(np.array([-1.0, 0.2, 0.5]), 3)
     >>> codes.tolist(), round(scale, 4)

@@ -60,7 +60,7 @@ def test_the_parameters_of_a_scheme_know_width_and_sign():
     x = np.linspace(-3.0, 3.0, 50, dtype=np.float32)
     for bit_width in (2, 4, 8, 9, 12, 16):
         for signed in (False, True):
-            qparams = uniform.choose_qparams(x, bit_width, symmetric=False, signed=signed)
+            qparams = uniform.choose_qparams(x, bit_width, mapping="asymmetric", signed=signed)
             stored = pack(uniform.quantize(x, qparams), qparams)
             assert (stored.bit_width, stored.signed) == (bit_width, signed)
             assert stored.nbytes == -(-50 * bit_width // 8)

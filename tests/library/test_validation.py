@@ -23,6 +23,10 @@ OF_NUMBERS = {
     "uniform.choose_qparams, axis": ("x", lambda x: uniform.choose_qparams(x, 4, axis=0)),
     "uniform.quantize": ("x", lambda x: uniform.quantize(x, QPARAMS)),
     "uniform.fake_quantize": ("x", lambda x: uniform.fake_quantize(x, QPARAMS)),
+    "uniform.qparams_from_range": (
+        "high",
+        lambda x: uniform.qparams_from_range(-1.0, x, 4, group_size=2),
+    ),
     "uniform.nayak_asymmetric": ("x", lambda x: uniform.nayak_asymmetric(x, 4)),
     "uniform.nayak_symmetric": ("x", lambda x: uniform.nayak_symmetric(x, 4)),
     "uniform.clipping.split_error": ("x", lambda x: uniform.clipping.split_error(x, 1.75, 4)),
@@ -42,6 +46,10 @@ OF_CODES = {
     "uniform.dequantize": ("codes", lambda codes: uniform.dequantize(codes, QPARAMS)),
     "logarithmic.dequantize": ("codes", lambda codes: logarithmic.dequantize(codes, LOG_QPARAMS)),
     "packed.pack": ("codes", lambda codes: packed.pack(codes, 4).data),
+    "uniform.QParams": (
+        "zero_point",
+        lambda codes: uniform.QParams(np.ones((2, 3)), codes, 4, group_size=2).zero_point,
+    ),
     "packed.pack, scheme": ("codes", lambda codes: packed.pack(codes, QPARAMS).data),
 }
 VALUES = np.array([[0.5, 1.0, 0.25], [2.0, 0.0, 1.75]])

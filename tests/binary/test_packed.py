@@ -544,7 +544,7 @@ def test_a_file_whose_numbers_are_not_finite_is_refused(tmp_path, chain):
         if isinstance(chain[-2:][0], steps.Threshold) and np.isinf(number):  # it may be
             assert np.isfinite(PackedNetwork.load(path)(np.ones((1, 3, 1, 1)))).all()
             continue
-        with pytest.raises(ValueError, match="must be finite, got . NaN or infinite values"):
+        with pytest.raises(ValueError, match=r"must be finite, got [13] NaN or infinite values"):
             PackedNetwork.load(path)
 
 

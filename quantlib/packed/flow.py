@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from quantlib._validation import check_finite
 from quantlib.kernels import PackedBits
 from quantlib.kernels._checks import check_instance, check_pair, convolved_size
 
@@ -60,13 +61,17 @@ def check_signs(x, name, ndim):
         )
 
 
-def check_vector(x, name, length, kinds="f"):
-    """Raise unless ``x`` is an array of ``length`` numbers (any, if None) of one of the kinds."""
+def check_vector(x, name, length, kinds="f", *, infinite=False):
+    """Raise unless ``x`` is an array of ``length`` numbers (any, if None) of one of the kinds.
+
+    None of them is NaN, and none is infinite unless that is allowed.
+    """
     if not isinstance(x, np.ndarray) or x.dtype.kind not in kinds or not x.dtype.isnative:
         got = x.dtype if isinstance(x, np.ndarray) else type(x).__name__
         raise TypeError(f"{name} must be a NumPy array of numbers, got {got}")
     if x.ndim != 1 or x.size != (length or x.size) or not x.size:
         raise ValueError(f"{name} must have shape ({length or 'C'},), got {x.shape}")
+    check_finite(np.where(np.isinf(x), 0, x) if infinite else x, name)
 
 
 def check_scales(step, n_outputs):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from quantlib import kernels
-from quantlib._validation import check_choice, check_integer
+from quantlib._validation import check_choice, check_finite, check_integer
 from quantlib.kernels import PackedBits
 from quantlib.kernels._checks import LARGEST, check_pair
 from quantlib.packed.flow import (
@@ -68,6 +68,8 @@ class RealLayer(Step):
                 f"got {length} x {n_outputs}"
             )
         check_scales(self, n_outputs)
+        if isinstance(self.weight, np.ndarray):
+            check_finite(self.weight, "weight")
 
     @property
     def _sizes(self):

@@ -99,7 +99,7 @@ class Threshold(Step):
     pool_signs: bool = False
 
     def __post_init__(self):
-        check_vector(self.thresholds, "thresholds", None, "if")
+        check_vector(self.thresholds, "thresholds", None, "if", infinite=True)
         if self.thresholds.dtype not in (np.int32, np.float32):
             raise TypeError(f"thresholds must be int32 or float32, got {self.thresholds.dtype}")
         check_vector(self.flips, "flips", len(self.thresholds), "b")

@@ -512,6 +512,42 @@ def test_a_file_with_a_bit_of_its_header_flipped_is_refused_or_answers(tmp_path)
     assert refused > len(places) / 2
 
 
+EIGHTHS, ONES = np.full(3, 0.125, np.float32), np.ones(3, np.float32)
+SIGNS = kernels.pack_signs(np.ones((3, 3)))
+
+
+@pytest.mark.parametrize(
+    "chain",
+    [
+        [steps.Affine(EIGHTHS, ONES)],
+        [steps.Affine(ONES, EIGHTHS)],
+        [steps.RealLayer(np.diag(EIGHTHS), None, None, (1, 1), 1, 0)],
+        [steps.RealLayer(SIGNS, EIGHTHS, None, (1, 1), 1, 0)],
+        [steps.RealLayer(SIGNS, None, EIGHTHS, (1, 1), 1, 0)],
+        [steps.Flatten(), steps.Sign(), steps.BinaryDense(SIGNS, EIGHTHS, None, 0)],
+        [steps.Flatten(), steps.Sign(), steps.BinaryDense(SIGNS, ONES, EIGHTHS, 0)],
+        [
+            steps.Flatten(),
+            steps.Threshold(EIGHTHS, np.zeros(3, np.bool_)),
+            steps.BinaryDense(SIGNS, None, None, 0),
+        ],
+    ],
+    ids=lambda chain: "-".join(type(step).__name__ for step in chain),
+)
+def test_a_file_whose_numbers_are_not_finite_is_refused(tmp_path, chain):
+    path = tmp_path / "network"
+    PackedNetwork(chain).save(path)
+    content, eighth = path.read_bytes(), np.float32(0.125).tobytes()
+    assert content.count(eighth) == 3
+    for number, count in ((np.nan, 1), (np.inf, 3), (-np.inf, 1)):
+        path.write_bytes(content.replace(eighth, np.float32(number).tobytes(), count))
+        if isinstance(chain[-2:][0], steps.Threshold) and np.isinf(number):  # it may be
+            assert np.isfinite(PackedNetwork.load(path)(np.ones((1, 3, 1, 1)))).all()
+            continue
+        with pytest.raises(ValueError, match=r"must be finite, got [13] NaN or infinite values"):
+            PackedNetwork.load(path)
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [

@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 
-def quant_range(bit_width, signed=True, narrow_range=False):
+def quant_range(bit_width, *, signed=True, narrow_range=False):
     """Smallest and largest code of ``bit_width`` bits, 1 to 16.
 
     Signed codes go from :math:`-2^{b-1}` to :math:`2^{b-1}-1`, unsigned ones from 0 to
@@ -143,12 +143,12 @@ class QParams(Scheme):
     @property
     def quant_min(self):
         """Smallest code."""
-        return quant_range(self.bit_width, self.signed, self.narrow_range)[0]
+        return quant_range(self.bit_width, signed=self.signed, narrow_range=self.narrow_range)[0]
 
     @property
     def quant_max(self):
         """Largest code."""
-        return quant_range(self.bit_width, self.signed, self.narrow_range)[1]
+        return quant_range(self.bit_width, signed=self.signed, narrow_range=self.narrow_range)[1]
 
     def quantize(self, x):
         r"""Return the int32 codes of real numbers, of the kind (NumPy or torch) and shape of ``x``.
@@ -190,30 +190,30 @@ class QParams(Scheme):
     def _to_real(self, codes):
         """Return what :meth:`dequantize` does, of codes that are known to be in range."""
         xp = namespace(codes)
-        shape, codes = codes.shape, self._grouped(codes)
+        shape, codes = codes.shape, self._grouped(codes, "codes")
         steps = xp.astype(codes, xp.int32)
-        steps -= self._zero_points(codes)
+        steps -= self._zero_points(codes, "codes")
         return self._times_scale(xp.astype(steps, xp.float32)).reshape(shape)
 
-    def _grouped(self, x):
+    def _grouped(self, x, name="x"):
         """Return ``x`` as it is, or with a last axis more, which runs over a group."""
         if self.group_size is None:
             return x
-        x = grouped(x, self.group_size)
+        x = grouped(x, self.group_size, name)
         if has_values(x) and tuple(x.shape[:-1]) != self.scale.shape:
             raise ValueError(
-                f"x must have groups of shape {self.scale.shape}, one for each scale, "
+                f"{name} must have groups of shape {self.scale.shape}, one for each scale, "
                 f"got {tuple(x.shape[:-1])}"
             )
         return x
 
-    def _zero_points(self, codes):
+    def _zero_points(self, codes, name="x"):
         zero_point = self.zero_point
         if isinstance(zero_point, np.ndarray):
             zero_point = zero_point.astype(np.int32)
-        return self._along(zero_point, codes)
+        return self._along(zero_point, codes, name)
 
-    def _along(self, values, x):
+    def _along(self, values, x, name="x"):
         """Return ``values``, one for each scale, so that they broadcast with ``x``."""
         if not isinstance(values, np.ndarray):
             return values
@@ -223,8 +223,8 @@ class QParams(Scheme):
             axis = check_axis(self.axis, x.ndim)
             if has_values(x) and x.shape[axis] != len(values):
                 raise ValueError(
-                    f"x must have {len(values)} entries along axis {axis}, one for each scale, "
-                    f"got shape {tuple(x.shape)}"
+                    f"{name} must have {len(values)} entries along axis {axis}, "
+                    f"one for each scale, got shape {tuple(x.shape)}"
                 )
             values = values.reshape([-1 if i == axis else 1 for i in range(x.ndim)])
         return (
@@ -254,7 +254,7 @@ class QParams(Scheme):
         if self.axis is not None and x.shape[self.axis : self.axis + 1] != self.scale.shape:
             return None
         values = x.detach() if x.requires_grad else x
-        # NaN if there is one, which is less than nothing
+        # It is NaN where a value is, and NaN is not less than anything.
         if not torch.linalg.vector_norm(values, math.inf).item() < largest:
             return None
         return kernel(x, *arguments)
@@ -348,10 +348,12 @@ def _largest(x):
     return float(namespace(x).finfo(x.dtype).max)
 
 
-def grouped(x, group_size):
+def grouped(x, group_size, name="x"):
     """Return ``x`` with its last axis split into groups, which the new last axis runs over."""
     group_size = check_integer(group_size, "group_size", 1, 2**31)
     length = x.shape[-1] if x.ndim else 1
     if length % group_size or not x.ndim:
-        raise ValueError(f"group_size must divide the last axis of x, {length}, got {group_size}")
+        raise ValueError(
+            f"group_size must divide the last axis of {name}, {length}, got {group_size}"
+        )
     return x.reshape((*x.shape[:-1], length // group_size, group_size))

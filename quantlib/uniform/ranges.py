@@ -118,7 +118,7 @@ def qparams_from_range(
     signed, chosen = check_flag(signed, "signed"), _MAPPINGS[mapping]
     narrow_range = chosen.narrow_if_signed and signed if narrow_range is None else narrow_range
     bit_width = check_bit_width(bit_width, chosen.least_bits[signed], 16)
-    quant_min, quant_max = quant_range(bit_width, signed, narrow_range)
+    quant_min, quant_max = quant_range(bit_width, signed=signed, narrow_range=narrow_range)
     low, high = (
         to_numpy(as_array(value, name)).astype(np.float64)
         for value, name in ((low, "low"), (high, "high"))

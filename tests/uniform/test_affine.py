@@ -80,7 +80,7 @@ def test_any_tensor_scale_and_zero_point_agree_with_torch_to_the_bit(x, scale, d
     bit_width = data.draw(st.integers(1, 16))
     signed = data.draw(st.booleans())
     narrow_range = data.draw(st.booleans()) and bit_width > 1
-    quant_min, quant_max = uniform.quant_range(bit_width, signed, narrow_range)
+    quant_min, quant_max = uniform.quant_range(bit_width, signed=signed, narrow_range=narrow_range)
     zero_point = data.draw(st.integers(quant_min, quant_max))
     # torch casts x / scale to a 64-bit integer before it clamps; beyond that C++ defines nothing.
     assume(float(np.abs(x).max()) / scale < 2**60)

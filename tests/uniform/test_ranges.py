@@ -142,6 +142,20 @@ def test_parameters_of_groups_are_compared_and_pickled():
             r"x must have groups of shape \(6, 4\), one for each scale, got \(3, 4\)",
         ),
         (
+            lambda: uniform.dequantize(
+                np.zeros((3, 64), int), uniform.choose_qparams(WEIGHT, 4, group_size=16)
+            ),
+            ValueError,
+            r"codes must have groups of shape \(6, 4\), one for each scale, got \(3, 4\)",
+        ),
+        (
+            lambda: uniform.dequantize(
+                np.zeros((3, 64), int), uniform.choose_qparams(WEIGHT, 4, axis=0)
+            ),
+            ValueError,
+            "codes must have 6 entries along axis 0, one for each scale, got shape",
+        ),
+        (
             lambda: uniform.choose_qparams(WEIGHT, 4, mapping="symmetrical"),
             ValueError,
             "mapping must be one of 'symmetric', 'symmetric_no_clipping_err', 'asymmetric', got",

@@ -167,7 +167,7 @@ def test_values_that_are_not_finite_are_refused_wherever_they_are(value, dtype, 
         (
             lambda: kernels.pack_planes(np.ones((3, 3), int), 2, panels=1),
             TypeError,
-            "panels must be True or False, got int",
+            "panels must be True or False, got 1",
         ),
         (lambda: kernels.pack_ternary(np.ones((3, 3)), panels=None), TypeError, "panels must be"),
         (

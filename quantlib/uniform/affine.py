@@ -47,8 +47,8 @@ def quant_range(bit_width, *, signed=True, narrow_range=False):
     return quant_min + narrow_range, quant_min + 2**bit_width - 1
 
 
-#: Up to so many values torch's own kernel is the faster one.
-_FEW = 8192
+#: Up to so many values torch's own kernel is the faster one: without a gradient, and with one.
+_FEW = {False: 16384, True: 32768}
 
 
 class _Constants(NamedTuple):
@@ -240,13 +240,15 @@ class QParams(Scheme):
         """Return what torch's kernel makes of ``x``, or None where it isn't the better way.
 
         It has one call instead of six, but its loop casts each value to an integer of 64 bits and
-        back: from some 10,000 values on it is the slower one. What lies beyond such an integer it
+        back: from some 10,000 values on it is slower. What lies beyond such an integer it
         makes anything of.
         """
         torch = sys.modules.get("torch")
         if torch is None or type(x) not in (torch.Tensor, torch.nn.Parameter):
             return None
-        if not has_values(x) or x.dtype is not torch.float32 or not 0 < x.numel() <= _FEW:
+        if not has_values(x) or x.dtype is not torch.float32:
+            return None
+        if not 0 < x.numel() <= _FEW[x.requires_grad]:
             return None
         kernel, arguments, largest = self._for_torch
         if kernel is None or not x.is_cpu or x.layout is not torch.strided or x.is_nested:

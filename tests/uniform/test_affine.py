@@ -514,7 +514,7 @@ def test_each_value_of_a_vector_can_have_its_own_scale(library):
 
 
 #: Few values go through torch's kernel, many through NumPy's and torch's own steps.
-SIZES = {"few": (5, 4), "many": (5, 4000)}
+SIZES = {"few": (5, 4), "many": (5, 8000)}
 PARAMETERS = {
     "per tensor": uniform.QParams(0.037, 0, 4, narrow_range=True),
     "zero point": uniform.QParams(0.037, -3, 4),

@@ -87,10 +87,10 @@ def _of_one_kind(x):
 
     For others numba would compile all loops once more. No kernel writes to what it is given.
     """
+    if x.flags.behaved:  # both: one question costs half as much as two
+        return x
     if not x.flags.aligned:
         return x.copy()
-    if x.flags.writeable:
-        return x
     memory = {**x.__array_interface__, "data": (x.ctypes.data, False)}
     return np.asarray(types.SimpleNamespace(__array_interface__=memory, owner=x))
 

@@ -37,7 +37,8 @@ def pack_signs(x, axis=-1, *, panels=False, num_threads=None):
     ----------
     x : numpy.ndarray
         Real numbers of any shape and dtype. It is read as it lies in memory; a copy is made only
-        of one with gaps, of reversed axes, of another byte order, or of extended precision.
+        of one with gaps, of reversed axes, of another byte order, not aligned, or of extended
+        precision.
     axis : int
         The axis to pack: the one that a product sums over. 1 for images N x C x H x W and for
         the weights O x C x h x w of a convolution, 3 (or -1) for images N x H x W x C.

@@ -43,8 +43,8 @@ def real_conv2d(
 
     .. math:: y_{oij} = \sum_{c,k,l} x_{c,\,si+dk-p,\,sj+dl-p}\; w_{ockl}
 
-    It computes with channels last, h x w x C x O for the filters: what lies so in memory is not
-    copied.
+    It computes in float32 with channels last, h x w x C x O for the filters: what lies so in memory
+    is copied only where it is padded, images with zeros, and filters to a multiple of 16.
 
     Parameters
     ----------

@@ -8,7 +8,6 @@ from abc import ABC, abstractmethod
 from dataclasses import fields
 
 import numpy as np
-from array_api_compat import device
 
 from quantlib._validation import (
     as_array,
@@ -143,7 +142,7 @@ def along_axis(values, x, axis, dtype=None, name="x"):
                 f"got shape {tuple(x.shape)}"
             )
         values = values.reshape([-1 if i == axis else 1 for i in range(x.ndim)])
-    return namespace(x).asarray(values, dtype=dtype, device=device(x))
+    return namespace(x).asarray(values, dtype=dtype, device=x.device)
 
 
 def _checked(qparams):

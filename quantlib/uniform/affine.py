@@ -15,7 +15,6 @@ import numpy as np
 from quantlib._validation import (
     as_float_array,
     as_integers,
-    check_axis,
     check_bit_width,
     check_flag,
     check_integer,
@@ -23,7 +22,7 @@ from quantlib._validation import (
     has_values,
     namespace,
 )
-from quantlib.schemes import Scheme, frozen_array
+from quantlib.schemes import Scheme, along_axis, frozen_array
 
 __all__ = [
     "QParams",
@@ -219,17 +218,7 @@ class QParams(Scheme):
             return values
         if self.group_size is not None:
             values = values[..., None]
-        else:
-            axis = check_axis(self.axis, x.ndim)
-            if has_values(x) and x.shape[axis] != len(values):
-                raise ValueError(
-                    f"{name} must have {len(values)} entries along axis {axis}, "
-                    f"one for each scale, got shape {tuple(x.shape)}"
-                )
-            values = values.reshape([-1 if i == axis else 1 for i in range(x.ndim)])
-        return (
-            values if isinstance(x, np.ndarray) else namespace(x).asarray(values, device=x.device)
-        )
+        return along_axis(values, x, self.axis, name=name)
 
     def fake_quantize(self, x):
         """Return ``x`` rounded to its levels; see :func:`quantlib.schemes.fake_quantize`."""

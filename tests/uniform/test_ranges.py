@@ -153,7 +153,7 @@ def test_parameters_of_groups_are_compared_and_pickled():
                 np.zeros((3, 64), int), uniform.choose_qparams(WEIGHT, 4, axis=0)
             ),
             ValueError,
-            "codes must have 6 entries along axis 0, one for each scale, got shape",
+            "codes must have 6 entries along axis 0, as qparams have, got shape",
         ),
         (
             lambda: uniform.choose_qparams(WEIGHT, 4, mapping="symmetrical"),

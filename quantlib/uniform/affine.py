@@ -4,7 +4,6 @@
           x_q = \\mathrm{clamp}(\\mathrm{round}(x / s) + z,\\ q_{\\min},\\ q_{\\max})
 """
 
-import math
 import sys
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
@@ -246,7 +245,7 @@ class QParams(Scheme):
             return None
         values = x.detach() if x.requires_grad else x
         # It is NaN where a value is, and NaN is not less than anything.
-        if not torch.linalg.vector_norm(values, math.inf).item() < largest:
+        if not values.abs().max().item() < largest:
             return None
         return kernel(x, *arguments)
 

@@ -21,7 +21,7 @@ def _hash_of_sources():
 _SOURCES = _hash_of_sources()
 
 
-def compiled(function=None, *, parallel=False, reorder=False):
+def compiled(function=None, *, parallel=False, reorder=False, inline=False):
     """Compile a function at its first call, and keep the machine code on disk.
 
     By itself numba takes stored code to be up to date if the function's own file is unchanged,
@@ -29,12 +29,15 @@ def compiled(function=None, *, parallel=False, reorder=False):
     and line. So the name under which it is stored has the hash of all files of this package in it,
     and the options, by which the two of :func:`both` are told apart.
 
-    ``reorder`` lets sums of floats be taken in any order, so that they run in vectors.
+    ``reorder`` lets sums of floats be taken in any order, so that they run in vectors. ``inline``
+    is for a few lines within an inner loop: a call that passes arrays costs more than they do.
     """
     if function is None:
-        return lambda function: compiled(function, parallel=parallel, reorder=reorder)
+        chosen = {"parallel": parallel, "reorder": reorder, "inline": inline}
+        return lambda function: compiled(function, **chosen)
     fastmath = {"reassoc", "nsz"} if reorder else False
     options = {"nogil": True, "error_model": "numpy", "parallel": parallel, "fastmath": fastmath}
+    options["inline"] = "always" if inline else "never"
     copy = types.FunctionType(function.__code__, function.__globals__, function.__name__)
     copy.__doc__, copy.__module__ = function.__doc__, function.__module__
     copy.__qualname__ = f"{function.__qualname__}-{_SOURCES}-{'parallel' if parallel else 'serial'}"

@@ -3,6 +3,8 @@
 NumPy arrays in and out. Imported by the functions that need it at their first call.
 """
 
+from typing import NamedTuple
+
 import numba
 import numpy as np
 from numba import types
@@ -14,49 +16,88 @@ from quantlib.kernels._ir import I8, Pointers, splat, vector, zeros
 
 __all__ = [
     "TASK",
+    "Line",
     "all_finite",
     "count_at_most",
-    "join_equal",
     "look_up",
     "partition_by_penalty",
     "partition_by_table",
+    "sum_up",
+    "sums_before",
 ]
 
 TASK = 64  # values that are compared side by side
 
 
-@compiled
-def join_equal(values, weights, origin, per_unit):
-    """Return the distinct ones of sorted ``values`` and prefix sums of weight, w x and w x².
+class Line(NamedTuple):
+    """Sorted values, and sums over those before every 2**``shift``-th of them.
 
-    ``weights`` may be empty: each value then counts once. x is (value - ``origin``) x ``per_unit``,
-    and entry i is the sum over the first i distinct values.
+    The sums are of weight, w x and w x², where x is (value - ``origin``) x ``per_unit``. Those
+    between are made on the way, so that a line takes little more memory than its values.
+    ``weights`` may be empty: each value then counts once. ``values`` may be empty where ``shift``
+    is 0: then the sums are those before each of some places, between which no values are equal.
     """
-    n = len(values)
-    distinct = np.empty(n, np.float64)
-    sums = np.zeros((n + 1, 3))
-    m = -1
-    total = np.zeros(3)
-    for i in range(n):
-        if i == 0 or values[i] != values[i - 1]:
-            m += 1
-            distinct[m] = values[i]
-        weight = weights[i] if len(weights) else 1.0
-        x = (values[i] - origin) * per_unit
-        total[0] += weight
-        total[1] += weight * x
-        total[2] += weight * x * x
-        sums[m + 1, 0] = total[0]
-        sums[m + 1, 1] = total[1]
-        sums[m + 1, 2] = total[2]
-    return distinct[: m + 1], sums[: m + 2]
+
+    values: np.ndarray
+    weights: np.ndarray
+    origin: float
+    per_unit: float
+    shift: int
+    sums: np.ndarray
+
+
+@compiled(inline=True)
+def _extended(line, i, total):
+    """Return the three sums with value ``i`` added."""
+    weight = line.weights[i] if len(line.weights) else 1.0
+    x = (line.values[i] - line.origin) * line.per_unit
+    return total[0] + weight, total[1] + weight * x, total[2] + weight * x * x
+
+
+@compiled
+def sum_up(line):
+    """Write the sums of a line, of shape ((n >> shift) + 1, 3)."""
+    total = (0.0, 0.0, 0.0)
+    for i in range(len(line.values) + 1):
+        row = i >> line.shift
+        if row << line.shift == i:
+            for column in range(3):
+                line.sums[row, column] = total[column]
+        if i < len(line.values):
+            total = _extended(line, i, total)
+
+
+@compiled(inline=True)
+def _sums_before(line, place):
+    row = place >> line.shift
+    total = line.sums[row, 0], line.sums[row, 1], line.sums[row, 2]
+    for i in range(row << line.shift, place):
+        total = _extended(line, i, total)
+    return total
+
+
+@compiled
+def sums_before(line, places, out):
+    """Write the sums over the values before each of ``places``, a row each."""
+    for row in range(len(places)):
+        total = _sums_before(line, places[row])
+        for column in range(3):
+            out[row, column] = total[column]
+
+
+@compiled(inline=True)
+def _spread_of(weight, first, second):
+    """Return the weighted sum of squares around their mean, from the three sums."""
+    return second - first * first / weight
 
 
 @compiled
 def _spread(sums, i, j):
-    """Return the weighted sum of squares around their mean of the values i to j - 1."""
-    first = sums[j, 1] - sums[i, 1]
-    return sums[j, 2] - sums[i, 2] - first * first / (sums[j, 0] - sums[i, 0])
+    """Return the spread of the values i to j - 1."""
+    weight, first, second = (
+        sums[j, 0] - sums[i, 0], sums[j, 1] - sums[i, 1], sums[j, 2] - sums[i, 2],
+    )  # fmt: skip
+    return _spread_of(weight, first, second)
 
 
 @compiled
@@ -64,61 +105,128 @@ def _cost(best, sums, i, j):
     return best[i] + _spread(sums, i, j)
 
 
-@compiled
-def partition_by_penalty(sums, penalty, before, best, queue, since):
-    """Split all values so that spread + ``penalty`` x (number of parts) is least.
+@compiled(inline=True)
+def _cost_of(start, total):
+    """Return the cost up to a start, and of a last part from there to where ``total`` is summed."""
+    weight, first, second = total[0] - start[0], total[1] - start[1], total[2] - start[2]
+    return start[3] + _spread_of(weight, first, second)
 
-    Returns the number of parts. ``before[j]`` is where the last part of the first j values
-    starts. ``best``, ``queue`` and ``since`` are work space of the length of ``sums``.
+
+@compiled(inline=True)
+def _start(line, queue, costs, entry):
+    """Return the sums before the start in an entry of the queue, and the least cost up to it."""
+    total = _sums_before(line, queue[entry, 0])
+    return total[0], total[1], total[2], costs[entry]
+
+
+@compiled
+def _longer(rows, head, tail):
+    """Return an array with the rows from ``head`` to ``tail``, and room for half as many again."""
+    longer = np.empty((3 * (tail - head) // 2 + 16, *rows.shape[1:]), rows.dtype)
+    longer[: tail - head] = rows[head:tail]
+    return longer
+
+
+@compiled(inline=True)
+def _next(line, place, total):
+    """Return the sums before ``place`` + 1, from those before ``place``."""
+    if len(line.values) == 0:
+        return _sums_before(line, place + 1)
+    return _extended(line, place, total)
+
+
+@compiled(inline=True)
+def _crossing(line, mine, last, start, there, n):
+    """Return the first length after ``start`` at which ``mine`` is a better start than ``last``.
+
+    At ``start``, of sums ``there``, it is not, and at ``n`` it is. Most are near. Of the others
+    those lengths before which the sums are kept come first. The sums come with the length.
+    """
+    low = start
+    for _ in range(16):
+        there = _next(line, low, there)
+        low += 1
+        if low == n or _cost_of(mine, there) <= _cost_of(last, there):
+            return low, there
+    high, step, row = n, 1, low >> line.shift
+    while (row + step) << line.shift < n:
+        place = (row + step) << line.shift
+        there = _sums_before(line, place)
+        if _cost_of(mine, there) <= _cost_of(last, there):
+            high = place
+            break
+        low, row, step = place, row + step, 2 * step
+    while high - low > 1:
+        middle = (low + high) // 2
+        kept = middle >> line.shift << line.shift
+        middle = kept if kept > low else middle
+        there = _sums_before(line, middle)
+        if _cost_of(mine, there) <= _cost_of(last, there):
+            high = middle
+        else:
+            low = middle
+    return high, _sums_before(line, high)
+
+
+@compiled
+def partition_by_penalty(line, penalty, before):
+    """Split a line so that spread + ``penalty`` x (number of parts) is least.
+
+    Returns the number of parts and the least cost. ``before``, of one entry more than there are
+    places, is written: ``before[j]`` is where the last part of the first j values starts. Equal
+    values are not split.
 
     The start of the last part never moves back when j grows. The queue holds the starts that are
-    still needed in ascending order; queue[e] is the best one for j from since[e] on.
+    still needed in ascending order; queue[e, 0] is the best one for j from queue[e, 1] on, and
+    costs[e] is the least cost up to it.
     """
-    n = len(sums) - 1
-    best[0] = 0.0
-    queue[0], since[0] = 0, 1
+    n = len(before) - 1
+    queue, costs = np.empty((16, 2), before.dtype), np.empty(16)
+    queue[0, 0], queue[0, 1] = 0, 1
+    costs[0] = 0.0
     head, tail = 0, 1
+    total, least = (0.0, 0.0, 0.0), 0.0
+    end = _sums_before(line, n)
+    known, there = 0, total  # a length, and the sums before it
     for j in range(1, n + 1):
-        while head + 1 < tail and since[head + 1] <= j:
+        total = _next(line, j - 1, total)
+        if len(line.values) and j < n and line.values[j] == line.values[j - 1]:
+            continue
+        while head + 1 < tail and queue[head + 1, 1] <= j:
             head += 1
-        before[j] = queue[head]
-        best[j] = _cost(best, sums, queue[head], j) + penalty
+        before[j] = queue[head, 0]
+        least = _cost_of(_start(line, queue, costs, head), total) + penalty
         if j == n:
             break
+        if tail == len(queue):
+            queue, costs = _longer(queue, head, tail), _longer(costs, head, tail)
+            head, tail = 0, tail - head
+        mine = total[0], total[1], total[2], least
+        if _cost_of(mine, end) > _cost_of(_start(line, queue, costs, tail - 1), end):
+            continue
         # From which length on is j a better start than those before it?
         while True:
-            last, start = queue[tail - 1], max(since[tail - 1], j + 1)
-            if _cost(best, sums, j, start) > _cost(best, sums, last, start):
-                break
-            if tail - 1 == head:
+            last = _start(line, queue, costs, tail - 1)
+            start = max(queue[tail - 1, 1], j + 1)
+            if start != known:
+                known, there = start, _sums_before(line, start)
+            better = _cost_of(mine, there) <= _cost_of(last, there)
+            if not better or tail - 1 == head:
                 break
             tail -= 1
-        if _cost(best, sums, j, start) <= _cost(best, sums, last, start):
-            queue[tail - 1], since[tail - 1] = j, start
-            continue
-        low, step = start, 1
-        high = low + step
-        while high < n and _cost(best, sums, j, high) > _cost(best, sums, last, high):
-            low = high
-            step *= 2
-            high = low + step
-        if high >= n:
-            high = n
-            if _cost(best, sums, j, n) > _cost(best, sums, last, n):
-                continue
-        while high - low > 1:
-            middle = (low + high) // 2
-            if _cost(best, sums, j, middle) > _cost(best, sums, last, middle):
-                low = middle
-            else:
-                high = middle
-        queue[tail], since[tail] = j, high
+        if better:
+            tail -= 1
+        else:
+            known, there = _crossing(line, mine, last, start, there, n)
+        start = known
+        queue[tail, 0], queue[tail, 1] = j, start
+        costs[tail] = least
         tail += 1
     parts, j = 0, n
     while j > 0:
         j = before[j]
         parts += 1
-    return parts
+    return parts, least
 
 
 @compiled

@@ -67,12 +67,13 @@ def kmeans_1d(x, k, weights=None, *, method="penalty"):
 
     check_choice(method, "method", ("penalty", "table"))
     line = _Line(x, weights, check_integer(k, "k", 1, 2**16))
-    if k == len(line.distinct):
-        bounds = np.arange(k + 1)
+    if k == line.n_distinct:
+        bounds = line.starts()
     elif method == "table":
-        bounds = loops.partition_by_table(line.sums, k)
+        places = line.starts()
+        bounds = places[loops.partition_by_table(line.sums(places), k)]
     else:
-        bounds = _bounds_by_penalty(line.sums, k)
+        bounds = _bounds_by_penalty(line, k)
     # Prefix sums of millions of values are rounded. Lloyd's iterations can only lower the
     # objective, and from the best partition there is at most such a rounding to be repaired.
     for _ in range(20):
@@ -85,56 +86,95 @@ def kmeans_1d(x, k, weights=None, *, method="penalty"):
 
 
 class _Line:
-    """Sorted values, the distinct ones among them, and prefix sums of those."""
+    """Sorted values, and sums over the first of them. Bounds are places among the values."""
+
+    FEW = 2**18  # values of which the sums before each are kept
+    SHIFT = 3  # of more, those before every 8th
+    CHUNK = 2**16  # values that are worked on at a time
 
     def __init__(self, x, weights, k):
         from quantlib.kernels import levels as loops
 
         self.values, self.weights = _sorted_values(x, weights)
-        # A middle value as the origin and a power of two as the unit keep the squares small.
-        self.origin = float(self.values[len(self.values) // 2])
+        self.n_distinct = 1 + np.count_nonzero(self.values[1:] != self.values[:-1])
         largest = max(abs(float(self.values[0])), abs(float(self.values[-1])))
         if largest > 1e150:
             raise ValueError(f"x must be at most 1e150 in size, got {largest}")
-        self.unit = 2.0 ** max(math.frexp(largest)[1], -1000)
-        self.distinct, self.sums = loops.join_equal(
-            self.values, self.weights, self.origin, 1 / self.unit
-        )
-        if len(self.distinct) < k:
+        if self.n_distinct < k:
             raise ValueError(
-                f"k must be at most the number of distinct values in x, {len(self.distinct)}, "
-                f"got {k}"
+                f"k must be at most the number of distinct values in x, {self.n_distinct}, got {k}"
             )
+        # A middle value as the origin and a power of two as the unit keep the squares small.
+        self.origin = float(self.values[len(self.values) // 2])
+        self.unit = 2.0 ** max(math.frexp(largest)[1], -1000)
+        shift = 0 if len(self.values) <= self.FEW else self.SHIFT
+        sums = np.empty(((len(self.values) >> shift) + 1, 3))
+        self.for_loops = loops.Line(
+            self.values, self.weights, self.origin, 1 / self.unit, shift, sums
+        )
+        loops.sum_up(self.for_loops)
+
+    def starts(self):
+        """Return the places where another value begins, and the end."""
+        inner = 1 + np.flatnonzero(self.values[1:] != self.values[:-1])
+        return np.r_[0, inner, len(self.values)]
+
+    def distinct(self):
+        """Return the different values, in float64."""
+        return self.values[self.starts()[:-1]].astype(np.float64)
+
+    def sums(self, places):
+        """Return the sums of weight, w x and w x² over the values before each place."""
+        from quantlib.kernels import levels as loops
+
+        out = np.empty((len(places), 3))
+        loops.sums_before(self.for_loops, places, out)
+        return out
 
     def nearest(self, centroids):
-        """Return the bounds, among the distinct values, of what is nearest to each centroid."""
-        middle = (centroids[1:] + centroids[:-1]) / 2
-        return np.r_[0, np.searchsorted(self.distinct, middle), len(self.distinct)]
+        """Return the bounds, among the values, of what is nearest to each centroid."""
+        middle = rounded_up((centroids[1:] + centroids[:-1]) / 2, self.values.dtype)
+        return np.r_[0, np.searchsorted(self.values, middle), len(self.values)]
 
     def means(self, bounds, empty=None):
         """Return the mean between neighbouring bounds; ``empty`` where nothing is between."""
-        part = self.sums[bounds[1:]] - self.sums[bounds[:-1]]
+        part = np.diff(self.sums(bounds), axis=0)
         filled = bounds[1:] > bounds[:-1]
         mean = self.origin + self.unit * part[:, 1] / np.where(filled, part[:, 0], 1.0)
         # Rounding must not carry a mean beyond its values.
-        first = self.distinct[np.minimum(bounds[:-1], len(self.distinct) - 1)]
-        mean = np.clip(mean, first, np.maximum(first, self.distinct[bounds[1:] - 1]))
+        first = self.values[np.minimum(bounds[:-1], len(self.values) - 1)].astype(np.float64)
+        mean = np.clip(mean, first, np.maximum(first, self.values[bounds[1:] - 1]))
         return mean if empty is None else np.where(filled, mean, empty)
 
     def clusters(self, centroids, iterations=0):
         """Return the clusters of what is nearest to ``centroids``, sums made anew in each."""
-        values, weights = self.values, self.weights
-        middle = (centroids[1:] + centroids[:-1]) / 2
-        bounds = np.r_[0, np.searchsorted(values, middle), len(values)]
-        means, objective = centroids.copy(), 0.0
-        for i, (start, stop) in enumerate(itertools.pairwise(bounds)):
+        means, objective = centroids.copy(), []
+        for i, (start, stop) in enumerate(itertools.pairwise(self.nearest(centroids))):
             if start < stop:
-                x = values[start:stop].astype(np.float64) - centroids[i]
-                w = weights[start:stop] if len(weights) else np.ones(len(x))
-                shift = float(w @ x / w.sum())
+                weight, first = np.sum(
+                    [m[:2] for m in self._moments(start, stop, means[i])], axis=0
+                )
+                shift = float(first / weight)
+                objective += [m[2] for m in self._moments(start, stop, means[i] + shift)]
                 means[i] += shift
-                objective += float(w @ (x - shift) ** 2)
-        return Clusters(means, (means[1:] + means[:-1]) / 2, objective, iterations)
+        return Clusters(means, (means[1:] + means[:-1]) / 2, math.fsum(objective), iterations)
+
+    def _moments(self, start, stop, center):
+        """Yield, for some values at a time, the sums of w, w x and w x² around a center."""
+        for at in range(start, stop, self.CHUNK):
+            part = slice(at, min(at + self.CHUNK, stop))
+            x = self.values[part].astype(np.float64) - center
+            w = self.weights[part] if len(self.weights) else np.ones(len(x))
+            # Not w @ x: BLAS takes threads for it, which wait for each other longer.
+            yield float(w.sum()), float((w * x).sum()), float((w * x * x).sum())
+
+
+def rounded_up(x, dtype):
+    """Return the smallest numbers of ``dtype`` that are not below the float64 numbers ``x``."""
+    upwards = np.array(np.inf, dtype)
+    with np.errstate(over="ignore"):
+        bounds = x.astype(dtype)
+    return np.where(bounds < x, np.nextafter(bounds, upwards), bounds)
 
 
 def _sorted_values(x, weights):
@@ -166,33 +206,44 @@ def _float_numpy(x, name):
 
 # The start of the best last cluster never moves back when there are more values: the table and each
 # trial of a fee use it. Where one fee makes several k best, two of its solutions are crossed.
-def _bounds_by_penalty(sums, k):
+def _bounds_by_penalty(line, k):
     """Return the bounds of the best split into k parts, by a search for the fee."""
+    n = len(line.values)
+    # A first guess from bounds that may lie at some 4,000 places only, closer to each other at the
+    # ends: of heavy tails single values are clusters.
+    guess = None
+    if line.n_distinct > 8192 and k <= 256:
+        even, near = np.linspace(0, n, max(2048, 8 * k) + 1)[:-1], np.geomspace(1, n / 2, 1024)
+        places = np.r_[even, near, n - near].astype(np.int64)
+        places = np.unique(np.searchsorted(line.values, line.values[places]))
+        sums = line.sums(np.r_[places, n])
+        guess = _good_fee(_trial(_places_only(sums)), sums, k)
+    return _search_fee(_trial(line.for_loops), line, k, guess)
+
+
+def _places_only(sums):
+    """Return a line of which nothing but the sums before some places is known."""
     from quantlib.kernels import levels as loops
 
-    n = len(sums) - 1
+    return loops.Line(np.empty(0), np.empty(0), 0.0, 1.0, 0, sums)
 
-    def trial(sums):
-        size = len(sums)
-        before, queue, since = (np.empty(size, np.int64) for _ in range(3))
-        best = np.empty(size)
 
-        def split(penalty):
-            parts = loops.partition_by_penalty(sums, penalty, before, best, queue, since)
-            bounds = np.empty(parts + 1, np.int64)
-            bounds[parts] = len(sums) - 1
-            for part in range(parts, 0, -1):
-                bounds[part - 1] = before[bounds[part]]
-            return bounds
+def _trial(line):
+    """Return a function from a fee to the bounds that are best at it."""
+    from quantlib.kernels import levels as loops
 
-        return split
+    n = len(line.values) or len(line.sums) - 1
+    before = np.empty(n + 1, np.int32 if n < 2**31 else np.int64)
 
-    # A first guess from bounds that may lie at some 2,000 places only.
-    guess = None
-    if n > 8192 and k <= 256:
-        places = np.linspace(0, n, max(2048, 8 * k) + 1).astype(np.int64)
-        guess = _good_fee(trial(sums[places]), sums[places], k)
-    return _search_fee(trial(sums), sums, k, guess)
+    def split(penalty):
+        parts, _ = loops.partition_by_penalty(line, penalty, before)
+        bounds = np.empty(parts + 1, np.int64)
+        bounds[parts] = n
+        for part in range(parts, 0, -1):
+            bounds[part - 1] = before[bounds[part]]
+        return bounds
+
+    return split
 
 
 def _good_fee(split, sums, k):
@@ -211,10 +262,11 @@ def _good_fee(split, sums, k):
     return math.sqrt(ends[0] * ends[1])
 
 
-def _search_fee(split, sums, k, guess):
+def _search_fee(split, line, k, guess):
     """Return the bounds of k parts at the fee that makes k best."""
-    low, high = 0.0, 2 * (sums[-1, 2] - sums[-1, 1] ** 2 / sums[-1, 0])
-    many, few = np.arange(len(sums)), np.array([0, len(sums) - 1])  # at the fees low and high
+    few = np.array([0, len(line.values)])
+    weight, first, second = line.sums(few)[1]
+    low, high, many = 0.0, 2 * (second - first**2 / weight), None  # few at high, many at low
     fee = guess if guess is not None else high / 2 / k**2
     for step in range(200):
         bounds = split(fee)
@@ -233,7 +285,7 @@ def _search_fee(split, sums, k, guess):
         fee = math.sqrt(low * high) if low > 0 and high > 4 * low else (low + high) / 2
         if not low < fee < high:
             break
-    return _crossed(few, many, k)
+    return _crossed(few, line.starts() if many is None else many, k)
 
 
 def _crossed(few, many, k):
@@ -267,7 +319,7 @@ def lloyd(x, k, weights=None, *, centroids=None, seed=0, max_iterations=1000):
     line = _Line(x, weights, check_integer(k, "k", 1, 2**16))
     max_iterations = check_integer(max_iterations, "max_iterations", 1, 10**9)
     if centroids is None:
-        centroids = np.random.default_rng(seed).choice(line.distinct, k, replace=False)
+        centroids = np.random.default_rng(seed).choice(line.distinct(), k, replace=False)
     centroids = np.sort(np.asarray(centroids, np.float64))
     if centroids.shape != (k,):
         raise ValueError(f"centroids must be {k} numbers, got shape {centroids.shape}")

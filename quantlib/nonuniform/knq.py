@@ -26,7 +26,7 @@ from quantlib._validation import (
 )
 from quantlib.nonuniform.conversion_units import look_up
 from quantlib.nonuniform.fixed_point import FixedQParams
-from quantlib.nonuniform.kmeans import kmeans_1d
+from quantlib.nonuniform.kmeans import kmeans_1d, rounded_up
 from quantlib.schemes import Scheme, frozen_array
 
 __all__ = ["KnqQParams", "choose_qparams"]
@@ -166,23 +166,15 @@ def _reached(x, thresholds, name):
     if line.size == 0 or not loops.all_finite(line):
         check_finite(values, name)  # says what is wrong
     codes = np.empty(values.shape, np.int32)
-    loops.count_at_most(line, _rounded_up(thresholds, line.dtype), codes.reshape(-1))
+    loops.count_at_most(line, rounded_up(thresholds, line.dtype), codes.reshape(-1))
     return codes if is_numpy_array(x) else array_namespace(x).asarray(codes)
 
 
 def _reached_by_search(x, thresholds, name):
     x = as_float_array(x, name)
     xp = array_namespace(x)
-    bounds = xp.asarray(_rounded_up(thresholds, np.float64), device=device(x))
+    bounds = xp.asarray(rounded_up(thresholds, np.float64), device=device(x))
     return xp.astype(xp.searchsorted(bounds, xp.astype(x, xp.float64), side="right"), xp.int32)
-
-
-def _rounded_up(thresholds, dtype):
-    """Return the smallest numbers of ``dtype`` that are not below the thresholds."""
-    upwards = np.array(np.inf, dtype)
-    with np.errstate(over="ignore"):
-        bounds = thresholds.astype(dtype)
-    return np.where(bounds < thresholds, np.nextafter(bounds, upwards), bounds)
 
 
 def choose_qparams(x, bit_width, *, boundary="nearest", saturate_at=None, fixed=None, axis=None):

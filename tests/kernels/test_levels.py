@@ -13,14 +13,25 @@ def line(seed, weighted):
     return values, rng.random(len(values)) if weighted else np.zeros(0)
 
 
+def summed(values, weights, shift):
+    """Return a line with its sums."""
+    sums = np.empty(((len(values) >> shift) + 1, 3))
+    found = levels.Line(values, weights, 3.0, 0.25, shift, sums)
+    levels.sum_up(found)
+    return found
+
+
+@pytest.mark.parametrize("shift", [0, 1, 3])
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("seed", range(5))
-def test_equal_values_are_joined(seed, weighted):
+def test_sums_before_any_place(seed, weighted, shift):
     values, weights = line(seed, weighted)
-    found = levels.join_equal(values, weights, 3.0, 0.25)
-    wanted = reference.join_equal(values, weights, 3.0, 0.25)
-    np.testing.assert_array_equal(found[0], wanted[0])
-    np.testing.assert_allclose(found[1], wanted[1], rtol=1e-12)
+    places = np.r_[np.unique(values, return_index=True)[1], len(values)]
+    found = np.empty((len(places), 3))
+    levels.sums_before(summed(values, weights, shift), places, found)
+    np.testing.assert_allclose(
+        found, reference.join_equal(values, weights, 3.0, 0.25)[1], rtol=1e-12
+    )
 
 
 def spread(sums, bounds):
@@ -31,16 +42,35 @@ def spread(sums, bounds):
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("k", [1, 2, 3, 7])
 def test_partitions_are_the_best(k, weighted):
-    sums = reference.join_equal(*line(3, weighted), 3.0, 0.25)[1]
+    values, weights = line(3, weighted)
+    sums = reference.join_equal(values, weights, 3.0, 0.25)[1]
     wanted, bounds = reference.partition(sums, k)
     np.testing.assert_allclose(spread(sums, bounds), wanted)
     np.testing.assert_allclose(spread(sums, levels.partition_by_table(sums, k)), wanted, rtol=1e-9)
-    before, queue, since = (np.empty(len(sums), np.int64) for _ in range(3))
-    best = np.empty(len(sums))
-    for penalty in (0.01, 0.1, 1.0):
-        levels.partition_by_penalty(sums, penalty, before, best, queue, since)
-        least = min(reference.partition(sums, p)[0] + penalty * p for p in range(1, len(sums)))
-        np.testing.assert_allclose(best[-1], least, rtol=1e-9)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("shift", [None, 0, 1, 3])
+@pytest.mark.parametrize("penalty", [0.001, 0.01, 0.1, 1.0, 1e9])
+def test_the_penalty_s_partition_is_the_best(penalty, shift, weighted):
+    values, weights = line(3, weighted)
+    sums = reference.join_equal(values, weights, 3.0, 0.25)[1]
+    if shift is None:  # nothing is known but the sums before the different values
+        found = levels.Line(np.empty(0), np.empty(0), 0.0, 1.0, 0, sums)
+        starts = np.arange(len(sums))
+    else:
+        found = summed(values, weights, shift)
+        starts = np.r_[np.unique(values, return_index=True)[1], len(values)]
+    before = np.empty(starts[-1] + 1, np.int32)
+    parts, cost = levels.partition_by_penalty(found, penalty, before)
+    bounds = [starts[-1]]
+    while bounds[-1]:
+        bounds.append(before[bounds[-1]])
+    assert len(bounds) == parts + 1 and set(bounds) <= set(starts)
+    least = min(reference.partition(sums, p)[0] + penalty * p for p in range(1, len(sums)))
+    np.testing.assert_allclose(cost, least, rtol=1e-9)
+    bounds = np.searchsorted(starts, bounds[::-1])
+    np.testing.assert_allclose(spread(sums, bounds) + penalty * parts, least, rtol=1e-9)
 
 
 @pytest.mark.parametrize("codes", [np.uint8, np.int32, np.int64])

@@ -1,6 +1,7 @@
 """The best 1-D clusters against every partition there is, scikit-learn, and a plain table."""
 
 import itertools
+import tracemalloc
 from fractions import Fraction
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from sklearn.cluster import KMeans
 
 from quantlib.nonuniform import kmeans as module
+from quantlib.nonuniform import knq
 from quantlib.nonuniform.kmeans import kmeans_1d, lloyd
 
 RNG = np.random.default_rng(0)
@@ -134,6 +136,36 @@ def test_torch_and_any_shape_and_order():
     np.testing.assert_array_equal(kmeans_1d(coarse, 5).centroids, expected.centroids)
     weighted = kmeans_1d(torch.tensor([1.0, 2.0]), 1, torch.tensor([3.0, 1.0], requires_grad=True))
     assert weighted.centroids.tolist() == [1.25]
+
+
+@pytest.mark.parametrize("bit_width", [1, 4, 8])
+@pytest.mark.parametrize("name", ["relu", "heavy tails"])
+def test_the_levels_of_many_values_take_little_memory(name, bit_width):
+    """Four times the values at most, while their sums alone would take six times."""
+    rng = np.random.default_rng(1)
+    n = 2**20
+    x = np.maximum(rng.standard_normal(n), 0) if name == "relu" else rng.standard_t(2, n)
+    x = x.astype(np.float32)
+    knq.choose_qparams(x[: 2**15], bit_width)  # compiles
+    tracemalloc.start()
+    try:
+        knq.choose_qparams(x, bit_width)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 4 * x.nbytes
+
+
+@pytest.mark.parametrize("name", ["relu", "heavy tails", "integers"])
+def test_few_sums_and_all_of_them_give_the_same_clusters(name, monkeypatch):
+    x = SAMPLES[name]
+    for k in (2, 8, 32):
+        wanted = kmeans_1d(x, k)
+        with monkeypatch.context() as patch:
+            patch.setattr(module._Line, "FEW", 0)
+            found = kmeans_1d(x, k)
+        np.testing.assert_array_equal(found.centroids, wanted.centroids)
+        assert found.objective == wanted.objective
 
 
 def test_two_solutions_of_one_fee_cross():

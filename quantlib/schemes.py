@@ -19,7 +19,15 @@ from quantlib._validation import (
     to_numpy,
 )
 
-__all__ = ["Scheme", "along_axis", "dequantize", "fake_quantize", "frozen_array", "quantize"]
+__all__ = [
+    "Scheme",
+    "along_axis",
+    "dequantize",
+    "fake_quantize",
+    "frozen_array",
+    "quantize",
+    "straight_through",
+]
 
 
 class Scheme(ABC):
@@ -86,11 +94,7 @@ class Scheme(ABC):
         x = as_float_array(x, "x")
         values = detached(x)
         rounded = self._round(values)
-        if not getattr(x, "requires_grad", False) and has_values(x):
-            return rounded
-        # What is added is 0; its gradient is 1 within the range.
-        change = x - values
-        return rounded + change * self._in_range(values)
+        return straight_through(x, rounded, lambda: self._in_range(values))
 
     def __eq__(self, other):
         if type(other) is not type(self):
@@ -123,6 +127,14 @@ def frozen_array(x, name, dtype=None):
     x = np.array(to_numpy(as_array(x, name)), dtype)
     x.setflags(write=False)
     return x
+
+
+def straight_through(x, rounded, in_range=None):
+    """Return ``rounded`` with the gradient of ``x`` where ``in_range()`` says so, or everywhere."""
+    if not getattr(x, "requires_grad", False) and has_values(x):
+        return rounded
+    change = x - detached(x)  # it is 0, and its gradient is 1
+    return rounded + (change if in_range is None else change * in_range())
 
 
 def along_axis(values, x, axis, dtype=None, name="x"):
@@ -185,9 +197,11 @@ def fake_quantize(x, qparams):
     0. A tensor that requires a gradient gets the straight-through one instead,
 
     .. math:: \frac{\partial C}{\partial x} = \frac{\partial C}{\partial \hat x}\;
-              1_{\min l \,\le\, x \,\le\, \max l}
+              1_{x \text{ is not clamped}}
 
-    over the levels l of the scheme. Source: Bengio et al. (2013); Chenna, section 8.
+    With uniform codes, fixed point and ENQ, x is clamped where the rounded number lies beyond the
+    last code, as in torch; with other schemes where x lies beyond the last level. Source: Bengio et
+    al. (2013); Chenna, section 8.
 
     While torch traces (``torch.compile``, ``torch.export``, ``torch.func``) values are not looked
     at: a NaN is not refused then, but stays one.

@@ -17,7 +17,7 @@ from quantlib._validation import (
     detached,
     to_numpy,
 )
-from quantlib.schemes import Scheme, along_axis, frozen_array
+from quantlib.schemes import Scheme, along_axis, frozen_array, straight_through
 
 __all__ = [
     "LogQParams",
@@ -267,7 +267,8 @@ def power_of_two(x, *, boundary="geometric"):
     mean :math:`\sqrt2 \cdot 2^k`, on which no number can lie, since :math:`\sqrt2` is
     irrational. "nearest" puts the boundary half-way, at :math:`1.5 \cdot 2^k`; a number on it goes
     to the larger level. Exponents have no limit but the dtype's: what would become :math:`2^{128}`
-    in float32 becomes :math:`2^{127}`.
+    in float32 becomes :math:`2^{127}`. A tensor that requires a gradient gets the straight-through
+    one, 1 everywhere.
 
     Source: Nayak et al. 2019, III.a (3). The text there says "closest power of 2", the formula
     rounds the logarithm; the two differ for :math:`\sqrt2 \cdot 2^k < |x| < 1.5 \cdot 2^k`. Zero,
@@ -281,8 +282,9 @@ def power_of_two(x, *, boundary="geometric"):
     check_choice(boundary, "boundary", BOUNDARIES)
     x = as_float_array(x, "x")
     xp = array_namespace(x)
-    exponent = xp.clip(round_exponent(x, boundary), None, largest_exponent(xp, x.dtype))
-    return signed_power(x, exponent, x == 0)
+    values = detached(x)
+    exponent = xp.clip(round_exponent(values, boundary), None, largest_exponent(xp, x.dtype))
+    return straight_through(x, signed_power(values, exponent, values == 0))
 
 
 def choose_qparams(x, bit_width, *, boundary="geometric", axis=None):

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from quantlib import activations
-from quantlib._validation import check_choice, check_integer
+from quantlib._validation import check_choice, check_integer, shown
 from quantlib.evaluation import check_classes, check_labels, logits
 from quantlib.nonuniform.clnq import cheapest_first
 
@@ -218,7 +218,7 @@ def _runs(candidates, start, n_images, seconds, n_jobs):
 def _names(layers, known):
     """Return the layers to be searched, all of ``known`` if None."""
     if isinstance(layers, str):
-        raise TypeError(f"layers must be a list of names, got the text {layers!r}")
+        raise TypeError(f"layers must be a list of names, got the text {shown(layers)}")
     names = list(known if layers is None else layers)
     for name in names:
         check_choice(name, "layers", known)

@@ -197,6 +197,16 @@ def test_torch_dtypes_are_kept(dtype):
     assert logarithmic.quantize(x, qparams).dtype == torch.int32
 
 
+@pytest.mark.parametrize("boundary", ["geometric", "nearest"])
+def test_a_power_of_two_has_the_gradient_of_its_argument(boundary):
+    """Without one, layers before it would stay as they are, in silence."""
+    x = torch.tensor([0.3, -1.45, 0.0, 100.0], requires_grad=True)
+    powers = logarithmic.power_of_two(x, boundary=boundary)
+    assert powers.tolist() == logarithmic.power_of_two(x.detach(), boundary=boundary).tolist()
+    (powers * torch.tensor([1.0, 2.0, 3.0, 4.0])).sum().backward()
+    assert x.grad.tolist() == [1.0, 2.0, 3.0, 4.0]
+
+
 def test_a_parameter_that_needs_a_gradient_can_be_quantized():
     weight = torch.nn.Parameter(torch.tensor([0.3, -1.0]))
     qparams = logarithmic.choose_qparams(weight, 4)

@@ -146,26 +146,27 @@ def as_integers(x, name):
     return x
 
 
-def as_float_array(x, name):
+def as_float_array(x, name, *, may_be_empty=False):
     """Return ``x`` as an array of floats of its own kind; raise if it is empty or not finite.
 
-    Integers and booleans become the kind's default floating-point type.
+    A batch of size 0 has codes and values, but no range. Integers and booleans become the kind's
+    default floating-point type.
     """
     x = as_array(x, name)
     xp = namespace(x)
     if not xp.isdtype(x.dtype, "real floating"):
         x = xp.astype(x, xp.float64 if xp.__name__.endswith("numpy") else xp.float32)
-    check_finite(x, name)
+    check_finite(x, name, may_be_empty=may_be_empty)
     return x
 
 
-def check_finite(x, name):
-    """Raise ValueError if the array ``x`` is empty or holds NaN or infinity."""
+def check_finite(x, name, *, may_be_empty=False):
+    """Raise ValueError if the array ``x`` holds NaN or infinity, or is empty and may not be."""
     xp = namespace(x)
     if not has_values(x):
         return
     _check_meta(x, name)
-    if 0 in x.shape:
+    if 0 in x.shape and not may_be_empty:
         raise ValueError(f"{name} must not be empty, got shape {tuple(x.shape)}")
     # The sum, much the cheaper to find, is finite only if all values are.
     with np.errstate(over="ignore", invalid="ignore"):

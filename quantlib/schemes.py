@@ -91,7 +91,7 @@ class Scheme(ABC):
         """Return ``x`` rounded to its levels, in its dtype; see :func:`fake_quantize`."""
         if type(x).__module__ == "torch.fx.proxy":
             return x.tracer.create_proxy("call_function", self.fake_quantize, (x,), {})
-        x = as_float_array(x, "x")
+        x = as_float_array(x, "x", may_be_empty=True)
         values = detached(x)
         rounded = self._round(values)
         return straight_through(x, rounded, lambda: self._in_range(values))

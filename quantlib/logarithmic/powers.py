@@ -143,7 +143,7 @@ class LogQParams(Scheme):
         >>> qparams.quantize(np.array([0.0, 0.1, 0.25, 0.5, 9.0, -1.0])).tolist()
         [0, 0, 1, 2, 3, 7]
         """
-        x = as_float_array(x, "x")
+        x = as_float_array(x, "x", may_be_empty=True)
         xp = array_namespace(x)
         field = self._fields(x)
         negative = xp.astype((x < 0) & (field > 0), xp.int32)
@@ -280,7 +280,7 @@ def power_of_two(x, *, boundary="geometric"):
     ([1.0, 2.0, -2.0, 0.0, -0.25], [1.0, 1.0, -2.0, 0.0, -0.25])
     """
     check_choice(boundary, "boundary", BOUNDARIES)
-    x = as_float_array(x, "x")
+    x = as_float_array(x, "x", may_be_empty=True)
     xp = array_namespace(x)
     values = detached(x)
     exponent = xp.clip(round_exponent(values, boundary), None, largest_exponent(xp, x.dtype))

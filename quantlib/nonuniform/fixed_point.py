@@ -132,7 +132,7 @@ def choose_qparams(x, bit_width, *, signed=True, axis=None):
     >>> choose_qparams([0.1, 2.9], bit_width=4, signed=False).fraction_bits
     2
     """
-    x = detached(_checked(x, signed))
+    x = detached(_checked(as_float_array(x, "x"), signed))
     xp = array_namespace(x)
     top = FixedQParams(bit_width, 0, signed=signed).quant_max
     if axis is None:
@@ -157,7 +157,7 @@ def _finest(largest, top):
 
 
 def _checked(x, signed):
-    x = as_float_array(x, "x")
+    x = as_float_array(x, "x", may_be_empty=True)
     xp = array_namespace(x)
     if not signed and has_values(x) and bool(xp.any(x < 0)):
         raise ValueError(

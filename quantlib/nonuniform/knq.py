@@ -160,10 +160,10 @@ def _reached(x, thresholds, name):
 
     values = to_numpy(x)
     if values.dtype not in (np.float32, np.float64):
-        values = to_numpy(as_float_array(x, name))
+        values = to_numpy(as_float_array(x, name, may_be_empty=True))
         values = values if values.dtype == np.float64 else values.astype(np.float32)
     line = np.ascontiguousarray(values).ravel()
-    if line.size == 0 or not loops.all_finite(line):
+    if not loops.all_finite(line):
         check_finite(values, name)  # says what is wrong
     codes = np.empty(values.shape, np.int32)
     loops.count_at_most(line, rounded_up(thresholds, line.dtype), codes.reshape(-1))
@@ -171,9 +171,9 @@ def _reached(x, thresholds, name):
 
 
 def _reached_by_search(x, thresholds, name):
-    x = as_float_array(x, name)
+    x = as_float_array(x, name, may_be_empty=True)
     xp = array_namespace(x)
-    bounds = xp.asarray(rounded_up(thresholds, np.float64), device=device(x))
+    bounds = xp.asarray(thresholds, device=device(x))
     return xp.astype(xp.searchsorted(bounds, xp.astype(x, xp.float64), side="right"), xp.int32)
 
 

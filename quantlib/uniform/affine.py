@@ -164,7 +164,7 @@ class QParams(Scheme):
         ``torch.quantize_per_tensor`` adds the zero point before rounding: with an odd zero point,
         ties go the other way.
         """
-        x = as_float_array(x, "x")
+        x = as_float_array(x, "x", may_be_empty=True)
         steps = self._steps(self._grouped(detached(x)))
         codes = namespace(steps).astype(steps, namespace(steps).int32)
         codes += self._zero_points(codes)

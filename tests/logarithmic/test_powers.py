@@ -604,7 +604,7 @@ def test_shift_multiply_broadcasts_or_says_why_not():
         ),
         (lambda: logarithmic.power_of_two([1.0, np.nan]), ValueError, "x must be finite, got 1"),
         (
-            lambda: logarithmic.power_of_two(np.zeros((0, 2))),
+            lambda: logarithmic.choose_qparams(np.zeros((0, 2)), 4),
             ValueError,
             r"x must not be empty.*0, 2",
         ),

@@ -385,7 +385,7 @@ def test_the_zeros_of_a_relu_stay_zero():
         ),
         (lambda: enq.choose_qparams([-1.0], 3), ValueError, "x must not be negative.*got -1"),
         (lambda: fixed_point.fixed_point([np.nan], 4, 0), ValueError, "x must be finite"),
-        (lambda: fixed_point.fixed_point([], 4, 0), ValueError, "x must not be empty"),
+        (lambda: fixed_point.choose_qparams([], 4), ValueError, "x must not be empty"),
         (lambda: fixed_point.fixed_point([1.0], 17, 0), ValueError, "bit_width must be from 2"),
         (lambda: nonuniform.FixedQParams(1, 0), ValueError, "bit_width must be from 2"),
         (lambda: nonuniform.FixedQParams(4, 0.5), TypeError, "fraction_bits must be a whole"),

@@ -173,7 +173,7 @@ def _reached(x, thresholds, name):
 def _reached_by_search(x, thresholds, name):
     x = as_float_array(x, name, may_be_empty=True)
     xp = array_namespace(x)
-    bounds = xp.asarray(thresholds, device=device(x))
+    bounds = xp.asarray(thresholds.copy(), device=device(x))  # a frozen one torch warns of
     return xp.astype(xp.searchsorted(bounds, xp.astype(x, xp.float64), side="right"), xp.int32)
 
 

@@ -73,19 +73,19 @@ def qparams_from_range(
 ):
     r"""Scale and zero point that map the real range ``low`` to ``high`` onto the codes.
 
-    =============================  ==========================================  ====================
-    ``mapping``                    scale s                                     zero point z
-    =============================  ==========================================  ====================
-    "symmetric"                    max(-low, high) / (q_max - z)               0; unsigned q_min
-    "symmetric_no_clipping_err"    max(-low / (z - q_min), high / (q_max - z)) 0; unsigned 2**(b-1)
-    "asymmetric"                   (high - low) / (q_max - q_min)              round(q_min - low/s)
-    =============================  ==========================================  ====================
+    ===========================  ===========================================  ====================
+    ``mapping``                  scale s                                      zero point z
+    ===========================  ===========================================  ====================
+    "symmetric"                  max(-low, high) / (q_max - z)                0; unsigned q_min
+    "symmetric_no_clipping_err"  max(-low / (z - q_min), high / (q_max - z))  0; unsigned 2**(b-1)
+    "asymmetric"                 (high - low) / (q_max - q_min)               round(q_min - low/s)
+    ===========================  ===========================================  ====================
 
     The range is first widened to contain 0: only then is 0 one of the codes and exact. A range of
-    width 0 gets scale 1. Symmetric unsigned codes are for data that is never negative.
-    No value within the range is clipped by any of the three. Symmetric, by default the smallest
-    signed code is not used; the second one uses it, and so has a scale that is up to one part in
-    :math:`2^{b-1}` smaller where the longer half of the range is the negative one.
+    width 0 gets scale 1. No value within the range is clipped by any of the three. Unsigned codes
+    of the first mapping are for data that is never negative. Of its signed ones the smallest is
+    left out by default. The second mapping has it, and so a scale that is up to one part in
+    :math:`2^{b-1}` smaller, where the longer half of the range is the negative one.
 
     Source: Chenna, equations (3) and (4). He writes :math:`z = \mathrm{round}(q_{\max} -
     x_{\max}/s)`, which is the same number before rounding. The names are those of torchao's

@@ -28,14 +28,15 @@ __all__ = [
 ]
 
 
-class QuantizedWeight(NamedTuple):
-    """A weight in bits: ``qparams`` and the ``packed`` codes, output channels first.
+@dataclass(frozen=True, eq=False)
+class QuantizedWeight:
+    """A weight in bits."""
 
-    ``sqnr_db`` is the signal-to-quantization-noise ratio of its values.
-    """
-
+    #: Parameters of the scheme.
     qparams: Scheme
+    #: PackedTensor: the codes, output channels first.
     packed: PackedTensor
+    #: Signal-to-quantization-noise ratio of the weight.
     sqnr_db: float
 
     @property
@@ -44,11 +45,15 @@ class QuantizedWeight(NamedTuple):
         return self.packed.nbytes + self.qparams.parameter_bytes
 
 
-class QuantizedActivation(NamedTuple):
-    """An activation: ``qparams``, the shape for one image, SQNR on the images of calibration."""
+@dataclass(frozen=True, eq=False)
+class QuantizedActivation:
+    """What an activation function hands on, quantized."""
 
+    #: Parameters of the scheme.
     qparams: Scheme
+    #: tuple of int: shape for one image.
     shape: tuple[int, ...]
+    #: Signal-to-quantization-noise ratio on the images that showed the range.
     sqnr_db: float
 
     @property
@@ -71,11 +76,13 @@ class NetworkReport:
     activations: dict
     #: dict of str to str: parameters, buffers and activations that stayed real, and why.
     stayed_real: dict
-    #: Bytes of all parameters and buffers, before and now.
+    #: Bytes of all parameters and buffers before.
     nbytes_before: int
+    #: The same now.
     nbytes: int
-    #: Share of the test images that were classified correctly, before and now; None without data.
+    #: Share of the test images that were classified correctly before; None without data.
     accuracy_before: float | None = None
+    #: The same now.
     accuracy: float | None = None
 
     @property

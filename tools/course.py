@@ -21,6 +21,9 @@ import nbformat
 ROOT = Path(__file__).resolve().parent.parent
 COURSE_ID = "lowbit"
 
+# Seconds for a cell: no result is to depend on how busy the machine is.
+_PATIENCE = "c.Execute.timeout = 1200\n"
+
 
 def assignment_names(folder):
     """Return the names of the assignments in ``folder``: its folders that hold a notebook."""
@@ -125,7 +128,8 @@ class TrialCourse:
                 self.instructor / "solutions" / name,
                 ignore=shutil.ignore_patterns(".ipynb_checkpoints"),
             )
-        shutil.copy(root / "nbgrader_config.py", self.instructor)
+        config = (root / "nbgrader_config.py").read_text(encoding="utf-8")
+        (self.instructor / "nbgrader_config.py").write_text(config + _PATIENCE, encoding="utf-8")
         self._set_up_home(self.instructor / "home")
 
     def _set_up_home(self, home):
@@ -138,8 +142,9 @@ class TrialCourse:
             f"c.Exchange.root = {str(self.exchange)!r}",
             # All students of this course are one user of the machine.
             "c.ExchangeCollect.check_owner = False",
+            _PATIENCE,
         ]
-        config.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        config.write_text("\n".join(lines), encoding="utf-8")
 
     def add_student(self, student):
         """Give ``student`` a folder to work in."""

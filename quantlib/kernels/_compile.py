@@ -7,7 +7,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from numba import njit
-from numba.core.caching import FunctionCache
+from numba.core.caching import (
+    CompileResultCacheImpl,
+    FunctionCache,
+    IndexDataCacheFile,
+    InTreeCacheLocator,
+)
 from numba.core.dispatcher import Dispatcher
 
 __all__ = ["Loops", "both", "compiled"]
@@ -29,6 +34,9 @@ def compiled(function=None, *, parallel=False, reorder=False, inline=False):
     and line. So the name under which it is stored has the hash of all files of this package in it,
     and the options, by which the two of :func:`both` are told apart.
 
+    In such a function values are copied one by one: for ``a[i:j] = b[k:l]`` numba also compiles
+    the message of an error that these never raise, for longer than all the rest.
+
     ``reorder`` lets sums of floats be taken in any order, so that they run in vectors. ``inline``
     is for a few lines within an inner loop: a call that passes arrays costs more than they do.
     """
@@ -37,7 +45,7 @@ def compiled(function=None, *, parallel=False, reorder=False, inline=False):
         return lambda function: compiled(function, **chosen)
     fastmath = {"reassoc", "nsz"} if reorder else False
     options = {"nogil": True, "error_model": "numpy", "parallel": parallel, "fastmath": fastmath}
-    options["inline"] = "always" if inline else "never"
+    options["forceinline"] = inline
     copy = types.FunctionType(function.__code__, function.__globals__, function.__name__)
     copy.__doc__, copy.__module__ = function.__doc__, function.__module__
     copy.__qualname__ = f"{function.__qualname__}-{_SOURCES}-{'parallel' if parallel else 'serial'}"
@@ -50,19 +58,45 @@ def compiled(function=None, *, parallel=False, reorder=False, inline=False):
     return dispatcher
 
 
-class _Cache(FunctionCache):
-    """Machine code on disk. A file that can't be written or read costs time, and nothing else."""
+class _BesideTheSource(InTreeCacheLocator):
+    def ensure_cache_path(self):
+        """Take the folder also where it can't be written: it may hold what another has stored."""
 
-    def load_overload(self, signature, target_context):
+
+class _Files(CompileResultCacheImpl):
+    _locator_classes = (*CompileResultCacheImpl._locator_classes, _BesideTheSource)
+
+
+class _Cache(FunctionCache):
+    """Machine code on disk. A file that can't be written or read costs time, and nothing else.
+
+    What is not in the folder that numba chooses may lie beside the source: a sandbox with a folder
+    of its own, or an installation that only its owner can write, then compiles nothing.
+    """
+
+    _impl_class = _Files
+
+    def __init__(self, function):
+        super().__init__(function)
+        beside = str(Path(function.__code__.co_filename).parent / "__pycache__")
+        stamp = self._impl.locator.get_source_stamp()
+        self._beside = IndexDataCacheFile(beside, self._impl.filename_base, stamp)
+
+    def _load_overload(self, signature, target_context):
         """Return stored machine code, or None."""
-        try:
-            return super().load_overload(signature, target_context)
-        except Exception:  # pickle raises nearly anything for a file that was cut off
+        key = self._index_key(signature, target_context.codegen())
+        for file in (self._cache_file, self._beside):
             try:
-                self.flush()
-            except OSError as error:
-                _warn(error)
-            return None
+                data = file.load(key)
+                if data is not None:
+                    return self._impl.rebuild(target_context, data)
+            except Exception:  # pickle raises nearly anything for a file that was cut off
+                if file is self._cache_file:
+                    try:
+                        self.flush()
+                    except OSError as error:
+                        _warn(error)
+        return None
 
     def save_overload(self, signature, data):
         """Store machine code."""

@@ -170,7 +170,8 @@ def _sign_rows_task(task, x, n_rows, length, words):
     strange, last = 0, np.zeros(BITS, x.dtype)
     for row in range(first, stop):
         strange |= _sign_words(x, words, (row * length, row * n_words, whole))
-        last[: length - whole * BITS] = x[row * length + whole * BITS : (row + 1) * length]
+        for i in range(length - whole * BITS):
+            last[i] = x[row * length + whole * BITS + i]
         strange |= _sign_words(last, words, (0, row * n_words + whole, 1))
     return strange
 
@@ -198,7 +199,8 @@ def _sign_columns_task(task, x, length, inner, words):
         if inner < LANES:
             for bit in range(n_bits):
                 place, start = bit * LANES, (row + bit) * inner
-                few[place : place + inner] = x[start : start + inner]
+                for i in range(inner):
+                    few[place + i] = x[start + i]
             strange |= _sign_lanes(few, lanes, (0, LANES, LANES, n_bits))
         else:
             for lane in range(0, width, LANES):

@@ -171,7 +171,8 @@ def _fill(table, source, starts, first, lane_step, width, low, n_levels):
         line = table[k * LANES : (k + 1) * LANES]
         if not lane_step:
             start = starts[k] + first
-            line[:] = source[start : start + LANES]
+            for lane in range(LANES):
+                line[lane] = source[start + lane]
         for level in range(n_levels - 1, -1, -1):
             place = (level * BLOCK + k) * LANES
             target = table[place : place + LANES]

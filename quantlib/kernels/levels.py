@@ -120,11 +120,14 @@ def _start(line, queue, costs, entry):
 
 
 @compiled
-def _longer(rows, head, tail):
-    """Return an array with the rows from ``head`` to ``tail``, and room for half as many again."""
-    longer = np.empty((3 * (tail - head) // 2 + 16, *rows.shape[1:]), rows.dtype)
-    longer[: tail - head] = rows[head:tail]
-    return longer
+def _with_room(queue, costs, head, tail):
+    """Return the queue's entries from ``head`` to ``tail``, with room for half as many again."""
+    size = 3 * (tail - head) // 2 + 16
+    longer, their_costs = np.empty((size, 2), queue.dtype), np.empty(size)
+    for entry in range(tail - head):
+        longer[entry, 0], longer[entry, 1] = queue[head + entry, 0], queue[head + entry, 1]
+        their_costs[entry] = costs[head + entry]
+    return longer, their_costs
 
 
 @compiled(inline=True)
@@ -199,7 +202,7 @@ def partition_by_penalty(line, penalty, before):
         if j == n:
             break
         if tail == len(queue):
-            queue, costs = _longer(queue, head, tail), _longer(costs, head, tail)
+            queue, costs = _with_room(queue, costs, head, tail)
             head, tail = 0, tail - head
         mine = total[0], total[1], total[2], least
         if _cost_of(mine, end) > _cost_of(_start(line, queue, costs, tail - 1), end):

@@ -82,7 +82,8 @@ def _max_row(row, x, size, stride, padding, out):
         first = max(0, j * stride - padding)
         last = min(width, j * stride - padding + size)
         most = out[image, i, j]
-        most[:] = line[first]
+        for channel in range(len(most)):
+            most[channel] = line[first, channel]
         for z in range(first + 1, last):
             _keep_larger(most, line[z])
 

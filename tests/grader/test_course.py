@@ -34,16 +34,12 @@ def first_half(name):
     )
 
 
-def answers(student):
-    """Return what a student fills in: {assignment: {grade_id: source}}."""
-    if student == "untouched":
-        return {}
-    if student == "solution":
-        return {name: solution_sources(name) for name in ASSIGNMENTS}
-    return {
-        name: {e.grade_id: noisy(solution_sources(name)[e.grade_id]) for e in first_half(name)}
-        for name in ASSIGNMENTS
-    }
+def answers(name, student):
+    """Return what a student fills in: {grade_id: source}."""
+    sources = solution_sources(name)
+    if student == "half":
+        return {e.grade_id: noisy(sources[e.grade_id]) for e in first_half(name)}
+    return sources if student == "solution" else {}
 
 
 def noisy(source):
@@ -65,89 +61,77 @@ def one_thread(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
 
 
-@pytest.mark.timeout(1800)
 def test_way_of_a_notebook(tmp_path):
-    school = course.TrialCourse(tmp_path / "course")
-    assert school.assignments == sorted(ASSIGNMENTS)
+    """One exercise in full; what differs between exercises is looked at below."""
+    name = max(ASSIGNMENTS)
+    school = course.TrialCourse(tmp_path / "course", assignments=[name])
 
     # The instructor generates and releases.
     school.generate()
     school.release()
-    for name in ASSIGNMENTS:
-        committed = course.ROOT / "exercises" / name / f"{name}.ipynb"
-        released = school.exchange / course.COURSE_ID / "outbound" / name / f"{name}.ipynb"
-        assert released.read_bytes() == committed.read_bytes()
+    committed = course.ROOT / "exercises" / name / f"{name}.ipynb"
+    released = school.exchange / course.COURSE_ID / "outbound" / name / f"{name}.ipynb"
+    assert released.read_bytes() == committed.read_bytes()
 
     # Students list, fetch, solve, validate and submit.
     for student in STUDENTS:
         school.add_student(student)
-    listed = school.as_student("half", "list")
-    assert all(f"{course.COURSE_ID} {name}" in listed for name in ASSIGNMENTS)
+    assert f"{course.COURSE_ID} {name}" in school.as_student("half", "list")
 
     def work(student):
         school.fetch(student)
-        school.solve(student, answers(student))
-        printed = {}
-        for name in ASSIGNMENTS:
-            if student != "half":
-                printed[name] = school.validate(student, name)
-            school.submit(student, name)
+        school.solve(student, {name: answers(name, student)})
+        printed = school.validate(student, name) if student != "half" else None
+        school.submit(student, name)
         return printed
 
-    printed = dict(
-        zip(STUDENTS, course.in_parallel([lambda s=s: work(s) for s in STUDENTS]), strict=True)
-    )
-    for name, assignment in ASSIGNMENTS.items():
-        assert SUCCESS in printed["solution"][name]
-        untouched = printed["untouched"][name]
-        assert SUCCESS not in untouched
-        failed = len(assignment.exercises) + 1  # the written question too
-        assert f"VALIDATION FAILED ON {failed} CELL(S)!" in untouched
-        assert "NotImplementedError: Your code comes here" in untouched
+    solved, untouched, _ = course.in_parallel([lambda s=s: work(s) for s in STUDENTS])
+    assert SUCCESS in solved
+    assert SUCCESS not in untouched
+    failed = len(ASSIGNMENTS[name].exercises) + 1  # the written question too
+    assert f"VALIDATION FAILED ON {failed} CELL(S)!" in untouched
+    assert "NotImplementedError: Your code comes here" in untouched
     inbound = school.as_student("half", "list", "--inbound", "--student=half")
-    assert all(f"{course.COURSE_ID} half {name}" in inbound for name in ASSIGNMENTS)
+    assert f"{course.COURSE_ID} half {name}" in inbound
 
     # The instructor collects, grades, and gives feedback.
     school.collect()
-    each = [(student, name) for name in ASSIGNMENTS for student in STUDENTS]
-    logs = course.in_parallel([lambda one=one: school.autograde(*one) for one in each])
-    assert not any("ERROR" in log for log in logs)
+    logs = course.in_parallel([lambda s=s: school.autograde(s, name) for s in STUDENTS])
+    errors = [log for log in logs if "[AutogradeApp | ERROR]" in log]
+    assert not errors, "\n".join(errors)
     school.feedback()
     school.fetch_feedback("half")
 
     marks = school.marks()
-    exported = {(row["student_id"], row["assignment"]): row for row in school.export()}
-    assert len(exported) == len(STUDENTS) * len(ASSIGNMENTS)
-    for name in ASSIGNMENTS:
-        total = sum(e.points for e in ASSIGNMENTS[name].exercises)
-        for student, share in (("solution", 1), ("untouched", 0), ("half", 1 / 2)):
-            mark = marks[student][name]
-            tests = {i: cell for i, cell in mark.cells.items() if i.endswith("-test")}
-            assert tests == expected_marks(name, student)
-            assert mark.automatic == (share * total, total)
+    exported = {row["student_id"]: row for row in school.export()}
+    assert len(exported) == len(STUDENTS)
+    total = sum(e.points for e in ASSIGNMENTS[name].exercises)
+    for student, share in (("solution", 1), ("untouched", 0), ("half", 1 / 2)):
+        mark = marks[student][name]
+        tests = {i: cell for i, cell in mark.cells.items() if i.endswith("-test")}
+        assert tests == expected_marks(name, student)
+        assert mark.automatic == (share * total, total)
 
-            # The written question waits for a person, unless nothing was written.
-            ((_, (score, points)),) = [c for c in mark.cells.items() if c[0] not in tests]
-            assert score == (None if student == "solution" else 0)
+        # The written question waits for a person, unless nothing was written.
+        ((_, (score, points)),) = [c for c in mark.cells.items() if c[0] not in tests]
+        assert score == (None if student == "solution" else 0)
 
-            row = exported[student, name]
-            assert float(row["score"]) == share * total
-            assert float(row["max_score"]) == total + points
+        assert float(exported[student]["score"]) == share * total
+        assert float(exported[student]["max_score"]) == total + points
 
-            page = school.instructor / "feedback" / student / name / f"{name}.html"
-            assert page.is_file()
-        (fetched,) = (school.students["half"] / name / "feedback").glob("*/*.html")
-        assert "NotImplementedError" in fetched.read_text(encoding="utf-8")
+        page = school.instructor / "feedback" / student / name / f"{name}.html"
+        assert page.is_file()
+    (fetched,) = (school.students["half"] / name / "feedback").glob("*/*.html")
+    assert "NotImplementedError" in fetched.read_text(encoding="utf-8")
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", sorted(ASSIGNMENTS))
 def test_quantgrader_gives_the_same_marks(tmp_path, name):
     """The same three students, graded in the sandbox with the class's own hidden checks."""
     require_sandbox()
     school = RealSchool.make(tmp_path / "course", name)
     for student in STUDENTS:
-        school.hand_in(student, answers(student).get(name, {}), solved=False)
+        school.hand_in(student, answers(name, student), solved=False)
     status, printed = school.run("grade", name, "--jobs", "2")
     assert status == 0, printed
     for student, found in school.marks().items():
@@ -181,7 +165,6 @@ def test_demonstration_goes_on_without_the_sandbox(monkeypatch, capsys):
     assert capsys.readouterr().out == f"{missing}\nSo nothing is graded here.\n"
 
 
-@pytest.mark.timeout(300)
 def test_partial_marks_are_those_of_the_grader(tmp_path):
     """nbgrader's marks for wrong answers are what the cases, compared outside, give."""
     import nbformat

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -21,10 +22,10 @@ from tests.kernels.checks import CHECKS
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def in_a_new_process(code, **environment):
+def in_a_new_process(code, *arguments, **environment):
     """Run Python ``code`` and return what it printed, read as JSON."""
     done = subprocess.run(
-        [sys.executable, "-c", code],
+        [sys.executable, "-c", code, *map(str, arguments)],
         cwd=ROOT,
         env={**os.environ, **environment},
         capture_output=True,
@@ -87,10 +88,50 @@ print(json.dumps(len(compiled.buffer)))
 
 
 @pytest.mark.slow
-def test_what_one_process_compiled_the_next_one_does_not(tmp_path):
-    environment = {"NUMBA_CACHE_DIR": str(tmp_path)}
-    assert in_a_new_process(COMPILED, **environment) > 0
-    assert in_a_new_process(COMPILED, **environment) == 0
+def test_what_one_process_compiled_the_next_one_does_not():
+    in_a_new_process(COMPILED)
+    assert in_a_new_process(COMPILED) == 0
+
+
+ONE_LOOP = """
+import json, sys, warnings
+sys.path.insert(0, sys.argv[1])
+import numpy as np
+from numba.core import event
+with event.install_recorder("numba:compile") as code, warnings.catch_warnings(record=True) as said:
+    warnings.simplefilter("always")
+    from quantlib.kernels import levels
+    assert levels.__file__.startswith(sys.argv[1])
+    assert levels.all_finite(np.ones(3)) and not levels.all_finite(np.array([np.inf]))
+    levels.sum_up(levels.Line(np.ones(2), np.ones(0), 0.0, 1.0, 0, np.zeros((3, 3))))
+print(json.dumps([len(code.buffer) > 0, [str(warning.message) for warning in said]]))
+"""
+
+
+@pytest.fixture
+def installation(tmp_path):
+    """A copy of the package that has compiled nothing."""
+    leave_out = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "quantlib", tmp_path / "site" / "quantlib", ignore=leave_out)
+    return tmp_path / "site"
+
+
+def test_machine_code_beside_the_source_serves_who_has_a_folder_of_his_own(installation, tmp_path):
+    own = {"NUMBA_CACHE_DIR": str(tmp_path / "own")}
+    assert in_a_new_process(ONE_LOOP, installation) == [True, []]
+    assert in_a_new_process(ONE_LOOP, installation, **own) == [False, []]
+    shutil.rmtree(installation / "quantlib/kernels/__pycache__")
+    assert in_a_new_process(ONE_LOOP, installation, **own) == [True, []]
+    assert in_a_new_process(ONE_LOOP, installation, **own) == [False, []]
+
+
+def test_where_nothing_can_be_written_kernels_run_and_say_so_once(installation, tmp_path):
+    # Not by permissions: to the system's administrator they forbid nothing.
+    (installation / "quantlib/kernels/__pycache__").write_text("a file, not a folder")
+    (tmp_path / "home").write_text("a file, not a folder")
+    nowhere = {"HOME": str(tmp_path / "home"), "XDG_CACHE_HOME": str(tmp_path / "home")}
+    compiled, (warning,) = in_a_new_process(ONE_LOOP, installation, **nowhere)
+    assert compiled and "the machine code of the kernels can't be kept on disk" in warning
 
 
 @pytest.mark.slow

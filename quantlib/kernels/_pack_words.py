@@ -13,6 +13,7 @@ __all__ = [
     "BITS",
     "TASK",
     "bit_rows",
+    "block_of_columns",
     "sign_columns",
     "sign_rows",
     "to_panels",
@@ -93,23 +94,25 @@ def _sign_words(typing_context, x, words, numbers):
 
 @intrinsic
 def _sign_lanes(typing_context, x, lanes, numbers):
-    """Pack the signs of 16 columns at once, bit after bit; return 0 if all values are finite.
+    """Add the signs of 16 columns to 32-bit words; return 0 if all values are finite.
 
-    ``numbers``: where the columns start in ``x``, and the step from row to row; where the 32-bit
-    words go in ``lanes``, and how many bits they get.
+    ``numbers``: where the columns start in ``x``, and the step from row to row; where the words
+    are in ``lanes``, which bit of them is the first row's, and how many rows there are.
     """
 
     def emit(context, builder, signature, args):
         at, kind = Pointers(context, builder, signature, args), vector(I32, LANES)
-        start, step, place, count = cgutils.unpack_tuple(builder, args[2])
-        signs, total = _Signs(at), cgutils.alloca_once_value(builder, zeros(kind))
+        start, step, place, bit, count = cgutils.unpack_tuple(builder, args[2])
+        words = at.element(1, place)
+        signs, total = _Signs(at), cgutils.alloca_once(builder, kind)
+        builder.store(at.load(words, kind), total)
         with cgutils.for_range(builder, count) as loop:
             row = builder.add(start, builder.mul(loop.index, step))
             negative = signs.negative(at.element(0, row))
-            flag = builder.shl(I32(1), builder.trunc(loop.index, I32))
+            flag = builder.shl(I32(1), builder.trunc(builder.add(bit, loop.index), I32))
             flags = builder.select(negative, splat(builder, flag, LANES), zeros(kind))
             builder.store(builder.or_(builder.load(total), flags), total)
-        at.store(builder.load(total), at.element(1, place))
+        at.store(builder.load(total), words)
         return signs.strange()
 
     return types.int64(x, lanes, numbers), emit
@@ -143,11 +146,11 @@ def _plain_sign_words(x, words, numbers):
 
 
 def _plain_sign_lanes(x, lanes, numbers):
-    start, step, place, count = numbers
+    start, step, place, bit, count = numbers
     rows = start + step * np.arange(count)[:, None]
     negative, strange = _plain_signs(x[rows + np.arange(LANES)])
-    flags = np.uint32(1) << np.arange(count, dtype=np.uint32)
-    lanes[place : place + LANES] = (negative * flags[:, None]).sum(axis=0)
+    flags = np.uint32(1) << np.arange(bit, bit + count, dtype=np.uint32)
+    lanes[place : place + LANES] |= (negative * flags[:, None]).sum(axis=0, dtype=np.uint32)
     return strange
 
 
@@ -185,39 +188,53 @@ def sign_rows(n_tasks, x, n_rows, length, words):
     return strange
 
 
+def block_of_columns(row_bytes):
+    """Return how many columns a task packs, and how many of their rows it reads side by side.
+
+    A set of the cache has some 8 lines. Rows of a multiple of 4 KB all fall into the same set, so
+    that 32 side by side drive each other out.
+    """
+    return (512, 8) if row_bytes % 2048 == 0 else (TASK, BITS // 2)
+
+
 @compiled
-def _sign_columns_task(task, x, length, inner, words):
-    """Pack ``TASK`` columns, 16 at once; return 0 if all values are finite."""
-    across, n_words = -(-inner // TASK), 2 * -(-length // BITS)
-    outer, first = task // across, task % across * TASK
-    width, strange = min(TASK, inner - first), 0
-    lanes = np.empty(LANES + TASK, np.uint32)
+def _sign_columns_task(task, x, length, inner, block, words):
+    """Pack a block of columns, 16 at once; return 0 if all values are finite."""
+    n_columns, n_rows = block
+    across, n_words = -(-inner // n_columns), 2 * -(-length // BITS)
+    outer, first = task // across, task % across * n_columns
+    width, strange = min(n_columns, inner - first), 0
+    lanes = np.empty(LANES + n_columns, np.uint32)
     few = np.zeros(BITS // 2 * LANES if inner < LANES else 0, x.dtype)
     for w in range(n_words):
         row = outer * length + w * BITS // 2
         n_bits = max(0, min(BITS // 2, length - w * BITS // 2))
+        for lane in range(LANES + width):
+            lanes[lane] = 0
         if inner < LANES:
             for bit in range(n_bits):
                 place, start = bit * LANES, (row + bit) * inner
                 for i in range(inner):
                     few[place + i] = x[start + i]
-            strange |= _sign_lanes(few, lanes, (0, LANES, LANES, n_bits))
+            strange |= _sign_lanes(few, lanes, (0, LANES, LANES, 0, n_bits))
         else:
-            for lane in range(0, width, LANES):
-                lane = min(lane, width - LANES)  # the last ones again, or some of the task before
-                start = row * inner + first + lane
-                strange |= _sign_lanes(x, lanes, (start, inner, LANES + lane, n_bits))
+            for bit in range(0, n_bits, n_rows):
+                count = min(n_rows, n_bits - bit)
+                for lane in range(0, width, LANES):
+                    lane = min(lane, width - LANES)  # the last ones again, or some before these
+                    start = (row + bit) * inner + first + lane
+                    strange |= _sign_lanes(x, lanes, (start, inner, LANES + lane, bit, count))
         for lane in range(width):
             words[(outer * inner + first + lane) * n_words + w] = lanes[LANES + lane]
     return strange
 
 
 @both
-def sign_columns(n_tasks, x, length, inner, words):
+def sign_columns(n_tasks, x, length, inner, block, words):
     """Pack ``x`` (outer x length x inner) along its middle axis, into 32-bit halves of words."""
     strange = 0
     for task in prange(n_tasks):
-        strange += _sign_columns_task(np.int64(task), x, length, inner, words) != 0
+        strange += _sign_columns_task(np.int64(task), x, length, inner, block, words) != 0
     return strange
 
 

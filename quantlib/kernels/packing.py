@@ -93,9 +93,10 @@ def _pack_signs(x, axis, threads):
             loops.sign_rows, threads, -(-outer // loops.TASK), values, outer, length, flat
         )
     else:
+        block = loops.block_of_columns(inner * values.itemsize)
         strange = run(
-            loops.sign_columns, threads, outer * -(-inner // loops.TASK), values, length, inner,
-            flat.view(np.uint32),
+            loops.sign_columns, threads, outer * -(-inner // block[0]), values, length, inner,
+            block, flat.view(np.uint32),
         )  # fmt: skip
     if strange:
         n_bad = np.count_nonzero(~np.isfinite(x))

@@ -50,6 +50,19 @@ def test_long_axes_and_many_columns(axis):
         np.testing.assert_array_equal(kernels.unpack_signs(packed), signs(x))
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.int8])
+@pytest.mark.parametrize("n_columns", [2048, 1024, 2048 + 512])
+def test_rows_that_fall_into_one_set_of_the_cache(n_columns, dtype):
+    x = (20 * RNG.standard_normal((2, 77, n_columns))).astype(dtype)
+    for threads in (1, 2):
+        packed = kernels.pack_signs(x, 1, num_threads=threads)
+        np.testing.assert_array_equal(kernels.unpack_signs(packed), signs(x))
+    if x.dtype.kind == "f":
+        x[1, 76, -1] = np.nan
+        with pytest.raises(ValueError, match="x must be finite, got 1 NaN or infinite values"):
+            kernels.pack_signs(x, 1)
+
+
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.int8, np.int64, np.uint8])
 def test_zero_and_negative_zero_are_plus_one_in_any_dtype(dtype):
     x = np.array([[0, 1, 5, 100]], dtype)

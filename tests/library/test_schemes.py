@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from quantlib import logarithmic, packed, schemes, uniform
+from quantlib import logarithmic, packed, schemes, ternary, uniform
 from quantlib.nonuniform import enq, fixed_point, knq
 
 X = torch.rand(6, 8, generator=torch.Generator().manual_seed(0))
@@ -18,6 +18,8 @@ CHOSEN = {
     "enq": enq.choose_qparams(X, 3),
     "knq": knq.choose_qparams(X, 2),
     "knq axis": knq.choose_qparams(X, 2, axis=1),
+    "ternary": ternary.choose_qparams(X),
+    "ternary axis": ternary.choose_qparams(X, axis=1),
 }
 on_each_scheme = pytest.mark.parametrize("name", CHOSEN)
 

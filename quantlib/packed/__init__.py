@@ -1,6 +1,7 @@
 """Storage in bits, and what runs on it; no torch.
 
-* :mod:`quantlib.packed.tensor`: integers of 1 to 8 bits with no bit between them;
+* :mod:`quantlib.packed.tensor`: integers of 1 to 16 bits with no bit between them;
+* :mod:`quantlib.packed.trits`: values -1, 0 and +1, five to a byte;
 * :mod:`quantlib.packed.steps`: what a packed network does, one step after the other;
 * :mod:`quantlib.packed.network`: a whole network, in memory and in a file.
 """
@@ -10,5 +11,9 @@ import lazy_loader as lazy
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submodules=["steps"],
-    submod_attrs={"network": ["PackedNetwork"], "tensor": ["PackedTensor", "pack"]},
+    submod_attrs={
+        "network": ["PackedNetwork"],
+        "tensor": ["PackedTensor", "pack"],
+        "trits": ["PackedTrits", "pack_trits"],
+    },
 )

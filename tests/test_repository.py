@@ -82,6 +82,7 @@ NOT_ON_THE_API_PAGE = {
     "quantlib.evaluation",
     "quantlib.kernels.levels",
     "quantlib.binary.lowering",
+    "quantlib.ternary.lowering",
 }
 
 

@@ -74,8 +74,17 @@ def check_vector(x, name, length, kinds="f", *, infinite=False):
     check_finite(np.where(np.isinf(x), 0, x) if infinite else x, name)
 
 
-def check_scales(step, n_outputs):
-    """Raise unless ``scale`` and ``bias`` of ``step`` are None or one number for each output."""
+def check_scales(step, n_outputs, *, two_levels=False):
+    """Raise unless ``scale`` and ``bias`` of ``step`` are None or one number for each output.
+
+    ``scale`` may be two numbers for each if there are ``two_levels``.
+    """
     for name in ("scale", "bias"):
-        if getattr(step, name) is not None:
-            check_vector(getattr(step, name), name, n_outputs)
+        x = getattr(step, name)
+        if two_levels and name == "scale" and np.ndim(x) == 2:
+            if len(x) != 2:
+                raise ValueError(f"scale must have shape (2, {n_outputs}), got {x.shape}")
+            for level in x:
+                check_vector(level, name, n_outputs)
+        elif x is not None:
+            check_vector(x, name, n_outputs)

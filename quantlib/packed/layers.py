@@ -19,6 +19,7 @@ from quantlib.packed.flow import (
     check_signs,
     check_window,
 )
+from quantlib.packed.trits import PackedTrits
 
 __all__ = ["BinaryConv", "BinaryDense", "RealLayer", "Step"]
 
@@ -36,11 +37,13 @@ class Step:
 class RealLayer(Step):
     """A convolution or linear layer with real input.
 
-    ``weight`` is (h w C) x O in float32, or O x (h w C) signs, packed; then it is unpacked at each
-    call. ``scale`` and ``bias`` are O numbers or None. A linear layer has a 1 x 1 window.
+    ``weight`` is (h w C) x O in float32, or O x (h w C) signs or ternary values, packed; then it is
+    unpacked at each call. ``scale`` and ``bias`` are O numbers or None; of ternary values ``scale``
+    may also be 2 x O: what -1 is worth, without its sign, and what +1 is. A linear layer has a
+    1 x 1 window.
     """
 
-    weight: np.ndarray | PackedBits
+    weight: np.ndarray | PackedBits | PackedTrits
     scale: np.ndarray | None
     bias: np.ndarray | None
     kernel_size: tuple[int, int]
@@ -56,8 +59,10 @@ class RealLayer(Step):
                     f"weight must be float32 with 2 axes, got {self.weight.dtype} "
                     f"of shape {self.weight.shape}"
                 )
-        else:
+        elif not isinstance(self.weight, PackedTrits):
             check_signs(self.weight, "weight", 2)
+        elif len(self.weight.shape) != 2:
+            raise ValueError(f"weight must have 2 axes, got shape {self.weight.shape}")
         height, width = check_pair(self.kernel_size, "kernel_size", 1)
         check_window(self)
         groups = check_integer(self.groups, "groups", 1, LARGEST)
@@ -67,14 +72,14 @@ class RealLayer(Step):
                 f"weight must be of whole {height} x {width} windows and {groups} groups, "
                 f"got {length} x {n_outputs}"
             )
-        check_scales(self, n_outputs)
+        check_scales(self, n_outputs, two_levels=isinstance(self.weight, PackedTrits))
         if isinstance(self.weight, np.ndarray):
             check_finite(self.weight, "weight")
 
     @property
     def _sizes(self):
         """Length of a window, and number of outputs."""
-        return self.weight.shape[:: -1 if isinstance(self.weight, PackedBits) else 1]
+        return self.weight.shape[:: 1 if isinstance(self.weight, np.ndarray) else -1]
 
     def flow(self, x):
         """Return what is behind it."""
@@ -88,9 +93,7 @@ class RealLayer(Step):
 
     def __call__(self, x, threads):
         """Return N x H' x W' x O, or N x O, of real ``x``."""
-        weight, x = self.weight, x.astype(np.float32, copy=False)
-        if isinstance(weight, PackedBits):
-            weight = kernels.unpack_signs(weight).astype(np.float32).T
+        (weight, scale), x = self._unpacked(), x.astype(np.float32, copy=False)
         if x.ndim == 2:
             y = x @ weight
         else:
@@ -99,11 +102,23 @@ class RealLayer(Step):
                 x, weight.transpose(3, 2, 0, 1), self.stride, self.padding,
                 dilation=self.dilation, groups=self.groups, layout="NHWC", num_threads=threads,
             )  # fmt: skip
-        if self.scale is not None:
-            y *= self.scale
+        if scale is not None:
+            y *= scale
         if self.bias is not None:
             y += self.bias
         return y
+
+    def _unpacked(self):
+        """Return the weights as (h w C) x O in float32, and the scale of the results or None."""
+        weight, scale = self.weight, self.scale
+        if isinstance(weight, np.ndarray):
+            return weight, scale
+        if isinstance(weight, PackedBits):
+            return kernels.unpack_signs(weight).astype(np.float32).T, scale
+        codes = weight.unpack().astype(np.float32).T
+        if scale is None or scale.ndim == 1:
+            return codes, scale
+        return np.where(codes < 0, *scale) * codes, None
 
 
 class _Binary(Step):

@@ -11,6 +11,7 @@ from quantlib.kernels.words import row_words
 from quantlib.packed import _files
 from quantlib.packed.flow import NUMBERS, REAL, Flow
 from quantlib.packed.steps import STEPS, Step, flow_behind
+from quantlib.packed.trits import PackedTrits
 
 __all__ = ["PackedNetwork"]
 
@@ -104,7 +105,8 @@ class PackedNetwork:
     def save(self, path):
         """Write the network to one safetensors file at ``path``.
 
-        Signs are stored as the rows of :class:`quantlib.kernels.words.PackedBits`, 64 to a word.
+        Signs are stored as the rows of :class:`quantlib.kernels.words.PackedBits`, 64 to a word,
+        ternary values five to a byte.
         """
         tensors = {}
         steps = [_describe(step, tensors) for step in self.steps]
@@ -121,8 +123,8 @@ class PackedNetwork:
 
 
 def _arrays(value):
-    """Return all arrays and packed signs that a step, or steps, hold."""
-    if isinstance(value, np.ndarray | PackedBits):
+    """Return all arrays and packed values that a step, or steps, hold."""
+    if isinstance(value, np.ndarray | PackedBits | PackedTrits):
         return [value]
     if isinstance(value, tuple):
         return [array for item in value for array in _arrays(item)]
@@ -141,6 +143,9 @@ def _describe(value, tensors):
         tensors[key] = row_words(value)
         about = {"shape": value.shape, "axis": value.axis, "panels": value.panels}
         return {"signs": key, **about}
+    if isinstance(value, PackedTrits):
+        tensors[key] = value.data
+        return {"trits": key, "shape": value.shape}
     if is_dataclass(value):
         parts = {f.name: _describe(getattr(value, f.name), tensors) for f in fields(value)}
         return {"step": type(value).__name__, **parts}
@@ -160,5 +165,7 @@ def _restore(value, tensor):
     if "signs" in value:
         packed = PackedBits(tensor(value["signs"]), value["shape"], value["axis"])
         return packed.as_panels() if check_flag(value["panels"], "panels") else packed
+    if "trits" in value:
+        return PackedTrits(tensor(value["trits"]), value["shape"])
     parts = {name: _restore(part, tensor) for name, part in value.items() if name != "step"}
     return STEPS[value["step"]](**parts)

@@ -2,6 +2,9 @@
 
 * :mod:`quantlib.ternary.levels`: thresholds and levels: TWN, BitNet b1.58, and the exact optimum;
 * :mod:`quantlib.ternary.quantizers`: the same while a network trains, and TTQ's trained levels.
+
+:func:`quantlib.lowering.to_packed` stores such weights five to a byte
+(:mod:`quantlib.packed.trits`).
 """
 
 import lazy_loader as lazy

@@ -37,6 +37,8 @@ class TernaryWeights(Quantizer):
     [[1.25, 0.0, 0.0, -1.25]]
     """
 
+    lowering = "quantlib.ternary.lowering"
+
     def __init__(self, rule="twn", *, axis=0):
         super().__init__()
         check_choice(rule, "rule", tuple(RULES))
@@ -112,6 +114,8 @@ class TrainedTernaryWeights(Quantizer):
     >>> quantizer(torch.tensor([[1.0, -0.5, 0.01, -1.2]])).tolist()
     [[2.0, -0.5, 0.0, -0.5]]
     """
+
+    lowering = "quantlib.ternary.lowering"
 
     def __init__(self, *, factor=0.05, negative=1.0, positive=1.0):
         super().__init__()

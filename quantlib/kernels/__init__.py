@@ -9,6 +9,7 @@ xnor_conv2d                                    ``_convolve``, ``_patches``, ``_b
 xnor_input_scale                               ``_scale_map``
 real_conv2d                                    its own loops; ``_windows``, as ``_convolve`` does
 shift_gemm, shift_conv2d, pack_shifts          ``_shift_loops``
+ternary_int8_gemm                              ``_ternary_loops``
 pack_signs, pack_planes, pack_ternary          ``_pack_words``
 threshold_signs, max_pool2d                    their own loops
 chapter 3's clusters, codes and look-ups       ``levels``
@@ -37,6 +38,12 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "pool": ["max_pool2d"],
         "real": ["real_conv2d"],
         "shift": ["ShiftWeights", "pack_shifts", "shift_conv2d", "shift_gemm"],
+        "ternary": [
+            "TernaryPanels",
+            "pack_ternary_panels",
+            "ternary_int8_gemm",
+            "unpack_ternary_panels",
+        ],
         "threshold": ["threshold_signs"],
         "words": ["PackedBits", "PackedPlanes", "PackedTernary"],
     },

@@ -204,15 +204,21 @@ def pack_ternary(x, *, panels=False, num_threads=None):
     >>> [bin(word) for word in pack_ternary(np.array([[1, 0, -1]])).words.ravel()]
     ['0b101', '0b100']
     """
-    x, panels = as_real(x, "x", ndim=2), check_flag(panels, "panels")
+    small, panels = as_ternary(x, "x"), check_flag(panels, "panels")
+    # In two's complement -1 is 11111111 and 1 is 00000001: bit 0 is the mask, bit 7 the sign.
+    words = _pack_bits(small.view(np.uint8), [0, 7], num_threads)
+    packed = PackedTernary.unchecked(words, small.shape)
+    return packed.as_panels() if panels else packed
+
+
+def as_ternary(x, name):
+    """Return the matrix ``x`` as int8; raise unless all its values are -1, 0 and 1."""
+    x = as_real(x, name, ndim=2)
     small = np.where((x >= -1) & (x <= 1), x, 0).astype(np.int8)
     if not (small == x).all():
         strange = x[small != x].ravel()[0]
-        raise ValueError(f"x must hold -1, 0 and 1 only, got {strange}")
-    # In two's complement -1 is 11111111 and 1 is 00000001: bit 0 is the mask, bit 7 the sign.
-    words = _pack_bits(small.view(np.uint8), [0, 7], num_threads)
-    packed = PackedTernary.unchecked(words, x.shape)
-    return packed.as_panels() if panels else packed
+        raise ValueError(f"{name} must hold -1, 0 and 1 only, got {strange}")
+    return small
 
 
 def unpack_ternary(packed):

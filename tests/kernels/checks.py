@@ -147,6 +147,13 @@ def check_clusters(rng, threads):
     np.testing.assert_allclose(results[0].objective, reference.partition(sums, 4)[0], rtol=1e-6)
 
 
+def check_ternary_int8_gemm(rng, threads):
+    x, w = rng.integers(-128, 128, (71, 300)), rng.integers(-1, 2, (37, 300))
+    panels = kernels.pack_ternary_panels(w)
+    result = kernels.ternary_int8_gemm(x.astype(np.int8), panels, num_threads=threads)
+    np.testing.assert_array_equal(result, x @ w.T)
+
+
 CHECKS = {name[6:]: check for name, check in list(globals().items()) if name.startswith("check_")}
 
 

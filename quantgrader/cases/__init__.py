@@ -6,6 +6,7 @@ compare       an answer against its case, and the mark for all of them
 requirements  what each kind of requirement looks at
 forbidden     operators and names that a function must do without
 questions     the cases of an assignment, as they are asked
+regimes       arrays of many kinds, for cases that are drawn
 recording     taking down the visible cases of a notebook
 """
 
@@ -34,5 +35,6 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "within",
         ],
         "codec": ["BadData", "Build", "decode", "encode"],
+        "regimes": ["Drawn", "drawn"],
     },
 )

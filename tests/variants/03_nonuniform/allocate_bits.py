@@ -119,7 +119,7 @@ def wrong_greedy_most_noise(sizes, sqnr_db, target_db):
 
 
 def wrong_greedy_noisiest(sizes, sqnr_db, target_db):
-    """Message: The sizes were not used. Memory is what shall be least."""
+    """Message: The sizes were not used, or those of other layers"""
     bits = {name: min(curve) for name, curve in sqnr_db.items()}
     while noise(sqnr_db, bits) > 10 ** (-target_db / 10):
         noisy = [name for name in sizes if bits[name] < max(sqnr_db[name])]
@@ -152,6 +152,42 @@ def wrong_only_consecutive_widths(sizes, sqnr_db, target_db):
         if noise(sqnr_db, bits) <= limit and memory(sizes, bits) < least:
             found, least = bits, memory(sizes, bits)
     return found
+
+
+def wrong_sizes_by_place(sizes, sqnr_db, target_db):
+    """Message: The sizes were not used, or those of other layers"""
+    limit = 10 ** (-target_db / 10)
+    sizes = dict(zip(sqnr_db, sizes.values(), strict=True))
+    return cheapest(sizes, sqnr_db, lambda bits: noise(sqnr_db, bits) <= limit)
+
+
+def wrong_names_by_place(sizes, sqnr_db, target_db):
+    """Message: Look SQNRs up by name"""
+    limit = 10 ** (-target_db / 10)
+    own = {name: sizes[name] for name in sqnr_db}
+    found = cheapest(own, sqnr_db, lambda bits: noise(sqnr_db, bits) <= limit)
+    return dict(zip(sizes, found.values(), strict=True))
+
+
+def wrong_equal_shares_of_noise(sizes, sqnr_db, target_db):
+    """Message: layers need not share the noise equally"""
+    wanted = target_db + 10 * math.log10(len(sizes))
+    return {n: min(b for b, s in sqnr_db[n].items() if s >= wanted) for n in sizes}
+
+
+def wrong_sqnrs(sizes, sqnr_db, target_db):
+    """Message: These are SQNRs. Return the bit widths."""
+    limit = 10 ** (-target_db / 10)
+    found = cheapest(sizes, sqnr_db, lambda bits: noise(sqnr_db, bits) <= limit)
+    return {name: sqnr_db[name][b] for name, b in found.items()}
+
+
+def wrong_two_to_five_bits(sizes, sqnr_db, target_db):
+    """Message: other layers, SQNRs or targets"""
+    limit = 10 ** (-target_db / 10)
+    sqnr_db = {n: {b: s for b, s in row.items() if 2 <= b <= 5} for n, row in sqnr_db.items()}
+    good = [bits for bits in combinations(sizes, sqnr_db) if noise(sqnr_db, bits) <= limit]
+    return min(good, key=lambda bits: memory(sizes, bits)) if good else {n: 5 for n in sizes}
 
 
 def right_sorted_by_memory(sizes, sqnr_db, target_db):
@@ -188,3 +224,21 @@ def right_heap(sizes, sqnr_db, target_db):
         _, _, bits = heapq.heappop(heap)
         if noise(sqnr_db, bits) <= 10 ** (-0.1 * target_db):
             return bits
+
+
+def right_budget(sizes, sqnr_db, target_db):
+    """Layer by layer, by recursion, with what is left of the noise."""
+
+    def search(names, budget):
+        if not names:
+            return 0, {}
+        name, *others = names
+        found = math.inf, {}
+        for b, s in sqnr_db[name].items():
+            left = budget - 10 ** (-s / 10)
+            if left >= 0:
+                rest, bits = search(others, left)
+                found = min(found, (rest + sizes[name] * b, {name: b} | bits), key=lambda f: f[0])
+        return found
+
+    return search(list(sizes), 10 ** (-target_db / 10))[1]

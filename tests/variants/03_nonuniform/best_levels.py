@@ -166,7 +166,7 @@ def wrong_medians(x, n_levels):
 
 
 def wrong_only_the_levels(x, n_levels):
-    """Message: Return two things"""
+    """Message: Return a tuple of two things"""
     return correct(x, n_levels)[0]
 
 
@@ -179,6 +179,30 @@ def wrong_in_place(x, n_levels):
 def wrong_distinct_values_only(x, n_levels):
     """Message: for other values or another number"""
     return correct(np.unique(x), n_levels)
+
+
+def wrong_lloyd_from_quantiles(x, n_levels):
+    """Message: or Lloyd's iterations ended here"""
+    levels = np.quantile(x, (np.arange(n_levels) + 0.5) / n_levels)
+    for _ in range(100):
+        codes = np.abs(x[:, None] - levels).argmin(axis=1)
+        levels = np.array([x[codes == k].mean() for k in range(n_levels)])
+    return levels, float(((x - levels[codes]) ** 2).sum())
+
+
+def wrong_merging(x, n_levels):
+    """Message: or merging of neighbours"""
+    runs = [np.array([v]) for v in np.sort(x)]
+    while len(runs) > n_levels:
+        dearer = [spread(np.r_[a, b]) - spread(a) - spread(b) for a, b in itertools.pairwise(runs)]
+        k = int(np.argmin(dearer))
+        runs[k : k + 2] = [np.r_[runs[k], runs[k + 1]]]
+    return of_runs(runs)
+
+
+def wrong_list_of_two(x, n_levels):
+    """Message: Return a tuple of two things"""
+    return list(correct(x, n_levels))
 
 
 def right_recursion(x, n_levels):
@@ -255,3 +279,29 @@ def right_best_start_never_moves_back(x, n_levels):
         levels.insert(0, x[begin[j] : j].mean())
         j = begin[j]
     return np.array(levels), sum(((x[:, None] - levels) ** 2).min(axis=1))
+
+
+def right_centred(x, n_levels):
+    """Moves the values to mean 0 first, and the levels back; the cost from the levels."""
+    levels = correct(x - x.mean(), n_levels)[0] + x.mean()
+    nearest = np.searchsorted((levels[1:] + levels[:-1]) / 2, x)
+    return tuple(levels), np.sum((x - levels[nearest]) ** 2)
+
+
+def right_empty_clusters_allowed(x, n_levels):
+    """Tries empty clusters too, which are never better."""
+    x = np.sort(x)
+    rows = [{0: (0.0, [])}]
+    for _ in range(n_levels):
+        rows.append(
+            {
+                j: min(
+                    (before + spread(x[i:j]), [*cuts, i])
+                    for i, (before, cuts) in rows[-1].items()
+                    if i <= j
+                )
+                for j in range(len(x) + 1)
+            }
+        )
+    _, cuts = rows[-1][len(x)]
+    return of_runs([x[i:j] for i, j in itertools.pairwise([*cuts, len(x)])])

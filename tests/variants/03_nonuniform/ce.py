@@ -110,6 +110,26 @@ def wrong_single_byte(codes, bit_width, fixed_bit_width, reconstruction):
     return with_half(codes, bit_width, fixed_bit_width, reconstruction, half).astype(np.uint8)
 
 
+def wrong_mean_of_the_step(codes, bit_width, fixed_bit_width, reconstruction):
+    """Message: This is the mean of the numbers in a step. Add half a step."""
+    half = (2 ** (fixed_bit_width - bit_width) - 1) / 2
+    return with_half(codes, bit_width, fixed_bit_width, reconstruction, half)
+
+
+def wrong_mean_of_the_step_cut_off(codes, bit_width, fixed_bit_width, reconstruction):
+    """Message: This is the mean of the numbers in a step, cut off"""
+    half = (2 ** (fixed_bit_width - bit_width) - 1) // 2
+    return with_half(codes, bit_width, fixed_bit_width, reconstruction, half)
+
+
+def wrong_first_code_is_zero(codes, bit_width, fixed_bit_width, reconstruction):
+    """Message: Some numbers are wrong for other E, q_m or shapes"""
+    numbers = codes << (fixed_bit_width - bit_width)
+    if reconstruction == "middle":
+        numbers.ravel()[1:] += half_step(bit_width, fixed_bit_width)
+    return numbers
+
+
 def right_multiplication(codes, bit_width, fixed_bit_width, reconstruction):
     """Multiplies by the step."""
     step = 2 ** (fixed_bit_width - bit_width)

@@ -105,6 +105,32 @@ def wrong_single_byte(x, bit_width, fraction_bits):
     return integers * 2.0**-fraction_bits
 
 
+def wrong_at_least_one_unit(x, bit_width, fraction_bits):
+    """Message: Some values are wrong for other q, F or shapes"""
+    integers = np.where(x > 0, np.maximum(np.round(x * 2.0**fraction_bits), 1), 0)
+    return clamped(integers, bit_width) * 2.0**-fraction_bits
+
+
+def wrong_saturates_late(x, bit_width, fraction_bits):
+    """Message: Some values are wrong for other q, F or shapes"""
+    unit = 2.0**-fraction_bits
+    too_large = x > 2**bit_width * unit
+    return np.where(too_large, (2**bit_width - 1) * unit, np.round(x / unit) * unit)
+
+
+def wrong_largest(x, bit_width, fraction_bits):
+    """Message: M is (2^q - 1) * 2^-F, not 2^q - 2^-F."""
+    unit = 2.0**-fraction_bits
+    return np.minimum(np.round(x / unit) * unit, 2**bit_width - unit)
+
+
+def wrong_whole_numbers(x, bit_width, fraction_bits):
+    """Message: The values were cut to whole numbers"""
+    values = np.zeros(x.shape, dtype=int)
+    values[...] = clamped(np.round(x * 2.0**fraction_bits), bit_width) * 2.0**-fraction_bits
+    return values
+
+
 def right_values_clamped_at_m(x, bit_width, fraction_bits):
     """Saturates the values at M."""
     unit = 2.0**-fraction_bits
@@ -124,3 +150,9 @@ def right_in_fractions(x, bit_width, fraction_bits):
     integers = [math.floor(Fraction(v) / unit + Fraction(1, 2)) for v in x.ravel().tolist()]
     values = [float(min(i, 2**bit_width - 1) * unit) for i in integers]
     return np.array(values).reshape(x.shape)
+
+
+def right_search(x, bit_width, fraction_bits):
+    """Looks for the nearest among all numbers of the format."""
+    numbers = np.arange(2**bit_width) * 2.0**-fraction_bits
+    return numbers[np.searchsorted((numbers[1:] + numbers[:-1]) / 2, x)]

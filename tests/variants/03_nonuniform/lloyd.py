@@ -136,6 +136,42 @@ def wrong_farthest_for_empty(x, centroids):
     return np.sort(centroids)
 
 
+def wrong_back_to_the_start(x, centroids):
+    """Message: The centroids are wrong where one of them moves and then has no values any more"""
+    start, moved = centroids, centroids
+    for _ in range(100):
+        codes = nearest(x, moved)
+        moved = np.array(
+            [x[codes == k].mean() if (codes == k).any() else c for k, c in enumerate(start)]
+        )
+    return np.sort(moved)
+
+
+def wrong_one_after_another(x, centroids):
+    """Message: for other values or another start"""
+    centroids = centroids.copy()
+    for _ in range(100):
+        for k in range(len(centroids)):
+            mine = nearest(x, centroids) == k
+            if mine.any():
+                centroids[k] = x[mine].mean()
+    return np.sort(centroids)
+
+
+def wrong_until_the_sum_stands_still(x, centroids):
+    """Message: for other values or another start"""
+    while True:
+        moved = iterate(x, centroids, turns=1)
+        if abs(moved.sum() - centroids.sum()) < 1e-9:
+            return np.sort(moved)
+        centroids = moved
+
+
+def wrong_distinct_values(x, centroids):
+    """Message: for other values"""
+    return np.sort(iterate(np.unique(x), centroids))
+
+
 def right_with_function_5(x, centroids):
     """Assigns with the codes of function 5."""
     centroids = np.sort(centroids)
@@ -174,3 +210,9 @@ def right_prefix_sums(x, centroids):
         bounds, count = new, np.diff(new)
         mean = np.diff(sums[bounds]) / np.maximum(count, 1)
         centroids = np.where(count > 0, mean, centroids)
+
+
+def right_recursion(x, centroids):
+    """Calls itself until nothing moves."""
+    moved = iterate(x, centroids, turns=1)
+    return np.sort(moved) if np.array_equal(moved, centroids) else lloyd(x, moved)

@@ -92,6 +92,21 @@ def wrong_zero_is_a_level(x, levels):
     return np.searchsorted(middles(levels), np.maximum(x, 0), side="right")
 
 
+def wrong_signed_byte(x, levels):
+    """Message: Some codes are wrong for other levels or shapes"""
+    return np.searchsorted(middles(levels), x, side="right").astype(np.int8)
+
+
+def wrong_rounded_to_even(x, levels):
+    """Message: The codes are wrong exactly on the thresholds"""
+    return np.round(np.interp(x, levels, np.arange(len(levels)))).astype(int)
+
+
+def wrong_geometric_mean(x, levels):
+    """Message: The codes are wrong for the levels 0, 1, 3, 7"""
+    return np.searchsorted(np.sqrt(np.abs(levels[1:] * levels[:-1])), x, side="right")
+
+
 def right_comparators(x, levels):
     """A row of comparators and a sum, as QK."""
     return (x[..., None] >= middles(levels)).sum(axis=-1)
@@ -113,3 +128,8 @@ def right_loop(x, levels):
     bounds = [(a + b) / 2 for a, b in itertools.pairwise(levels.tolist())]
     codes = [bisect.bisect_right(bounds, v) for v in x.ravel().tolist()]
     return np.array(codes).reshape(x.shape)
+
+
+def right_twice_the_value(x, levels):
+    """Compares twice the value with the sums of neighbours."""
+    return np.searchsorted(levels[1:] + levels[:-1], 2 * x, side="right")

@@ -98,6 +98,28 @@ def wrong_single_byte(u, bit_width, fixed_bit_width):
     return saturated(u >> (fixed_bit_width - bit_width), bit_width).astype(np.uint8)
 
 
+def wrong_first_digits(u, bit_width, fixed_bit_width):
+    """Message: Zeros in front are among the top ones"""
+    codes = [int(f"{v:b}"[:bit_width], 2) for v in u.ravel().tolist()]
+    return np.array(codes).reshape(u.shape)
+
+
+def wrong_first_digits_of_too_many(u, bit_width, fixed_bit_width):
+    """Message: 32 and 1000 have more than q_m bits"""
+    codes = [int(f"{v:0{fixed_bit_width}b}"[:bit_width], 2) for v in u.ravel().tolist()]
+    return np.array(codes).reshape(u.shape)
+
+
+def wrong_zero_where_too_large(u, bit_width, fixed_bit_width):
+    """Message: Large numbers became 0"""
+    return np.where(u < 2**fixed_bit_width, u >> (fixed_bit_width - bit_width), 0)
+
+
+def wrong_scaled(u, bit_width, fixed_bit_width):
+    """Message: The range was scaled to 2^E - 1. Shift only."""
+    return saturated(u * (2**bit_width - 1) // (2**fixed_bit_width - 1), bit_width)
+
+
 def right_whole_division(u, bit_width, fixed_bit_width):
     """Divides and rounds down, then clips."""
     return np.clip(u // 2 ** (fixed_bit_width - bit_width), 0, 2**bit_width - 1)
@@ -118,3 +140,9 @@ def right_loop(u, bit_width, fixed_bit_width):
     for level in range(1, 2**bit_width):
         codes += u >= level * step
     return codes
+
+
+def right_floor(u, bit_width, fixed_bit_width):
+    """Multiplies by a fraction, rounds down and converts; gives a list."""
+    codes = np.floor(u * 2.0 ** (bit_width - fixed_bit_width))
+    return saturated(codes, bit_width).astype(np.int32).tolist()

@@ -237,7 +237,7 @@ def wrong_largest_where_none(model, images, labels, levels, max_loss):
 
 
 def wrong_only_the_bits(model, images, labels, levels, max_loss):
-    """Message: Return three things"""
+    """Message: Return a tuple of three things"""
     return answer(model, images, labels, levels, max_loss)[0]
 
 
@@ -266,6 +266,52 @@ def wrong_rising_accuracy_assumed(model, images, labels, levels, max_loss):
         memory_of(model, images, bits),
         measure(model, images, labels, levels, bits),
     )
+
+
+def wrong_less_than_the_loss_allowed(model, images, labels, levels, max_loss):
+    """Message: No combination was found, but some are good enough"""
+    return answer(
+        model,
+        images,
+        labels,
+        levels,
+        max_loss,
+        is_good=lambda accuracy, before, max_loss: accuracy > before - max_loss,
+    )
+
+
+def wrong_relative_loss(model, images, labels, levels, max_loss):
+    """Message: is the limit another"""
+    return answer(
+        model,
+        images,
+        labels,
+        levels,
+        max_loss,
+        is_good=lambda accuracy, before, max_loss: accuracy >= before * (1 - max_loss),
+    )
+
+
+def wrong_widths_of_the_first_layer(model, images, labels, levels, max_loss):
+    """Message: No combination was found, but some are good enough"""
+    widths = next(iter(levels.values()))
+    levels = {n: {b: t for b, t in row.items() if b in widths} for n, row in levels.items()}
+    return answer(model, images, labels, levels, max_loss)
+
+
+def wrong_one_to_three_bits(model, images, labels, levels, max_loss):
+    """Message: No combination was found, but some are good enough"""
+    levels = {n: {b: t for b, t in row.items() if b <= 3} for n, row in levels.items()}
+    return answer(model, images, labels, levels, max_loss)
+
+
+def wrong_equal_steps(model, images, labels, levels, max_loss):
+    """Message: or levels are not those that were given"""
+
+    def evenly(values, table):
+        return nearest_levels(values, np.linspace(table[0], table[-1], len(table)))
+
+    return answer(model, images, labels, levels, max_loss, rule=evenly)
 
 
 def right_in_the_order_of_memory(model, images, labels, levels, max_loss):
@@ -306,3 +352,22 @@ def right_nested(model, images, labels, levels, max_loss):
         return None, None, None
     memory, negative, bits = good[0]
     return bits, memory, -negative
+
+
+def right_torch(model, images, labels, levels, max_loss):
+    """Levels by torch; losses are compared, not accuracies."""
+
+    def bucketized(values, table):
+        table = torch.as_tensor(table)
+        bounds = (table[1:] + table[:-1]) / 2
+        return table[torch.bucketize(values.double(), bounds, right=True)]
+
+    return answer(
+        model,
+        images,
+        labels,
+        levels,
+        max_loss,
+        rule=bucketized,
+        is_good=lambda accuracy, before, max_loss: before - accuracy <= max_loss,
+    )

@@ -200,7 +200,8 @@ def nearest_codes(generator):
 def code_by_distance(value, levels):
     """Measure the distance to each level, exactly; of two that are as near the later one."""
     distances = [abs(Fraction(value) - Fraction(level)) for level in levels]
-    return max(k for k, distance in enumerate(distances) if distance == min(distances))
+    least = min(distances)
+    return max(k for k, distance in enumerate(distances) if distance == least)
 
 
 def lloyd(generator):

@@ -88,7 +88,7 @@ def weight_bases(w, shifts):
 def thresholded(w, shifts, n_bases):
     """Return the bases of a tensor as a list, and its deviation; unchecked, without gradients.
 
-    If one weight is NaN all are NaN.
+    If one weight is NaN or infinite all are NaN.
     """
     # In double precision, where squares of weights of single precision neither overflow nor vanish.
     known = w.detach().double()
@@ -96,7 +96,7 @@ def thresholded(w, shifts, n_bases):
     # The mean of equal weights is that weight, whichever way their sum was rounded.
     centred = known - torch.minimum(torch.maximum(mean, known.min()), known.max())
     deviation = centred.square().mean().sqrt()
-    minus_1 = mean.clamp(0, 0).to(w.dtype) - 1  # or NaN
+    minus_1 = (deviation - deviation).to(w.dtype) - 1  # NaN if that is not finite
     shifts = shifts.detach().double()
     bases = [(centred >= -shifts[m] * deviation).to(w.dtype) * 2 + minus_1 for m in range(n_bases)]
     return bases, deviation

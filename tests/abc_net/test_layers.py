@@ -181,9 +181,10 @@ def test_a_nan_stays_a_nan_and_infinity_is_at_an_end(n_bases):
     torch.testing.assert_close(found[1:3], torch.tensor([1.0, -1.0]))
     found[1:].sum().backward()
     assert x.grad[1:].isfinite().all()
-    w = torch.tensor([[1.0, float("nan")], [2.0, 3.0]])
-    assert AbcWeights(n_bases)(w).isnan().all()  # the mean is one of all weights
-    assert AbcWeights(n_bases, axis=0)(w).isnan().all()
+    for value in (float("nan"), float("inf"), -float("inf")):
+        w = torch.tensor([[1.0, value], [2.0, 3.0]])
+        assert AbcWeights(n_bases)(w).isnan().all()  # the mean is one of all weights
+        assert AbcWeights(n_bases, axis=0)(w).isnan().all()
 
 
 def test_lost_parameters_are_set_again():

@@ -17,7 +17,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "sum_of_bases",
             "weight_bases",
         ],
-        "layers": ["ApproxConv2d", "ApproxLinear", "quantizers"],
+        "layers": ["ApproxConv2d", "ApproxLinear"],
         "quantizers": ["AbcActivations", "AbcWeights"],
     },
 )

@@ -9,7 +9,7 @@ from array_api_compat import is_torch_array
 
 from quantlib._validation import as_float_array, check_axis, check_integer
 from quantlib.abc_net.least_squares import least_squares
-from quantlib.binary.ste import bare_signs, clipped_zero
+from quantlib.binary.ste import bare_signs
 from quantlib.models.weights import check_tensor
 
 __all__ = [
@@ -62,8 +62,8 @@ def weight_bases(w, shifts):
     Returns
     -------
     torch.Tensor or numpy.ndarray
-        M x the shape of ``w``, in its dtype. A tensor has straight-through gradients, those of
-        ``W`` and ``u_m * std(W)`` with the mean and the deviation as constants.
+        M x the shape of ``w``, in its dtype, without a gradient: for training there is
+        :class:`~quantlib.abc_net.quantizers.AbcWeights`.
 
     Notes
     -----
@@ -82,23 +82,24 @@ def weight_bases(w, shifts):
     shifts = torch.as_tensor(shifts)
     if shifts.ndim != 1 or not len(shifts):
         raise ValueError(f"shifts must be one number for each basis, got {tuple(shifts.shape)}")
-    return torch.stack(bases_ste(w, shifts.to(w), len(shifts)))
+    return torch.stack(thresholded(w, shifts.to(w.device), len(shifts))[0])
 
 
-def bases_ste(w, shifts, n_bases):
-    """Return the bases of a tensor as a list, unchecked; NaN everywhere if one weight is NaN."""
+def thresholded(w, shifts, n_bases):
+    """Return the bases of a tensor as a list, and its deviation; unchecked, without gradients.
+
+    If one weight is NaN or infinite all are NaN.
+    """
     # In double precision, where squares of weights of single precision neither overflow nor vanish.
     known = w.detach().double()
     mean = known.mean()
     # The mean of equal weights is that weight, whichever way their sum was rounded.
     centred = known - torch.minimum(torch.maximum(mean, known.min()), known.max())
     deviation = centred.square().mean().sqrt()
-    zero, found = clipped_zero(w, None), []
-    for m in range(n_bases):
-        shift = shifts[m]
-        signs = bare_signs(centred + shift.detach().double() * deviation).to(w.dtype)
-        found.append(signs + zero + clipped_zero(shift, None) * deviation.to(w.dtype))
-    return found
+    minus_1 = (deviation - deviation).to(w.dtype) - 1  # NaN if that is not finite
+    shifts = shifts.detach().double()
+    bases = [(centred >= -shifts[m] * deviation).to(w.dtype) * 2 + minus_1 for m in range(n_bases)]
+    return bases, deviation
 
 
 def fit_alphas(w, bases, *, axis=None):

@@ -72,9 +72,8 @@ class ApproxConv2d(QuantConv2d):
     Source: Bei Yu, Mo04, "Towards Accurate Binary Convolutional Neural Network", ApproxConv.
 
     >>> layer = ApproxConv2d(1, 1, 3, padding=1, n_weight_bases=1, n_act_bases=1)
-    >>> with torch.no_grad():
-    ...     _ = layer.weight.fill_(0.5)
-    >>> layer(-torch.ones(1, 1, 2, 2)).tolist()  # 4 pixels of -1, each times 0.5
+    >>> _ = layer.weight.data.fill_(0.5)
+    >>> layer(layer.weight.new_full((1, 1, 2, 2), -1)).tolist()  # 4 pixels of -1, each times 0.5
     [[[[-2.0, -2.0], [-2.0, -2.0]]]]
     """
 

@@ -4,8 +4,9 @@ import torch
 from torch import nn
 
 from quantlib._validation import check_choice, check_flag, check_integer
-from quantlib.abc_net.bases import MOST_BASES, bases_ste, initial_shifts, rows_of
+from quantlib.abc_net.bases import MOST_BASES, initial_shifts, rows_of, thresholded
 from quantlib.abc_net.least_squares import least_squares
+from quantlib.binary.ste import clipped_zero
 from quantlib.layers import Quantizer
 from quantlib.models.weights import check_tensor
 
@@ -71,11 +72,15 @@ class AbcWeights(Quantizer):
     def forward(self, w):
         """Return the sum of the bases of ``w``, each times its alpha."""
         check_tensor(w, "w")
-        bases = bases_ste(w, self.shifts.to(w), self.n_bases)
+        shifts = self.shifts.to(w.device)
+        bases, deviation = thresholded(w, shifts, self.n_bases)
         rows = [rows_of(basis, self.axis) for basis in bases]
-        alphas = least_squares(rows_of(w.detach(), self.axis), [row.detach() for row in rows])
-        parts = [row * alphas[:, m, None] for m, row in enumerate(rows)]
-        return sum(parts[1:], parts[0]).reshape_as(w)
+        alphas = least_squares(rows_of(w.detach(), self.axis), rows)
+        values = sum(alphas[:, m, None] * row for m, row in enumerate(rows))
+        # What is 0 has the gradient of each basis: that of W, and of u_m std(W).
+        shift = alphas.double() @ (clipped_zero(shifts, None).double() * deviation)[:, None]
+        latent = alphas.sum(1, keepdim=True) * rows_of(clipped_zero(w, None), self.axis)
+        return (values + (latent + shift.to(w.dtype))).reshape_as(w)
 
     @property
     def signature(self):
@@ -111,9 +116,9 @@ class AbcActivations(Quantizer):
         N, from 1 to 64.
     gradient : str
         The slope s of a basis on its ramp. ``"ramp"`` has s = 2, the slope of :math:`2 h_v - 1`,
-        of which :math:`A_n` is the rounding: like the step it rises by 2 in all, and at the start
-        the slopes of several bases add up to 1 around 0. ``"paper"`` has s = 1, as the paper
-        prints it, which rises by half of the step: the gradients of x and v are half as large.
+        of which :math:`A_n` is the rounding: its ramp rises by 2 in all, as the step does.
+        ``"paper"`` has s = 1, as the paper prints it, and rises by half of the step: the gradients
+        of x and v are half as large.
 
     Attributes
     ----------
@@ -163,9 +168,8 @@ class AbcActivations(Quantizer):
 
     def forward(self, x):
         """Return the sum of the bases of ``x``, each times its beta."""
-        beta = self.beta.to(x)
-        parts = [beta[n] * basis for n, basis in enumerate(self.bases(x))]
-        return sum(parts[1:], parts[0])
+        bases, beta = self.bases(x), self.beta.to(x)
+        return sum(beta[n] * basis for n, basis in enumerate(bases))
 
     @property
     def signature(self):

@@ -9,14 +9,14 @@ import pytest
 import torch
 from torch import nn
 
-from quantlib import binary, models
+from quantlib import abc_net, binary, models
 from quantlib.binary import sign_ste
 from quantlib.layers import QuantConv2d, Quantizer, QuantLinear
 
 # torch's exporters of old say so at each call.
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
 
-METHODS = ("binaryconnect", "bwn", "bnn", "xnor")
+METHODS = ("binaryconnect", "bwn", "bnn", "xnor", "abc")
 X = torch.randn(2, 2, 4, 4, generator=torch.Generator().manual_seed(0))
 
 
@@ -34,6 +34,10 @@ def network(method, **options):
         if method == "own":
             first = QuantConv2d(2, 4, 3, padding=1, weight_quant=Thirds(), act_quant=Thirds())
             last = QuantLinear(64, 3, weight_quant=Thirds())
+        elif method == "abc":
+            options = {"axis": 0, "trainable_shifts": True, **options}
+            first = abc_net.ApproxConv2d(2, 4, 3, padding=1, **options)
+            last = abc_net.ApproxLinear(64, 3, **options)
         else:
             first = binary.BinaryConv2d(2, 4, 3, padding=1, method=method, **options)
             last = binary.BinaryLinear(64, 3, method=method, **options)

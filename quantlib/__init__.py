@@ -11,6 +11,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submodules=[
         "activations",
+        "bi_real",
         "binary",
         "data",
         "evaluation",

@@ -20,16 +20,18 @@ def absorb_scales(model):
     r"""Return a copy of ``model`` with weights sign(W) for alpha * sign(W), and the same outputs.
 
     Where batch normalization stands behind a layer, its mean and variance are those of
-    :math:`\alpha s`, and those of the sums s themselves are
+    :math:`\alpha s`. Those of the sums s themselves, and the gamma with which eps makes no
+    difference, are
 
-    .. math:: \mu' = \frac{\mu}{\alpha}, \qquad
-        v' + \varepsilon = \frac{v + \varepsilon}{\alpha^2}
+    .. math:: \mu' = \frac{\mu}{\alpha}, \qquad v' = \frac{v}{\alpha^2}, \qquad
+        \gamma' = \gamma \sqrt{\frac{v + \alpha^2 \varepsilon}{v + \varepsilon}}
 
     with which the result in evaluation mode is the same but for rounding:
-    :math:`(s - \mu') / \sqrt{v' + \varepsilon} = (\alpha s - \mu) / \sqrt{v + \varepsilon}`.
+    :math:`\gamma' (s - \mu') / \sqrt{v' + \varepsilon}
+    = \gamma (\alpha s - \mu) / \sqrt{v + \varepsilon}`.
     Without this step the replacement makes numbers some 1/alpha times too large of the outputs,
     and ruins the network. The paper estimates means and variances anew on images instead, which
-    comes to the same up to chance and eps. A filter of zeros, whose alpha is 0, has a constant
+    comes to the same up to chance. A filter of zeros, whose alpha is 0, has a constant
     result, and gets a batch normalization of gamma 0.
 
     Raises
@@ -81,14 +83,16 @@ def absorb_scales(model):
 
 
 def _absorb(layer, norm):
-    mean, spread = norm.running_mean.double(), norm.running_var.double() + norm.eps
+    mean, variance = norm.running_mean.double(), norm.running_var.double()
     alpha = filter_scales(layer.weight).double()
     zero, bias = alpha == 0, 0 if layer.bias is None else layer.bias.double()
     # A constant result stays what it is, by way of the shift.
-    norm.bias.add_(torch.where(zero, norm.weight * (bias - mean) / spread.sqrt(), 0))
-    norm.weight.masked_fill_(zero, 0)
+    constant = norm.weight * (bias - mean) / (variance + norm.eps).sqrt()
+    norm.bias.add_(torch.where(zero, constant, 0))
     alpha = torch.where(zero, 1, alpha)
+    gain = ((variance + alpha**2 * norm.eps) / (variance + norm.eps)).sqrt()
+    norm.weight.mul_(torch.where(zero, 0, gain))
+    norm.running_mean.copy_(mean / alpha)
+    norm.running_var.copy_(variance / alpha**2)
     if layer.bias is not None:
         layer.bias.div_(alpha)
-    norm.running_mean.copy_(mean / alpha)
-    norm.running_var.copy_(spread / alpha**2 - norm.eps)

@@ -278,16 +278,20 @@ def test_the_adjusted_statistics_are_those_of_the_sums():
     torch.testing.assert_close(found[1].running_var, anew[1].running_var, rtol=1e-3, atol=0)
 
 
+@pytest.mark.parametrize("size", [0.01, 1, 30])
 @pytest.mark.parametrize("zeros", [False, True])
-def test_a_linear_layer_with_a_bias(zeros):
+def test_a_linear_layer_with_a_bias(zeros, size):
+    """And variances so small that eps is as large."""
     with models.seeded(0):
         layer = binary.BinaryLinear(6, 3, method="bwn", bias=True)
         model = nn.Sequential(layer, nn.BatchNorm1d(3)).eval()
     x = random(5, 6)
     with torch.no_grad():
+        layer.weight.mul_(size)
+        layer.bias.mul_(0.01)
         layer.weight[0] *= 0 if zeros else 1
-        model[1].running_mean.copy_(random(3, seed=1))
-        model[1].running_var.copy_(1 + random(3, seed=2).abs())
+        model[1].running_mean.copy_(0.01 * random(3, seed=1))
+        model[1].running_var.copy_(1e-5 * (1 + random(3, seed=2).abs()))
         model[1].bias.copy_(random(3, seed=3))
         torch.testing.assert_close(bi_real.absorb_scales(model)(x), model(x))
 

@@ -12,6 +12,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
     submodules=[
         "abc_net",
         "activations",
+        "bi_real",
         "binary",
         "data",
         "evaluation",

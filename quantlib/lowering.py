@@ -51,10 +51,10 @@ def to_packed(model):
     ----------
     model : torch.nn.Module
         A :class:`torch.nn.Sequential` (or network of :mod:`quantlib.models`) of quantized layers,
-        ``Conv2d``, ``Linear``, ``BatchNorm1d/2d``, ``ReLU``, ``MaxPool2d``,
-        ``AdaptiveAvgPool2d(1)``, ``Flatten``, ``Dropout``, ``Identity``, ``Residual`` and further
-        sequences of them. Its input are images, so linear layers come after a ``Flatten``. It
-        stays as it is.
+        ``Conv2d``, ``Linear``, ``BatchNorm1d/2d``, ``ReLU``, ``MaxPool2d``, ``AvgPool2d`` without
+        overlaps, ``AdaptiveAvgPool2d(1)``, ``Flatten``, ``Dropout``, ``Identity``, ``Residual``
+        and further sequences of them. Its input are images, so linear layers come after a
+        ``Flatten``. It stays as it is.
 
     Raises
     ------
@@ -138,7 +138,7 @@ def _image_channels(layers):
             return _image_channels(layer.body) or _image_channels(layer.shortcut)
         if isinstance(layer, (nn.Conv2d, nn.BatchNorm2d)):
             return layer.in_channels if isinstance(layer, nn.Conv2d) else layer.num_features
-        if not isinstance(layer, (*_NOTHING, nn.ReLU, nn.MaxPool2d)):
+        if not isinstance(layer, (*_NOTHING, nn.ReLU, nn.MaxPool2d, nn.AvgPool2d)):
             return None
     return None
 
@@ -234,6 +234,16 @@ def _flatten(layer):
 def _mean(layer):
     _only(layer, layer.output_size in (1, (1, 1)))
     return [steps.MeanPool()]
+
+
+@rule(nn.AvgPool2d)
+def _mean_of_windows(layer):
+    whole = isinstance(layer.kernel_size, int) and layer.stride == layer.kernel_size
+    _only(layer, whole and layer.padding == 0)
+    for name, usual in (("ceil_mode", False), ("divisor_override", None)):
+        if getattr(layer, name) != usual:
+            raise NotPackable(f" with {name}={getattr(layer, name)}")
+    return [steps.MeanPool(layer.kernel_size)]
 
 
 @rule(nn.MaxPool2d)

@@ -81,7 +81,6 @@ def test_no_module_has_a_prefix_where_a_package_belongs():
 NOT_ON_THE_API_PAGE = {
     "quantlib.evaluation",
     "quantlib.kernels.levels",
-    "quantlib.binary.lowering",
     "quantlib.ternary.lowering",
 }
 

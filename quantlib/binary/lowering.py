@@ -23,7 +23,13 @@ from quantlib.lowering import (
 from quantlib.packed import steps
 from quantlib.packed.steps import Step
 
-__all__ = ["flatten_packed", "sign_to_threshold", "to_packed"]
+__all__ = [
+    "flatten_packed",
+    "sign_activations",
+    "sign_to_threshold",
+    "sign_weights",
+    "to_packed",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +40,8 @@ class Signs(Step):
 
 
 @rule(SignActivations, role="act_quant")
-def _signs(quantizer, layer):
+def sign_activations(quantizer, layer):
+    """Return the steps of signs, for quantizers whose values are signs."""
     return [Signs(layer.weight.shape[1] * getattr(layer, "groups", 1))]
 
 
@@ -50,7 +57,8 @@ def _signs_and_magnitudes(quantizer, layer):
 
 
 @rule(SignWeights, role="weight_quant")
-def _sign_weights(quantizer, layer):
+def sign_weights(quantizer, layer):
+    """Return the steps of a layer whose weights are signs, with a scale or without."""
     signs, scale = quantizer.deployed(layer.weight)
     if layer.act_quant is None:
         return [real_layer(layer, kernels.pack_signs(as_rows(signs), num_threads=1), scale)]

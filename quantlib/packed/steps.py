@@ -192,16 +192,37 @@ class MaxPool(Step):
 
 @dataclass(frozen=True, eq=False)
 class MeanPool(Step):
-    """The mean over the whole image."""
+    """The mean of each ``size`` x ``size`` window, or over the whole image if none is given.
+
+    Windows do not overlap. Rows and columns that fill none are left out, as torch does.
+    """
+
+    size: int | None = None
+
+    def __post_init__(self):
+        if self.size is not None:
+            check_integer(self.size, "size", 1, 2**15)
 
     def flow(self, x):
         """Return what is behind it."""
         x.check(self, NUMBERS, 3)
-        return Flow(REAL, (1, 1, x.shape[2]))
+        if self.size is None:
+            return Flow(REAL, (1, 1, x.shape[2]))
+        window = (self.size, self.size)
+        return Flow(REAL, (*x.convolved((window, window, (0, 0))), x.shape[2]))
 
     def __call__(self, x, threads):
-        """Return N x 1 x 1 x C."""
-        return _real(x).mean((1, 2), keepdims=True, dtype=np.float32)
+        """Return N x H' x W' x C, of which H' and W' are 1 for the whole image."""
+        x, size = _real(x), self.size
+        if size is None:
+            return x.mean((1, 2), keepdims=True, dtype=np.float32)
+        rows, columns = (length // size * size for length in x.shape[1:3])
+        # Pixel after pixel of all windows at once, in the order in which torch adds them.
+        total = x[:, :rows:size, :columns:size].copy()
+        for i, j in list(np.ndindex(size, size))[1:]:
+            total += x[:, i:rows:size, j:columns:size]
+        total /= np.float32(size * size)
+        return total
 
 
 @dataclass(frozen=True, eq=False)

@@ -254,6 +254,64 @@ def test_maximum_of_windows(size, stride, padding, dtype):
     np.testing.assert_array_equal(found, wanted.numpy())
 
 
+@pytest.mark.parametrize("size", [1, 2, 3])
+@pytest.mark.parametrize("dtype", [np.int32, np.float32])
+def test_mean_of_windows(size, dtype):
+    """What fills no window is left out: of 9 x 8 pixels a row, with windows of 2."""
+    x = (100 * np.random.default_rng(0).standard_normal((2, 9, 8, 3))).astype(dtype)
+    rows, columns = 9 // size, 8 // size
+    wanted = np.zeros((2, rows, columns, 3))
+    for n, i, j, c in np.ndindex(wanted.shape):
+        window = x[n, size * i : size * (i + 1), size * j : size * (j + 1), c].astype(np.float64)
+        wanted[n, i, j, c] = window.mean()
+    found = steps.MeanPool(size)(x, 1)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-5)
+
+
+def test_mean_pooling_anywhere_in_a_network(tmp_path):
+    with models.seeded(0):
+        model = nn.Sequential(
+            nn.AvgPool2d(2), nn.Conv2d(3, 4, 3, bias=False), nn.AvgPool2d(4),
+            binary.BinaryConv2d(4, 5, 1), nn.AvgPool2d(2), nn.BatchNorm2d(5),
+            binary.BinaryConv2d(5, 2, 1), nn.AvgPool2d(1),
+        ).eval()  # fmt: skip
+    # Whole numbers and windows of 2 and 4: no sum is rounded, in whatever order it is taken.
+    rng = np.random.default_rng(1)
+    images = rng.integers(-9, 10, (3, 3, 37, 36)).astype(np.float32)
+    with torch.no_grad():
+        model[1].weight.copy_(torch.from_numpy(rng.integers(-3, 4, (4, 3, 3, 3))))
+    shake(model, images)
+    with torch.no_grad():
+        wanted = model(torch.from_numpy(images)).numpy()
+    packed = binary.to_packed(model)
+    assert wanted.shape == (3, 2, 2, 2) and len(np.unique(wanted)) > 2
+    np.testing.assert_array_equal(packed(images), wanted)
+    packed.save(tmp_path / "network")
+    np.testing.assert_array_equal(PackedNetwork.load(tmp_path / "network")(images), packed(images))
+    with pytest.raises(ValueError, match="images must be N x 3"):
+        packed(images[:, :2])
+    with pytest.raises(ValueError, match="size must be from 1"):
+        steps.MeanPool(0)
+    with pytest.raises(ValueError, match="must not be larger than the padded image"):
+        PackedNetwork([steps.MeanPool(3)], (1, 2, 4))
+
+
+@pytest.mark.parametrize(
+    ("pool", "words"),
+    [
+        (nn.AvgPool2d(3, 2), "stride=2"),
+        (nn.AvgPool2d((2, 2)), r"kernel_size=\(2, 2\)"),
+        (nn.AvgPool2d(2, padding=1), "padding=1"),
+        (nn.AvgPool2d(2, ceil_mode=True), "ceil_mode=True"),
+        (nn.AvgPool2d(2, divisor_override=3), "divisor_override=3"),
+    ],
+)
+def test_mean_pooling_that_cannot_be_packed(pool, words):
+    with pytest.raises(ValueError, match=rf"cannot be packed: 0 \(AvgPool2d with .*{words}"):
+        binary.to_packed(nn.Sequential(pool))
+
+
 @pytest.fixture(scope="module")
 def trained():
     """Return digits and some networks trained on them for a few seconds."""
@@ -405,13 +463,13 @@ def test_layers_that_cannot_be_packed_are_all_named():
     model = nn.Sequential(
         nn.Sequential(nn.Conv2d(2, 4, 3, padding=1, padding_mode="reflect"), nn.ReLU()),
         binary.Residual(nn.Sequential(nn.GELU()), nn.Identity()),
-        nn.AvgPool2d(2),
+        nn.AvgPool2d(3, 2),
         nn.Flatten(),
         nn.Linear(4, 2),
     )
     with pytest.raises(ValueError) as error:
         binary.to_packed(model)
-    for words in ("0.0 (Conv2d with", "padding_mode=reflect", "1.body.0 (GELU)", "2 (AvgPool2d)"):
+    for words in ("0.0 (Conv2d with", "padding_mode=reflect", "1.body.0 (GELU)", "2 (AvgPool2d"):
         assert words in str(error.value)
     assert "ReLU" not in str(error.value) and "Linear" not in str(error.value)
     # A linear layer would meet images. Torch applies it along their last axis, if at all.

@@ -187,6 +187,5 @@ def _step_ste(x, slope):
     """Return +1 where clip(x, 0, 1) is at least 1/2, else -1, with ``slope`` from 0 to 1."""
     ramp = x.clamp(0, 1)
     known = ramp.detach()
-    # What is clamped to 0 is 0, but for a NaN.
-    signs = (known >= 0.5).to(known.dtype) * 2 - 1 + known.clamp(0, 0)
-    return signs + slope * (ramp - known)
+    signs = (known >= 0.5).to(known.dtype) * 2 - 1
+    return signs + slope * (ramp - known)  # a NaN minus itself is NaN

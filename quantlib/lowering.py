@@ -366,6 +366,10 @@ def whole_sums(chain, entering):
     return entering
 
 
+#: The steps that take a scale and a shift for each of their outputs.
+_SCALED = steps.BinaryConv, steps.BinaryDense, steps.RealLayer, steps.SumConv, steps.SumDense
+
+
 def scale_into_layer(chain, entering):
     """Batch normalization is a scale and a shift: of the layer before it, if there is one."""
     found = []
@@ -375,7 +379,7 @@ def scale_into_layer(chain, entering):
             continue
         scale, shift = _scale_and_shift(step.layer)
         last = found[-1] if found else None
-        if isinstance(last, (steps.BinaryConv, steps.BinaryDense, steps.RealLayer)):
+        if isinstance(last, _SCALED):
             found[-1] = scaled(last, scale, shift)
         else:
             found.append(steps.Affine(scale.astype(np.float32), shift.astype(np.float32)))
@@ -407,5 +411,7 @@ def scaled(step, scale, shift):
     if isinstance(step, steps.RealLayer) and isinstance(step.weight, np.ndarray):
         weight = (step.weight * scale).astype(np.float32)
         return replace(step, weight=weight, bias=bias)
+    if isinstance(step, (steps.SumConv, steps.SumDense)):
+        return replace(step, alpha=(step.alpha * scale).astype(np.float32), bias=bias)
     old = 1 if step.scale is None else step.scale
     return replace(step, scale=(old * scale).astype(np.float32), bias=bias)

@@ -59,6 +59,8 @@ class AbcWeights(Quantizer):
     [[3.0, -3.0, 0.0, 0.0]]
     """
 
+    lowering = "quantlib.abc_net.lowering"
+
     def __init__(self, n_bases, *, axis=None, trainable_shifts=False):
         super().__init__()
         check_choice(axis, "axis", (None, 0))
@@ -81,6 +83,13 @@ class AbcWeights(Quantizer):
         shift = alphas.double() @ (clipped_zero(shifts, None).double() * deviation)[:, None]
         latent = alphas.sum(1, keepdim=True) * rows_of(clipped_zero(w, None), self.axis)
         return (values + (latent + shift.to(w.dtype))).reshape_as(w)
+
+    @torch.no_grad()
+    def deployed(self, w):
+        """Return what a packed layer needs: M bases of signs, and alpha as M x 1 or M x O."""
+        bases, _ = thresholded(w, self.shifts, self.n_bases)
+        rows = [rows_of(basis, self.axis) for basis in bases]
+        return bases, least_squares(rows_of(w, self.axis), rows).T
 
     @property
     def signature(self):
@@ -142,6 +151,8 @@ class AbcActivations(Quantizer):
     >>> AbcActivations(1)(x).tolist(), AbcActivations(2)(x).tolist()
     ([-1.0, -1.0, 1.0, 1.0], [-1.0, 0.0, 0.0, 1.0])
     """
+
+    lowering = "quantlib.abc_net.lowering"
 
     def __init__(self, n_bases, *, gradient="ramp"):
         super().__init__()

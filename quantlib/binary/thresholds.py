@@ -6,7 +6,7 @@ from torch import nn
 
 from quantlib._validation import check_integer
 
-__all__ = ["NORMALIZATIONS", "real_thresholds", "sign_thresholds"]
+__all__ = ["NORMALIZATIONS", "first_reaching", "real_thresholds", "sign_thresholds"]
 
 #: The layers that can be folded.
 NORMALIZATIONS = (nn.BatchNorm1d, nn.BatchNorm2d)
@@ -43,31 +43,48 @@ def sign_thresholds(layers, low, high):
     """
     low = check_integer(low, "low", -(2**24), 2**24)
     high = check_integer(high, "high", low, 2**24)
-    return _bisect(layers, low, high, lambda sums: sums.float(), np.int32)
+    return _bisect(*_question(layers), low, high, lambda sums: sums.float(), np.int32)
 
 
 def real_thresholds(layers):
     """Return the same for real numbers, as float32 numbers; they may be infinite.
-
-    The float32 numbers have an order, and can be numbered through in it: bisection is as exact.
 
     >>> norm = nn.BatchNorm1d(1, eps=0).eval()
     >>> _ = norm.running_mean.fill_(0.5)
     >>> real_thresholds([norm])[0].tolist()
     [0.5]
     """
-    largest = int(np.float32(np.finfo(np.float32).max).view(np.int32))
-
-    def number(places):
-        places = places.int()
-        return torch.where(places < 0, -(2**31) - places, places).view(torch.float32)
-
-    return _bisect(layers, -largest, largest, number, np.float32)
+    return _bisect(*_question(layers), -_LARGEST, _LARGEST, _float_at, np.float32)
 
 
-@torch.no_grad()
-def _bisect(layers, low, high, number, dtype):
-    """Return thresholds and flips; ``number`` turns a place in the order into a number."""
+def first_reaching(reached, channels):
+    """Return the least float32 number of each channel that ``reached`` says True of.
+
+    ``reached`` takes a tensor of a number for each channel, and once it says True of one says so of
+    all that are larger. Where all numbers reach it the result is minus infinity, where none does,
+    infinity.
+
+    >>> first_reaching(lambda x: x + torch.tensor([0.5, -1.0]) >= 2, 2).tolist()
+    [1.5, 3.0]
+    """
+    thresholds, flips = _bisect(reached, channels, -_LARGEST, _LARGEST, _float_at, np.float32)
+    thresholds[np.isinf(thresholds) & flips] = np.inf
+    return thresholds
+
+
+#: The place of the largest float32 number: they have an order, and can be numbered through in it,
+#: so that bisection is as exact as for whole numbers.
+_LARGEST = int(np.float32(np.finfo(np.float32).max).view(np.int32))
+
+
+def _float_at(places):
+    """Return the float32 numbers at places of their order."""
+    places = places.int()
+    return torch.where(places < 0, -(2**31) - places, places).view(torch.float32)
+
+
+def _question(layers):
+    """Return what asks whether batch normalizations give 0 or more, and their channels."""
     layers = list(layers)
     for layer in layers:
         if not isinstance(layer, NORMALIZATIONS):
@@ -86,19 +103,24 @@ def _bisect(layers, low, high, number, dtype):
     channels = layers[0].num_features
     largest = torch.finfo(torch.float32).max
 
-    def positive(places):
-        x = number(places)
+    def reached(x):
         for layer in layers:
             x = layer(x.reshape(1, channels, *[1, 1] * isinstance(layer, nn.BatchNorm2d)))
             x = x.clamp(-largest, largest)  # infinity times a gamma of 0 would be no number
         return x.reshape(-1) >= 0
 
+    return reached, channels
+
+
+@torch.no_grad()
+def _bisect(reached, channels, low, high, number, dtype):
+    """Return thresholds and flips; ``number`` turns a place in the order into a number."""
     below = torch.full((channels,), low, dtype=torch.int64)
     above = torch.full((channels,), high, dtype=torch.int64)
-    first, last = positive(below), positive(above)
+    first, last = reached(number(below)), reached(number(above))
     while bool((above - below > 1).any()):
         middle = torch.div(below + above, 2, rounding_mode="floor")
-        same = positive(middle) == first
+        same = reached(number(middle)) == first
         below, above = torch.where(same, middle, below), torch.where(same, above, middle)
     thresholds = number(above).numpy().astype(dtype)
     constant = (first == last).numpy()

@@ -6,6 +6,7 @@ disk for the next process (``_compile``). Which module calls which:
 =============================================  ====================================================
 xnor_gemm, ternary_gemm, bitplane_gemm         ``_popcount`` (tasks), then ``_tile`` (inner loop)
 xnor_conv2d                                    ``_convolve``, ``_patches``, ``_border``, ``_tile``
+xnor_sum_gemm, xnor_sum_conv2d                 ``_sums``, ``_convolve``
 xnor_input_scale                               ``_scale_map``
 real_conv2d                                    its own loops; ``_windows``, as ``_convolve`` does
 shift_gemm, shift_conv2d, pack_shifts          ``_shift_loops``
@@ -38,6 +39,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "pool": ["max_pool2d"],
         "real": ["real_conv2d"],
         "shift": ["ShiftWeights", "pack_shifts", "shift_conv2d", "shift_gemm"],
+        "sums": ["xnor_sum_conv2d", "xnor_sum_gemm"],
         "ternary": [
             "TernaryPanels",
             "pack_ternary_panels",

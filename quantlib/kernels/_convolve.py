@@ -19,6 +19,7 @@ from quantlib.kernels._compile import both, compiled
 from quantlib.kernels._ir import I32, I64, Pointers, vector
 from quantlib.kernels._patches import Layout, copy_patches, layout_of, next_part, running_rows
 from quantlib.kernels._popcount import (
+    ADDED,
     LANES,
     ONE_PASS,
     SIGNS,
@@ -53,6 +54,11 @@ class Sizes(NamedTuple):
     scaled: int
     task_filters: int
     channels_first: bool
+    summed: bool  # whether results are sums over bases, real numbers with a bias
+    n_images: int  # of the result
+    x_bases: int
+    w_bases: int
+    basis_words: int  # of a basis of the filters
 
 
 @compiled
@@ -142,32 +148,59 @@ def _task(
 ):  # fmt: skip
     """Convolve a block of pixels with a block of filters."""
     number, pixel, filter_, n_pixels, n_filters = _block(task, sizes)
-    n_words, done = layout.n_words, 0
-    while done < n_pixels:
-        part = next_part(number, pixel + done, n_pixels - done, done * n_words, sizes, layout)
-        copy_patches(rows, patches, starts, part)
-        done += part.n_patches
+    n_words = layout.n_words
     start = number * sizes.pixels + pixel
     first, stride = start * sizes.n_filters + filter_, sizes.n_filters
     if sizes.channels_first:
         first, stride = 0, sizes.task_filters
     target = sums if sizes.channels_first else out
-    place = Rectangle(
-        0, filter_ * n_words, first, n_words, n_words * LANES, stride, n_words, sizes.base,
-        0 if len(inside) else sizes.scaled, start, filter_,
-    )  # fmt: skip
-    block(
-        SIGNS, 1, patches, w, target, ONE_PASS, row_scales, column_scales, place, n_pixels,
-        n_filters,
-    )  # fmt: skip
+    scaled = 0 if len(inside) and not sizes.summed else sizes.scaled
+    if sizes.summed:
+        _fill(target, column_scales, filter_, first, stride, n_pixels, n_filters)
+    for i in range(sizes.x_bases):
+        done = 0
+        while done < n_pixels:
+            part = next_part(
+                number + i * sizes.n_images, pixel + done, n_pixels - done, done * n_words, sizes,
+                layout,
+            )  # fmt: skip
+            copy_patches(rows, patches, starts, part)
+            done += part.n_patches
+        for j in range(sizes.w_bases):
+            column = (
+                filter_ + (1 + i * sizes.w_bases + j) * sizes.n_filters if sizes.summed else filter_
+            )
+            place = Rectangle(
+                0, j * sizes.basis_words + filter_ * n_words, first, n_words, n_words * LANES,
+                stride, n_words, sizes.base, scaled, start, column,
+            )  # fmt: skip
+            block(
+                SIGNS, 1, patches, w, target, ONE_PASS, row_scales, column_scales, place, n_pixels,
+                n_filters,
+            )  # fmt: skip
     if len(inside):
         rectangle = (pixel, filter_, n_pixels, n_filters)
-        zero_outside(target, inside, rectangle, first, (stride, 1), down, across, window, sizes)
-        if sizes.scaled:
-            _scale(target, row_scales, column_scales, sizes.scaled, place, n_pixels, n_filters)
+        if sizes.summed:
+            zero_outside(
+                target.view(np.float32), inside.view(np.float32), rectangle, first, (stride, 1),
+                down, across, window, sizes,
+            )  # fmt: skip
+        else:
+            zero_outside(target, inside, rectangle, first, (stride, 1), down, across, window, sizes)
+            if sizes.scaled:
+                _scale(target, row_scales, column_scales, sizes.scaled, place, n_pixels, n_filters)
     if sizes.channels_first:
         first = (number * sizes.n_filters + filter_) * sizes.pixels + pixel
         _write_transposed(sums, stride, out, first, sizes.pixels, n_pixels, n_filters)
+
+
+@compiled
+def _fill(target, values, filter_, first, stride, n_pixels, n_filters):
+    """Write a real number for each filter to all of its pixels."""
+    reals = target.view(np.float32)
+    for p in range(n_pixels):
+        for f in range(n_filters):
+            reals[first + p * stride + f] = values[filter_ + f]
 
 
 @both
@@ -187,8 +220,9 @@ def _convolve(n_tasks, x, w, out, inside, row_scales, column_scales, image, wind
 
 
 def convolve(
-    num_threads, x, w, out, scales, image, window, size, pixel_words, tap_sums, channels_last
-):
+    num_threads, x, w, out, scales, image, window, size, pixel_words, tap_sums, channels_last,
+    *, bases=None,
+):  # fmt: skip
     """Convolve the words of images ``x`` with panels of filters ``w`` into ``out``, all flat.
 
     ``scales``: for pixels and filters, either or both None.
@@ -196,21 +230,32 @@ def convolve(
     take numba longer to look at. ``size``: channels, filters, and height and width of the sizes.
     ``tap_sums``: the signs of each filter summed over its channels, filters x height x width, if
     outside of the image is 0, else None.
+
+    ``bases``, if the result is a sum over bases of images and of filters: how many there are of
+    both. ``x`` then holds all images of a basis, basis after basis, and ``w`` all panels.
+    ``scales`` is one array: a bias for each filter; a number for each image basis, filter basis and
+    filter; spare ones. ``tap_sums`` are those of the real filters that all sums come to.
     """
     (height, width), (channels, n_filters, out_height, out_width) = window[:2], size
     pixels, n_words = out_height * out_width, height * width * pixel_words
     base = channels * height * width - 128 * subtracted(n_words)
-    *scales, scaled = as_scales(scales)
+    x_bases, w_bases = bases or (1, 1)
+    *scales, scaled = as_scales(scales if bases is None else (None, scales))
+    scaled += ADDED if bases else 0
     blocks, task_filters = image[0] * -(-pixels // TASK_PIXELS), TASK_FILTERS
     if num_threads > 1 and blocks < ENOUGH_BLOCKS * num_threads:
         task_filters = min(task_filters, -(-n_filters // (num_threads * SPARE)) * SPARE)
     inside = NO_INSIDE
     if tap_sums is not None:
-        inside = np.zeros((height + 1, width + 1, n_filters), np.int32)
+        inside = np.zeros((height + 1, width + 1, n_filters), tap_sums.dtype)
         inside[1:, 1:] = np.moveaxis(tap_sums, 0, -1).cumsum(0).cumsum(1)
     run(
         _convolve, num_threads,
         blocks * -(-n_filters // task_filters), x, w, out,
-        inside.reshape(-1), *scales, image, window,
-        (pixel_words, out_width, pixels, n_filters, base, scaled, task_filters, not channels_last),
+        inside.reshape(-1).view(np.int32), *scales, (x_bases * image[0], *image[1:]), window,
+        (
+            pixel_words, out_width, pixels, n_filters, base, scaled, task_filters,
+            not channels_last, bases is not None, image[0], x_bases, w_bases,
+            len(w) // w_bases,
+        ),
     )  # fmt: skip

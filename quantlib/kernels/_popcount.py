@@ -8,6 +8,7 @@ from numba import prange
 from quantlib.kernels._compile import both, compiled
 from quantlib.kernels._threads import run
 from quantlib.kernels._tile import (
+    ADDED,
     LANES,
     PANELS,
     PLANES,
@@ -21,17 +22,22 @@ from quantlib.kernels._tile import (
 )
 
 __all__ = [
+    "ADDED",
     "LANES",
+    "NO_SCALES",
     "ONE_PASS",
     "PLANES",
     "SIGNS",
     "SPARE",
+    "TASK_ROWS",
     "TERNARY",
     "Rectangle",
     "as_scales",
     "block",
+    "columns_of_a_task",
     "copy_scale",
     "multiply",
+    "running_xors",
     "subtracted",
 ]
 
@@ -80,6 +86,10 @@ def block(product, a_step, a, b, c, passes, row_scales, column_scales, place, n_
         while row < n_rows:
             rows = ROWS if n_rows - row >= ROWS else 1
             a_at, c_at = place.a + row * place.a_stride, place.c + row * place.c_stride + column
+            if not whole and scaled >= ADDED:
+                for r in range(rows):
+                    for i in range(width):
+                        edge[r * PANELS * LANES + i] = c[c_at + r * place.c_stride + i]
             tile(
                 a, b, c if whole else edge, passes, row_scales, column_scales,
                 Kind(rows, panels, product, a_step),
@@ -98,7 +108,7 @@ def block(product, a_step, a, b, c, passes, row_scales, column_scales, place, n_
 
 
 @compiled
-def _running_xors(source, start, target, n_runs, n_words):
+def running_xors(source, start, target, n_runs, n_words):
     """Copy runs of words as running XORs."""
     for run_ in range(n_runs):
         first = run_ * n_words
@@ -121,7 +131,7 @@ def _task(
     if product != TERNARY:
         rows = np.empty(n_rows * stride, np.uint32)
         for r in range(n_rows):
-            _running_xors(a, (row + r) * stride, rows[r * stride :], a_runs, n_words)
+            running_xors(a, (row + r) * stride, rows[r * stride :], a_runs, n_words)
         a_start = 0
     else:
         rows, a_start = a, row * stride
@@ -172,6 +182,14 @@ def copy_scale(values, padded):
     return finite
 
 
+def columns_of_a_task(m, n, column_words):
+    """Return how many columns a task computes, of which each has so many words."""
+    fits = max(1, TASK_BYTES // (column_words * LANES * 4)) * LANES
+    # Few rows: the columns are split, so that threads get some.
+    wanted = -(-n // max(1, 4 // -(-m // TASK_ROWS)))
+    return min(-(-max(wanted, 4 * LANES) // LANES) * LANES, fits)
+
+
 def multiply(num_threads, product, a, b, c, scales, sizes, *, passes=ONE_PASS, base=0, halves=None):
     """Compute the whole result ``c`` of the words of rows ``a`` and of panels ``b``.
 
@@ -180,14 +198,11 @@ def multiply(num_threads, product, a, b, c, scales, sizes, *, passes=ONE_PASS, b
     the parts of rows and columns of which the count is subtracted, to be halved.
     """
     m, n, n_words, a_runs, b_runs = sizes
-    fits = max(1, TASK_BYTES // (b_runs * n_words * LANES * 4)) * LANES
-    down = -(-m // TASK_ROWS)
-    wanted = -(-n // max(1, 4 // down))  # few rows: split the columns, so that threads get some
-    task_columns = min(-(-max(wanted, 4 * LANES) // LANES) * LANES, fits)
+    task_columns = columns_of_a_task(m, n, b_runs * n_words)
     base -= 128 * subtracted(n_words) if product == SIGNS else 0
     *scales, scaled = as_scales(scales)
     run(
-        _multiply, num_threads, down * -(-n // task_columns),
+        _multiply, num_threads, -(-m // TASK_ROWS) * -(-n // task_columns),
         product, a, b, c, passes, *scales, *(halves or NO_PARTS),
         (m, n, a_runs, b_runs, n_words, base, scaled, task_columns),
     )  # fmt: skip

@@ -36,6 +36,7 @@ from numba.extending import intrinsic
 from quantlib.kernels._ir import F32, I8, I32, I64, Pointers, has, popcount, splat, vector, zeros
 
 __all__ = [
+    "ADDED",
     "LANES",
     "PANELS",
     "PLANES",
@@ -55,6 +56,9 @@ ROWS, PANELS = 4, 2
 
 #: Products: of signs; of several bit planes; of ternary values, a mask and a sign plane.
 PRODUCTS = SIGNS, PLANES, TERNARY = 0, 1, 2
+
+#: Added to what says which scales there are: results are added to what is there.
+ADDED = 4
 
 _WORDS = vector(I32, LANES)
 _BYTES = vector(I8, 4 * LANES)
@@ -83,7 +87,7 @@ class Rectangle(NamedTuple):
     c_stride: int  # from row to row
     n_words: int  # of a run; even
     base: int  # twice the count of signs is subtracted from it
-    scaled: int  # 1 if rows are scaled, plus 2 if columns are
+    scaled: int  # 1 if rows are scaled, plus 2 if columns are, plus ADDED if c is added to
     row: int  # where it starts in the scales of rows
     column: int
 
@@ -264,25 +268,41 @@ class _Tile:
         return results
 
     def write(self, results):
-        """Write the results: whole numbers, or their products with the scales."""
-        builder, at, reals = self.builder, self.at, vector(F32, LANES)
-        scaled, first_row, first_column = self.place.scaled, self.place.row, self.place.column
-        rows_scaled, columns_scaled = builder.and_(scaled, I64(1)), builder.lshr(scaled, I64(1))
-        with builder.if_else(builder.icmp_signed("!=", scaled, I64(0))) as (yes, no):
-            with yes:  # scales that are not given are ones, read at the same place again and again
-                row = at.element(4, builder.mul(first_row, rows_scaled))
-                column = at.element(5, builder.mul(first_column, columns_scaled))
-                for r, p in self.keys:
-                    scale = at.load(at.ahead(row, builder.mul(rows_scaled, I64(r)), 4), F32)
-                    place = builder.mul(columns_scaled, I64(LANES * p))
-                    scale = builder.fmul(
-                        splat(builder, scale, LANES), at.load(at.ahead(column, place, 4), reals)
-                    )
-                    real = builder.fmul(builder.sitofp(results[r, p], reals), scale)
-                    at.store(real, at.ahead(self.c_rows[r], LANES * p, 4))
+        """Write the results: whole numbers, or their products with the scales, added or not."""
+        builder, at = self.builder, self.at
+        with builder.if_else(builder.icmp_signed("!=", self.place.scaled, I64(0))) as (yes, no):
+            with yes:
+                self._write_scaled(results)
             with no:
                 for r, p in self.keys:
                     at.store(results[r, p], at.ahead(self.c_rows[r], LANES * p, 4))
+
+    def _write_scaled(self, results):
+        builder, at, reals = self.builder, self.at, vector(F32, LANES)
+        scaled, first_row, first_column = self.place.scaled, self.place.row, self.place.column
+        rows_scaled = builder.and_(scaled, I64(1))
+        columns_scaled = builder.and_(builder.lshr(scaled, I64(1)), I64(1))
+        # Scales that are not given are ones, read at the same place again and again.
+        row = at.element(4, builder.mul(first_row, rows_scaled))
+        column = at.element(5, builder.mul(first_column, columns_scaled))
+        products = {}
+        for r, p in self.keys:
+            scale = at.load(at.ahead(row, builder.mul(rows_scaled, I64(r)), 4), F32)
+            place = builder.mul(columns_scaled, I64(LANES * p))
+            scale = builder.fmul(
+                splat(builder, scale, LANES), at.load(at.ahead(column, place, 4), reals)
+            )
+            products[r, p] = builder.fmul(builder.sitofp(results[r, p], reals), scale)
+        targets = {(r, p): at.ahead(self.c_rows[r], LANES * p, 4) for r, p in self.keys}
+        adding = builder.icmp_signed(">=", scaled, I64(ADDED))
+        with builder.if_else(adding) as (yes, no):
+            with yes:
+                for key, product in products.items():
+                    before = at.load(targets[key], reals)
+                    at.store(builder.fadd(before, product), targets[key])
+            with no:
+                for key, product in products.items():
+                    at.store(product, targets[key])
 
 
 @intrinsic
@@ -338,8 +358,10 @@ def _plain_tile(a, b, c, passes, row_scales, column_scales, kind, place):
             place = c_start + r * c_stride + column
             if scaled:
                 scale = row_scales[(first_row + r) * (scaled & 1)]
-                scale = scale * column_scales[(first_column + column) * (scaled >> 1)]
-                c.view(np.float32)[place] = np.float32(total) * scale
+                scale = scale * column_scales[(first_column + column) * (scaled >> 1 & 1)]
+                reals = c.view(np.float32)
+                before = reals[place] if scaled & ADDED else np.float32(0)
+                reals[place] = before + np.float32(total) * scale
             else:
                 c[place] = total
 

@@ -7,6 +7,7 @@ sum of K products is K minus twice the number of ones:
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -65,16 +66,7 @@ def xnor_gemm(a, b, *, row_scale=None, column_scale=None, out=None, num_threads=
     >>> kernels.xnor_gemm(a, b).tolist()
     [[1, -3]]
     """
-    for operand, name in ((a, "a"), (b, "b")):
-        check_instance(operand, name, PackedBits, "pack_signs")
-        if len(operand.shape) != 2 or operand.axis != 1:
-            raise ValueError(
-                f"{name} must be a matrix packed along its last axis, "
-                f"got shape {operand.shape} packed along axis {operand.axis}"
-            )
-    m, n, length = a.shape[0], b.shape[0], a.length
-    if b.length != length:
-        raise ValueError(f"a and b must have the same K, got {length} and {b.length}")
+    m, n, length = check_matrices(a, b)
     scales = _scales((row_scale, "row_scale", (m,)), (column_scale, "column_scale", (n,)))
     out = check_out(out, (m, n), np.int32 if scales is None else np.float32, a.words, b.words)
     words = half_words(row_words(a))
@@ -84,6 +76,20 @@ def xnor_gemm(a, b, *, row_scale=None, column_scale=None, out=None, num_threads=
         (m, n, words.shape[-1], 1, 1), base=length,
     )  # fmt: skip
     return out
+
+
+def check_matrices(a, b):
+    """Return M, N and K of two packed matrices of signs; raise unless they can be multiplied."""
+    for operand, name in ((a, "a"), (b, "b")):
+        check_instance(operand, name, PackedBits, "pack_signs")
+        if len(operand.shape) != 2 or operand.axis != 1:
+            raise ValueError(
+                f"{name} must be a matrix packed along its last axis, "
+                f"got shape {operand.shape} packed along axis {operand.axis}"
+            )
+    if b.length != a.length:
+        raise ValueError(f"a and b must have the same K, got {a.length} and {b.length}")
+    return a.shape[0], b.shape[0], a.length
 
 
 def xnor_conv2d(
@@ -142,6 +148,52 @@ def xnor_conv2d(
     >>> kernels.xnor_conv2d(x, w, padding=1, padding_value=0).tolist()
     [[[[-4, -4], [-4, -4]]]]
     """
+    sizes = convolution_sizes(x, w, stride, padding, dilation, groups, padding_value, layout)
+    stride, padding, dilation, groups, channels_last = sizes[:5]
+    kernel_size, size, out_size, shape = sizes[5:]
+    n_images, channels, n_filters, w_channels = x.shape[0], x.length, *w.shape[:2]
+    scales = _scales(
+        (input_scale, "input_scale", (n_images, *out_size)), (alpha, "alpha", (n_filters,))
+    )
+    out = check_out(out, shape, np.int32 if scales is None else np.float32, x.words, w.words)
+    if groups > 1:
+        each = n_filters // groups
+        for group in range(groups):
+            chosen = slice(group * each, (group + 1) * each)
+            place = (..., chosen) if channels_last else (slice(None), chosen)
+            out[place] = xnor_conv2d(
+                slice_values(x, group * w_channels, w_channels), slice_rows(w, chosen), stride,
+                padding, dilation=dilation, padding_value=padding_value, input_scale=input_scale,
+                layout=layout,
+                alpha=None if alpha is None else np.asarray(alpha)[chosen], num_threads=num_threads,
+            )  # fmt: skip
+        return out
+    words = half_words(x.words)
+    _convolve.convolve(
+        thread_count(num_threads), words.reshape(-1), w.as_panels().words.reshape(-1),
+        out.reshape(-1).view(np.int32), scales, (n_images, *size, *padding),
+        (*kernel_size, *stride, *dilation), (channels, n_filters, *out_size), words.shape[-1],
+        w.row_sums if padding_value == 0 and any(padding) else None, channels_last,
+    )  # fmt: skip
+    return out
+
+
+class ConvolutionSizes(NamedTuple):
+    """The arguments of a convolution of signs, looked at; pairs are of height and width."""
+
+    stride: tuple[int, int]
+    padding: tuple[int, int]
+    dilation: tuple[int, int]
+    groups: int
+    channels_last: bool
+    kernel_size: tuple[int, int]
+    size: tuple[int, int]  # of an image
+    out_size: tuple[int, int]
+    shape: tuple[int, ...]  # of the result
+
+
+def convolution_sizes(x, w, stride, padding, dilation, groups, padding_value, layout):
+    """Return the `ConvolutionSizes` of packed images and filters; raise unless they fit."""
     channels_last = check_layout(layout)
     for operand, name, axis in ((x, "x", 3 if channels_last else 1), (w, "w", 1)):
         check_instance(operand, name, PackedBits, "pack_signs")
@@ -166,31 +218,11 @@ def xnor_conv2d(
     check_choice(padding_value, "padding_value", (1, 0))
     size = x.shape[1:3] if channels_last else x.shape[2:]
     out_size = convolved_size(size, kernel_size, stride, padding, dilation)
-    scales = _scales(
-        (input_scale, "input_scale", (n_images, *out_size)), (alpha, "alpha", (n_filters,))
-    )
     shape = (n_images, *out_size, n_filters) if channels_last else (n_images, n_filters, *out_size)
-    out = check_out(out, shape, np.int32 if scales is None else np.float32, x.words, w.words)
-    if groups > 1:
-        each = n_filters // groups
-        for group in range(groups):
-            chosen = slice(group * each, (group + 1) * each)
-            place = (..., chosen) if channels_last else (slice(None), chosen)
-            out[place] = xnor_conv2d(
-                slice_values(x, group * w_channels, w_channels), slice_rows(w, chosen), stride,
-                padding, dilation=dilation, padding_value=padding_value, input_scale=input_scale,
-                layout=layout,
-                alpha=None if alpha is None else np.asarray(alpha)[chosen], num_threads=num_threads,
-            )  # fmt: skip
-        return out
-    words = half_words(x.words)
-    _convolve.convolve(
-        thread_count(num_threads), words.reshape(-1), w.as_panels().words.reshape(-1),
-        out.reshape(-1).view(np.int32), scales, (n_images, *size, *padding),
-        (*kernel_size, *stride, *dilation), (channels, n_filters, *out_size), words.shape[-1],
-        w.row_sums if padding_value == 0 and any(padding) else None, channels_last,
+    return ConvolutionSizes(
+        stride, padding, dilation, groups, channels_last, tuple(kernel_size), tuple(size), out_size,
+        shape,
     )  # fmt: skip
-    return out
 
 
 def xnor_input_scale(

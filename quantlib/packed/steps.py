@@ -26,6 +26,7 @@ from quantlib.packed.flow import (
     check_window,
 )
 from quantlib.packed.layers import BinaryConv, BinaryDense, RealLayer, Step
+from quantlib.packed.sums import Bases, SumConv, SumDense
 
 __all__ = [
     "STEPS",
@@ -304,7 +305,7 @@ def _real(x):
 STEPS = {
     step.__name__: step
     for step in (
-        Affine, BinaryConv, BinaryDense, Flatten, MaxPool, MeanPool, RealLayer, Relu, Residual,
-        Sign, Threshold,
+        Affine, Bases, BinaryConv, BinaryDense, Flatten, MaxPool, MeanPool, RealLayer, Relu,
+        Residual, Sign, SumConv, SumDense, Threshold,
     )
 }  # fmt: skip

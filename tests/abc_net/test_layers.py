@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from quantlib import abc_net, data, kernels, layers, lowering, models
+from quantlib import abc_net, data, kernels, layers, models
 from quantlib.abc_net import AbcActivations, AbcWeights, ApproxConv2d, ApproxLinear
 from quantlib.layers import QuantConv2d, QuantLinear
 
@@ -393,16 +393,6 @@ def test_layers_have_the_device_and_the_dtype_that_is_asked_for():
         (lambda: ApproxLinear(3, 2, n_weight_bases=None), TypeError, "n_bases must be a whole"),
         (lambda: ApproxConv2d(3, 2, 3, padding=-1), ValueError, "padding must be from 0"),
         (lambda: ApproxConv2d(1, 2, 3)(torch.ones(1, 1, 2, 5)), ValueError, "smaller"),
-        (
-            lambda: lowering.to_packed(nn.Sequential(ApproxConv2d(3, 2, 1))),
-            ValueError,
-            r"packed: 0 \(ApproxConv2d with act_quant=AbcActivations\(n_bases=3\)",
-        ),
-        (
-            lambda: lowering.to_packed(nn.Sequential(ApproxConv2d(3, 2, 1, n_act_bases=None))),
-            ValueError,
-            r"packed: 0 \(ApproxConv2d with weight_quant=AbcWeights\(n_bases=3\)",
-        ),
     ],
 )
 def test_bad_input_is_refused_by_name(call, error, words):

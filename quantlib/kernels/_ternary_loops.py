@@ -6,6 +6,7 @@ side by side in the lanes of 32 bits of a register, four places of K in the byte
 four such registers in the pairs of bits of one: a block of sixteen places takes 64 bytes.
 """
 
+import itertools
 from typing import NamedTuple
 
 import numba
@@ -23,8 +24,15 @@ __all__ = ["BLOCK", "LANES", "multiply", "task_sizes"]
 LANES = 16
 BLOCK = 16  # places of K that a register of weights holds
 
-#: Rows of a tile, and of a task: those of a task stay in the cache while it goes through panels.
-ROWS, TASK_ROWS = 4, 64
+#: One instruction multiplies 64 bytes and adds them up in lanes of 32 bits ("VNNI").
+SUMS_BYTES = has("avx512vnni") and has("avx512bw")
+
+#: Rows of a tile of one panel, and panels of a tile of one row: an instruction waits for the last
+#: one of its sum, so that a tile has several.
+ROWS, PANELS = (8, 4) if SUMS_BYTES else (4, 1)
+
+#: Rows of a task: they stay in the cache while it goes through panels.
+TASK_ROWS = 64
 
 #: Blocks whose sums fit into 16 bits: four times 2 * 2 * 128 each.
 _BLOCKS_IN_16_BITS = 15
@@ -46,13 +54,15 @@ class Place(NamedTuple):
 
 
 class _Tile:
-    """The instructions of a tile: so many rows times sixteen outputs."""
+    """The instructions of a tile: so many rows times so many panels of sixteen outputs."""
 
-    def __init__(self, at, place, rows):
-        self.at, self.builder, self.place, self.rows = at, at.builder, place, rows
-        self.panel = at.element(1, place.w)
-        first = at.element(0, place.a)
+    def __init__(self, at, place, rows, panels):
+        self.at, self.builder, self.place = at, at.builder, place
+        first, panel = at.element(0, place.a), at.element(1, place.w)
         self.a_rows = [at.ahead(first, self._times(place.a_stride, r), 1) for r in range(rows)]
+        step = self._times(place.n_blocks, 64)
+        self.panels = [at.ahead(panel, self._times(step, p), 1) for p in range(panels)]
+        self.keys = list(itertools.product(range(rows), range(panels)))
         self.row_sums = at.element(3, place.row)
 
     def _times(self, stride, r):
@@ -66,10 +76,10 @@ class _Tile:
     def by_words(self):
         """Return the sums of products, byte by byte in lanes of 32 bits: for any processor."""
         builder = self.builder
-        totals = [cgutils.alloca_once_value(builder, zeros(_WORDS)) for _ in range(self.rows)]
+        totals = [cgutils.alloca_once_value(builder, zeros(_WORDS)) for _ in self.a_rows]
         with cgutils.for_range(builder, self.place.n_blocks) as loop:
             block = loop.index
-            codes = self.at.load(self.at.ahead(self.panel, block, 64), _WORDS)
+            codes = self.at.load(self.at.ahead(self.panels[0], block, 64), _WORDS)
             for group in range(_GROUPS):
                 for i in range(4):
                     u = builder.lshr(codes, ir.Constant(_WORDS, [8 * i + 2 * group] * LANES))
@@ -80,13 +90,32 @@ class _Tile:
                         a = splat(builder, builder.sext(a, I32), LANES)
                         value = builder.add(builder.load(total), builder.mul(a, u))
                         builder.store(value, total)
-        return [builder.load(total) for total in totals]
+        return {(r, 0): builder.load(total) for r, total in enumerate(totals)}
+
+    def by_lanes(self):
+        """Return the same, 64 products an instruction, four of them added up in each lane."""
+        builder, bytes_, short = self.builder, vector(I8, 64), vector(I16, 32)
+        totals = {key: cgutils.alloca_once_value(builder, zeros(_WORDS)) for key in self.keys}
+        with cgutils.for_range(builder, self.place.n_blocks) as loop:
+            block = loop.index
+            starts = [self.at.ahead(panel, block, 64) for panel in self.panels]
+            codes = [self.at.load(start, bytes_) for start in starts]
+            for group in range(_GROUPS):
+                u = [self._two_bits(code, group, short) for code in codes]
+                for r in range(len(self.a_rows)):
+                    a = builder.bitcast(splat(builder, self._four(r, block, group), LANES), bytes_)
+                    for p in range(len(codes)):
+                        total = builder.load(totals[r, p])
+                        total = self._call("llvm.x86.avx512.vpdpbusd.512", _WORDS, total, u[p], a)
+                        builder.store(total, totals[r, p])
+        return {key: builder.load(total) for key, total in totals.items()}
 
     def by_bytes(self):
         """Return the same, 32 products an instruction; two at a time are added in 16 bits."""
         builder, halves = self.builder, range(2)
         short, long, bytes_ = vector(I16, 16), vector(I32, 8), vector(I8, 32)
-        keys = [(r, h) for r in range(self.rows) for h in halves]
+        rows = range(len(self.a_rows))
+        keys = list(itertools.product(rows, halves))
         totals = {key: cgutils.alloca_once_value(builder, zeros(long)) for key in keys}
         small = {key: cgutils.alloca_once(builder, short) for key in keys}
         most, n_blocks = I64(_BLOCKS_IN_16_BITS), self.place.n_blocks
@@ -99,11 +128,11 @@ class _Tile:
                 builder.store(zeros(short), total)
             with cgutils.for_range(builder, rest) as inner:
                 block = builder.add(first, inner.index)
-                start = self.at.ahead(self.panel, block, 64)
+                start = self.at.ahead(self.panels[0], block, 64)
                 codes = [self.at.load(self.at.ahead(start, 32 * h, 1), bytes_) for h in halves]
                 for group in range(_GROUPS):
-                    u = [self._two_bits(codes[h], group) for h in halves]
-                    for r in range(self.rows):
+                    u = [self._two_bits(codes[h], group, short) for h in halves]
+                    for r in rows:
                         a = splat(builder, self._four(r, block, group), 8)
                         a = builder.bitcast(a, bytes_)
                         for h in halves:
@@ -115,16 +144,18 @@ class _Tile:
                 wide = self._call("llvm.x86.avx2.pmadd.wd", long, builder.load(small[key]), ones)
                 builder.store(builder.add(builder.load(total), wide), total)
         both_halves = ir.Constant(_WORDS, list(range(LANES)))
-        return [
-            builder.shuffle_vector(*(builder.load(totals[r, h]) for h in halves), both_halves)
-            for r in range(self.rows)
-        ]
+        return {
+            (r, 0): builder.shuffle_vector(
+                *(builder.load(totals[r, h]) for h in halves), both_halves
+            )
+            for r in rows
+        }
 
-    def _two_bits(self, codes, group):
-        """Return a pair of bits of each byte."""
-        builder, short = self.builder, vector(I16, 16)
+    def _two_bits(self, codes, group, short):
+        """Return a pair of bits of each byte; there is no shift of bytes but of ``short``."""
+        builder = self.builder
         if group:  # bits that come from the neighbour are masked away
-            shift = ir.Constant(short, [2 * group] * 16)
+            shift = ir.Constant(short, [2 * group] * short.count)
             codes = builder.bitcast(builder.lshr(builder.bitcast(codes, short), shift), codes.type)
         return builder.and_(codes, ir.Constant(codes.type, [3] * codes.type.count))
 
@@ -137,39 +168,64 @@ class _Tile:
         """Write the sums of a times u less those of a."""
         at, builder = self.at, self.builder
         first = at.element(2, self.place.c)
-        for r, total in enumerate(totals):
+        for (r, p), total in totals.items():
             less = at.load(at.ahead(self.row_sums, r, 4), I32)
             value = builder.sub(total, splat(builder, less, LANES))
-            at.store(value, at.ahead(first, self._times(self.place.c_stride, r), 4))
+            row = at.ahead(first, self._times(self.place.c_stride, r), 4)
+            at.store(value, at.ahead(row, LANES * p, 4))
 
 
 @intrinsic
-def _tile(typing_context, a, w, c, row_sums, rows, place):
-    """Compute ``rows`` (``ROWS`` or 1) times sixteen results."""
+def _tile(typing_context, a, w, c, row_sums, shape, place):
+    """Compute rows by panels of ``shape``, one of them 1, of sixteen results each."""
 
     def emit(context, builder, signature, args):
         at = Pointers(context, builder, signature, args)
-        for rows in (ROWS, 1):
-            with builder.if_then(builder.icmp_signed("==", args[4], I64(rows))):
-                work = _Tile(at, Place(*cgutils.unpack_tuple(builder, args[5])), rows)
-                work.write(work.by_bytes() if has("avx2") else work.by_words())
+        wanted = cgutils.unpack_tuple(builder, args[4])
+        for known in dict.fromkeys(((ROWS, 1), (1, PANELS), (1, 1))):
+            pairs = zip(wanted, known, strict=True)
+            with builder.if_then(
+                builder.and_(*(builder.icmp_signed("==", x, x.type(y)) for x, y in pairs))
+            ):
+                work = _Tile(at, Place(*cgutils.unpack_tuple(builder, args[5])), *known)
+                if SUMS_BYTES:
+                    work.write(work.by_lanes())
+                else:
+                    work.write(work.by_bytes() if has("avx2") else work.by_words())
         return context.get_dummy_value()
 
-    return types.void(a, w, c, row_sums, types.int64, place), emit
+    return types.void(a, w, c, row_sums, shape, place), emit
 
 
-def _plain_tile(a, w, c, row_sums, rows, place):
-    panel = w[place.w : place.w + 64 * place.n_blocks].reshape(-1, 1, LANES, 4)
+def _plain_tile(a, w, c, row_sums, shape, place):
+    rows, panels = shape
+    panel = w[place.w : place.w + 64 * place.n_blocks * panels].reshape(panels, -1, 1, LANES, 4)
     codes = panel >> 2 * np.arange(_GROUPS, dtype=np.uint8)[:, None, None] & 3
-    u = codes.swapaxes(1, 2).swapaxes(0, 1).reshape(LANES, -1).astype(np.int32)
+    u = codes.transpose(0, 3, 1, 2, 4).reshape(panels * LANES, -1).astype(np.int32)
     for r in range(rows):
         row = a[place.a + r * place.a_stride :][: u.shape[1]]
         start = place.c + r * place.c_stride
-        c[start : start + LANES] = u @ row - row_sums[place.row + r]
+        c[start : start + len(u)] = u @ row - row_sums[place.row + r]
 
 
 if numba.config.DISABLE_JIT:
     _tile = _plain_tile
+
+
+@compiled
+def _write(a, w, c, row_sums, edge, start, shape, first, sizes):
+    """Compute a tile that starts at a row and a panel; of the last panel what there is of it."""
+    (row, p), (n, n_blocks) = start, sizes
+    out, whole = row * n + p * LANES, (p + 1) * LANES <= n
+    place = Place(
+        row * n_blocks * BLOCK, n_blocks * BLOCK, p * n_blocks * 64, out if whole else 0,
+        n if whole else LANES, row - first, n_blocks,
+    )  # fmt: skip
+    _tile(a, w, c if whole else edge, row_sums, shape, place)
+    if not whole:
+        for r in range(shape[0]):
+            for i in range(n % LANES):
+                c[out + r * n + i] = edge[r * LANES + i]
 
 
 @compiled
@@ -182,24 +238,20 @@ def _task(task, a, w, c, sizes):
     stop = min(first + TASK_ROWS, m)
     row_sums, edge = np.zeros(TASK_ROWS, np.int32), np.empty(ROWS * LANES, np.int32)
     for row in range(first, stop):
-        for k in range(row * stride, (row + 1) * stride):
-            row_sums[row - first] += np.int32(a[k])
-    for p in range(panel, min(panel + task_panels, n_panels)):
-        width = min(LANES, n - p * LANES)
-        row = first
-        while row < stop:
-            rows = ROWS if stop - row >= ROWS else 1
-            out = row * n + p * LANES
-            place = Place(
-                row * stride, stride, p * n_blocks * 64, out if width == LANES else 0,
-                n if width == LANES else LANES, row - first, n_blocks,
-            )  # fmt: skip
-            _tile(a, w, c if width == LANES else edge, row_sums, rows, place)
-            if width < LANES:
-                for r in range(rows):
-                    for i in range(width):
-                        c[out + r * n + i] = edge[r * LANES + i]
-            row += rows
+        values, total = a[row * stride : (row + 1) * stride], np.int64(0)
+        for k in range(stride):
+            total += values[k]
+        row_sums[row - first] = total
+    last, tiled = min(panel + task_panels, n_panels), first + (stop - first) // ROWS * ROWS
+    for p in range(panel, last):
+        for row in range(first, tiled, ROWS):
+            _write(a, w, c, row_sums, edge, (row, p), (ROWS, 1), first, (n, n_blocks))
+    for row in range(tiled, stop):
+        p = panel
+        while p < last:
+            panels = PANELS if min(last, n // LANES) - p >= PANELS else 1
+            _write(a, w, c, row_sums, edge, (row, p), (1, panels), first, (n, n_blocks))
+            p += panels
 
 
 @both

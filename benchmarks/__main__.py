@@ -145,6 +145,10 @@ def main():
         title = f"conv 3 x 3, {height} x {height}, {channels} channels"
         groups[title] = measure(*cases.convolution(height, channels, rng), threads, effort)
         show(title, groups[title])
+    for n_rows in (1, 2 * size):
+        title = f"ternary x int8, {n_rows} x {2 * size} x {2 * size}"
+        groups[title] = measure(*cases.ternary_times_bytes(n_rows, 2 * size, rng), threads, effort)
+        show(title, groups[title])
     print()
     calls = {
         (name, n): on_threads(call, n)

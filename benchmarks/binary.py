@@ -3,10 +3,11 @@
     python -m benchmarks.binary          # prints, and writes results/binary/<machine>.json
     python -m benchmarks.binary --quick  # a small run, to see that it works
 
-Inference is one image at a time, from float32 pixels to logits: BNN's network for CIFAR-10 and
-ResNet-18 at 224 x 224. torch takes part in three ways: as it is, with channels last, and frozen
-with batch normalization folded into the convolutions. A training step is forward, backward, AdamW,
-and for binary networks the clip of the latent weights.
+Inference is one image at a time, from float32 pixels to logits: BNN's network for CIFAR-10, and
+ResNet-18 at 224 x 224, also with Bi-Real Net's blocks, beside the same ResNet-18. torch takes part
+in three ways: as it is, with channels last, and frozen with batch normalization folded into the
+convolutions. A training step is forward, backward, AdamW, and for binary networks the clip of the
+latent weights.
 
 All contestants run in turn, round after round; a ratio is taken within each round. The packed
 network's logits are compared with those of the binary layers in torch before the clock starts.
@@ -15,6 +16,7 @@ network's logits are compared with those of the binary layers in torch before th
 import argparse
 import copy
 import datetime
+import functools
 import json
 import tempfile
 from pathlib import Path
@@ -25,13 +27,24 @@ from threadpoolctl import threadpool_limits
 from torch.nn import functional
 
 from benchmarks import machine, timing
-from quantlib import binary
+from quantlib import bi_real, binary, lowering
 
 METHODS = ("bnn", "xnor")
 
+
+def by_method(build, methods=METHODS):
+    """Return, by method, how a network is built; "float" is what torch runs."""
+    return {m: functools.partial(build, method=m) for m in ("float", *methods)}
+
+
+resnet18 = binary.BinaryResNet.resnet18
 INFERENCE = {
-    "BNN's network, 3 x 32 x 32": (binary.BinaryVGG, (3, 32, 32)),
-    "ResNet-18, 3 x 224 x 224": (binary.BinaryResNet.resnet18, (3, 224, 224)),
+    "BNN's network, 3 x 32 x 32": (by_method(binary.BinaryVGG), (3, 32, 32)),
+    "ResNet-18, 3 x 224 x 224": (by_method(resnet18), (3, 224, 224)),
+    "Bi-Real-18, 3 x 224 x 224": (
+        by_method(resnet18, ()) | {"bi_real": bi_real.BiRealResNet.resnet18},
+        (3, 224, 224),
+    ),
 }
 TRAINING = {
     "LeNet-5, 1 x 28 x 28": (lambda **k: binary.BinaryLeNet5(1, 10, 28, **k), (1, 28, 28)),
@@ -67,15 +80,17 @@ def torch_contestants(model, images):
     }
 
 
-def measure_inference(build, shape, effort):
+def measure_inference(builds, shape, effort):
     """Time one image through the float network in torch and the packed networks."""
     images = np.random.default_rng(0).random((1, *shape), np.float32)
-    model = settled(build(method="float"), shape)
+    model = settled(builds["float"](), shape)
     real_bytes = sum(p.numel() * p.element_size() for p in model.parameters())
     contestants, sizes, agree = torch_contestants(model, images), {"torch float32": real_bytes}, {}
-    for method in METHODS:
-        layers = settled(build(method=method), shape)
-        packed = binary.to_packed(layers)
+    for method, build in builds.items():
+        if method == "float":
+            continue
+        layers = settled(build(), shape)
+        packed = lowering.to_packed(layers)
         name = f"packed, {method}"
         expected = layers(torch.from_numpy(images)).numpy()
         found = packed(images, num_threads=1)

@@ -2,16 +2,29 @@
 
 import numpy as np
 import torch
+from torch.nn import functional
 
 from quantlib import kernels
 from quantlib.kernels import reference
 
-__all__ = ["CONVOLUTIONS", "convolution", "matrix_product", "smallest_calls"]
+__all__ = [
+    "CONVOLUTIONS",
+    "convolution",
+    "matrix_product",
+    "smallest_calls",
+    "ternary_times_bytes",
+]
 
 #: The 3 x 3 layers of ResNet-18: height and width, channels.
 CONVOLUTIONS = ((56, 64), (28, 128), (14, 256), (7, 512))
 
+#: ABC-Net's numbers of bases, of weights and of activations alike.
+BASES = (1, 2, 3)
+
 PEER = "torch float32"
+
+#: The fewest rows that torch's product of int8 takes.
+TORCH_ROWS = 17
 
 #: The order of axes, by that of the channels.
 LAYOUT = {1: "NCHW", 3: "NHWC"}
@@ -42,7 +55,25 @@ def matrix_product(size, length, *, everything, rng):
     }
     if everything:
         cases |= _few_bits(size, length, few, rng) | _shifts(size, length, few, rng)
+        cases |= {f"xnor_sum_gemm {n} x {n}, packing": _sum_of_products(a, b, n) for n in BASES}
     return 2 * size * size * length, cases
+
+
+def bases_of(x, count):
+    """Return ``x`` with so many evenly spread thresholds taken off, whose signs are its bases."""
+    return [x - shift for shift in np.linspace(-1, 1, count + 2, dtype=np.float32)[1:-1]]
+
+
+def _sum_of_products(a, b, count):
+    """ABC-Net's sum of ``count`` times ``count`` products; the bases of ``a`` are packed anew."""
+    weights = [kernels.pack_signs(basis, panels=True) for basis in bases_of(b, count)]
+    alpha = beta = np.linspace(0.5, 1, count)
+
+    def call(threads):
+        images = [kernels.pack_signs(basis, num_threads=threads) for basis in bases_of(a, count)]
+        return kernels.xnor_sum_gemm(images, weights, alpha, beta, num_threads=threads)
+
+    return call
 
 
 def _few_bits(size, length, few, rng):
@@ -139,8 +170,65 @@ def convolution(size, channels, rng):
         "xnor_conv2d, channels first, packing and alpha": scaled(1, False),
         "xnor_conv2d, channels first, packing, alpha and K": scaled(1, True),
         "xnor_conv2d, reference": (lambda: reference.xnor_conv2d(x, w, padding=1), 1),
+        "xnor_sum_conv2d 3 x 3, packing": _sum_of_convolutions(last, w, 3),
+        "ternary_conv2d, packing and alpha": _ternary_convolution(last, w, alpha),
     }
     return 2 * 9 * channels * channels * size * size, cases
+
+
+def _sum_of_convolutions(image, w, count):
+    """ABC-Net's sum of ``count`` times ``count`` convolutions; the image's bases packed anew."""
+    filters = [kernels.pack_signs(basis, 1, panels=True) for basis in bases_of(w, count)]
+    alpha = beta = np.linspace(0.5, 1, count)
+
+    def call(threads):
+        images = [
+            kernels.pack_signs(basis, num_threads=threads) for basis in bases_of(image, count)
+        ]
+        return kernels.xnor_sum_conv2d(
+            images, filters, alpha, beta, padding=1, layout="NHWC", num_threads=threads
+        )
+
+    return call
+
+
+def _ternary_convolution(image, w, alpha):
+    """Images whose values are ternary, in float32, are packed anew; a third of all is 0."""
+    values, weights = (np.sign(x) * (abs(x) > 0.43) for x in (image, w))
+    filters = kernels.pack_ternary(weights, 1, panels=True)
+
+    def call(threads):
+        packed = kernels.pack_ternary(values, num_threads=threads)
+        return kernels.ternary_conv2d(
+            packed, filters, padding=1, alpha=alpha, layout="NHWC", num_threads=threads
+        )
+
+    return call
+
+
+def ternary_times_bytes(n_rows, size, rng):
+    """Return the operations of a product n_rows x size x size, and its cases.
+
+    The weights are ternary, the activations of 8 bits. torch multiplies int8 from 17 rows on: fewer
+    are filled up with zeros, which it must be given.
+    """
+    x = rng.integers(-128, 128, (n_rows, size)).astype(np.int8)
+    w = rng.integers(-1, 2, (size, size)).astype(np.int8)
+    panels = kernels.pack_ternary_panels(w)
+    x_real, w_real = torch.tensor(x, dtype=torch.float32), torch.tensor(w, dtype=torch.float32)
+    x_bytes, w_bytes = torch.tensor(x), torch.tensor(w)
+    if n_rows < TORCH_ROWS:
+        x_bytes = functional.pad(x_bytes, (0, 0, 0, TORCH_ROWS - n_rows))
+    few = min(n_rows, 16)
+    cases = {
+        PEER: lambda threads: x_real @ w_real.T,
+        "torch int8": lambda threads: torch._int_mm(x_bytes, w_bytes.T),
+        "ternary_int8_gemm": lambda threads: kernels.ternary_int8_gemm(
+            x, panels, num_threads=threads
+        ),
+        "ternary_int8_gemm, reference": (lambda: x[:few].astype(np.int32) @ w.T, few / n_rows),
+    }
+    return 2 * n_rows * size * size, cases
 
 
 def smallest_calls(rng):

@@ -18,12 +18,15 @@ ROOT = Path(__file__).resolve().parent.parent
 PEER = "torch float32"
 BINARY = {PEER, "torch int8", "xnor_gemm", "xnor_gemm, packing", "xnor_gemm, reference"}
 FEW_BITS = {"ternary_gemm", "bitplane_gemm 3 x 3"}
+SUMS = {f"xnor_sum_gemm {n} x {n}, packing" for n in (1, 2, 3)}
 SHIFTS = {"shift_gemm, dense", "shift_gemm, zeros left out", "shift_gemm, 77 % zeros"}
 CEILINGS = {"popcount", "add int16", "add int32", "multiply-add float32"}
 REFERENCES = {f"{name}, reference" for name in (*FEW_BITS, "shift_gemm")}
 STEPS = ("", ", packing and alpha", ", packing, alpha and K")
 LAYOUTS = ("last", "first")
 CONVOLUTION = {f"xnor_conv2d, channels {where}{step}" for where in LAYOUTS for step in STEPS}
+CONVOLUTION |= {"xnor_sum_conv2d 3 x 3, packing", "ternary_conv2d, packing and alpha"}
+BYTES = {PEER, "torch int8", "ternary_int8_gemm", "ternary_int8_gemm, reference"}
 
 
 @pytest.fixture(scope="module")
@@ -47,15 +50,19 @@ def test_every_kernel_stands_beside_its_peers(run):
     groups = run[1]["groups"]
     ceilings = {f"ceiling: {name}" for name in CEILINGS}
     expected = {
-        "gemm 128 x 128 x 128": BINARY | FEW_BITS | SHIFTS | REFERENCES | ceilings,
+        "gemm 128 x 128 x 128": BINARY | FEW_BITS | SUMS | SHIFTS | REFERENCES | ceilings,
         "gemm 128 x 512 x 128": BINARY | ceilings,
         "conv 3 x 3, 7 x 7, 512 channels": {PEER, *CONVOLUTION, "xnor_conv2d, reference"},
+        "ternary x int8, 1 x 256 x 256": BYTES,
+        "ternary x int8, 256 x 256 x 256": BYTES,
     }
     assert {title: set(group["cases"]) for title, group in groups.items()} == expected
     assert {title: group["operations"] for title, group in groups.items()} == {
         "gemm 128 x 128 x 128": 2 * 128**3,
         "gemm 128 x 512 x 128": 2 * 128 * 512 * 128,
         "conv 3 x 3, 7 x 7, 512 channels": 2 * 49 * 9 * 512 * 512,
+        "ternary x int8, 1 x 256 x 256": 2 * 256**2,
+        "ternary x int8, 256 x 256 x 256": 2 * 256**3,
     }
 
 

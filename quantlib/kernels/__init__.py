@@ -11,7 +11,9 @@ xnor_input_scale                               ``_scale_map``
 real_conv2d                                    its own loops; ``_windows``, as ``_convolve`` does
 shift_gemm, shift_conv2d, pack_shifts          ``_shift_loops``
 ternary_int8_gemm                              ``_ternary_loops``
-pack_signs, pack_planes, pack_ternary          ``_pack_words``
+ternary_conv2d                                 ``_ternary_convolve``, ``_patches``, ``_tile``
+pack_signs, pack_planes                        ``_pack_words``
+pack_ternary                                   ``_pack_ternary``
 threshold_signs, max_pool2d                    their own loops
 chapter 3's clusters, codes and look-ups       ``levels``
 =============================================  ====================================================
@@ -43,6 +45,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "ternary": [
             "TernaryPanels",
             "pack_ternary_panels",
+            "ternary_conv2d",
             "ternary_int8_gemm",
             "unpack_ternary_panels",
         ],

@@ -17,7 +17,7 @@ from numba.extending import intrinsic
 from quantlib.kernels._border import borders, zero_outside
 from quantlib.kernels._compile import both, compiled
 from quantlib.kernels._ir import I32, I64, Pointers, vector
-from quantlib.kernels._patches import Layout, copy_patches, layout_of, next_part, running_rows
+from quantlib.kernels._patches import Layout, copy_patches, layout_of, next_part, padded_rows
 from quantlib.kernels._popcount import (
     ADDED,
     LANES,
@@ -32,7 +32,15 @@ from quantlib.kernels._popcount import (
 from quantlib.kernels._threads import run
 from quantlib.kernels._windows import Image, Window, run_starts
 
-__all__ = ["convolve"]
+__all__ = [
+    "ENOUGH_BLOCKS",
+    "TASK_FILTERS",
+    "TASK_PIXELS",
+    "block_of",
+    "convolve",
+    "new_words",
+    "write_transposed",
+]
 
 #: A task computes a block of pixels of one image and, at most, so many filters.
 TASK_PIXELS, TASK_FILTERS = 64, 128
@@ -62,14 +70,14 @@ class Sizes(NamedTuple):
 
 
 @compiled
-def _new_words(count):
+def new_words(count):
     """Return memory for ``count`` words, and some to spare, that starts at a line of the cache."""
     memory = np.empty(count + 2 * LANES, np.int32)
     return memory[(-memory.ctypes.data // 4) % LANES :]
 
 
 @compiled
-def _block(task, sizes):
+def block_of(task, sizes):
     """Return image, first pixel, first filter, and how many of both, of task number ``task``."""
     pixel_blocks = -(-sizes.pixels // TASK_PIXELS)
     filter_blocks = -(-sizes.n_filters // sizes.task_filters)
@@ -130,7 +138,7 @@ if numba.config.DISABLE_JIT:
 
 
 @compiled
-def _write_transposed(sums, step, out, place, stride, n_pixels, n_filters):
+def write_transposed(sums, step, out, place, stride, n_pixels, n_filters):
     """Copy pixels x filters, ``step`` apart, to filters x pixels, ``stride`` apart."""
     pixels, filters = n_pixels // LANES * LANES, n_filters // LANES * LANES
     for f in range(0, filters, LANES):
@@ -147,7 +155,7 @@ def _task(
     window, sizes, layout,
 ):  # fmt: skip
     """Convolve a block of pixels with a block of filters."""
-    number, pixel, filter_, n_pixels, n_filters = _block(task, sizes)
+    number, pixel, filter_, n_pixels, n_filters = block_of(task, sizes)
     n_words = layout.n_words
     start = number * sizes.pixels + pixel
     first, stride = start * sizes.n_filters + filter_, sizes.n_filters
@@ -191,7 +199,7 @@ def _task(
                 _scale(target, row_scales, column_scales, sizes.scaled, place, n_pixels, n_filters)
     if sizes.channels_first:
         first = (number * sizes.n_filters + filter_) * sizes.pixels + pixel
-        _write_transposed(sums, stride, out, first, sizes.pixels, n_pixels, n_filters)
+        write_transposed(sums, stride, out, first, sizes.pixels, n_pixels, n_filters)
 
 
 @compiled
@@ -207,12 +215,12 @@ def _fill(target, values, filter_, first, stride, n_pixels, n_filters):
 def _convolve(n_tasks, x, w, out, inside, row_scales, column_scales, image, window, sizes):
     image, window, sizes = Image(*image), Window(*window), Sizes(*sizes)
     layout = Layout(*layout_of(image, window, sizes.pixel_words))
-    rows = running_rows(x, image, sizes.pixel_words)
+    rows = padded_rows(x, image, sizes.pixel_words, True)
     starts = run_starts(window, layout.row_words, sizes.pixel_words)
     down, across = borders(len(inside) > 0, image, window, sizes)
     for task in prange(n_tasks):
-        patches = _new_words(TASK_PIXELS * layout.n_words).view(np.uint32)
-        sums = _new_words(TASK_PIXELS * sizes.task_filters if sizes.channels_first else 0)
+        patches = new_words(TASK_PIXELS * layout.n_words).view(np.uint32)
+        sums = new_words(TASK_PIXELS * sizes.task_filters if sizes.channels_first else 0)
         _task(
             np.int64(task), rows, patches, sums, starts, w, out, inside, row_scales, column_scales,
             down, across, window, sizes, layout,

@@ -1,4 +1,4 @@
-"""Patches of images of packed signs, gathered as running XORs for a product of matrices.
+"""Patches of packed images, gathered for a product of matrices: those of signs as running XORs.
 
 A patch is one bit a value, so gathering it costs little. Its running XORs are those of the image's
 rows, made once, with one constant XORed to each row of the patch.
@@ -19,9 +19,10 @@ from quantlib.kernels._windows import run_pixels
 __all__ = [
     "Layout",
     "copy_patches",
+    "copy_plain_patches",
     "layout_of",
     "next_part",
-    "running_rows",
+    "padded_rows",
 ]
 
 STEP = 8  # words that are copied at once
@@ -52,7 +53,7 @@ class Part(NamedTuple):
 
 @compiled
 def layout_of(image, window, pixel_words):
-    """Return the numbers of the :class:`Layout` of :func:`running_rows`."""
+    """Return the numbers of the :class:`Layout` of :func:`padded_rows`."""
     row_words = (image.width + 2 * image.left + 1) * pixel_words
     run_words = run_pixels(window) * pixel_words
     n_words = window.height * window.width * pixel_words
@@ -64,8 +65,8 @@ def layout_of(image, window, pixel_words):
 
 
 @compiled
-def running_rows(x, image, pixel_words):
-    """Return the padded images, each row as running XORs behind one empty pixel.
+def padded_rows(x, image, pixel_words, running):
+    """Return the padded images, each row behind one empty pixel, as running XORs or as it is.
 
     Outside an image all bits are 0, which is +1.
     """
@@ -77,9 +78,10 @@ def running_rows(x, image, pixel_words):
         source, target = x[row * n_words : (row + 1) * n_words], rows[place : place + n_words]
         total = np.uint32(0)
         for word in range(n_words):
-            total ^= source[word]
+            total = total ^ source[word] if running else source[word]
             target[word] = total
-        rows[place + n_words : place + n_words + left * pixel_words] = total
+        if running:
+            rows[place + n_words : place + n_words + left * pixel_words] = total
     return rows
 
 
@@ -92,6 +94,52 @@ def _times(builder, count):
             yield loop.index
 
 
+def _emit_copy(context, builder, signature, args, running):
+    """Write the instructions of :func:`copy_patches`, or of :func:`copy_plain_patches`."""
+    at = Pointers(context, builder, signature, args)
+    part = Part(*cgutils.unpack_tuple(builder, args[3]))
+    kind, count = vector(I32, STEP), part.run_words
+    steps = builder.lshr(builder.add(count, I64(STEP - 1)), I64(3))
+    first, target = at.element(0, part.source), at.element(1, part.place)
+    size = builder.mul(part.n_runs, count)
+
+    def start_of(run_):
+        return at.load(at.element(2, run_), I64)
+
+    def copy_all(n_runs, steps):
+        total = cgutils.alloca_once(builder, kind)
+        known = [start_of(I64(i)) for i in range(n_runs)] if isinstance(n_runs, int) else None
+        for patch in _times(builder, part.n_patches):
+            builder.store(zeros(kind), total)
+            start = at.ahead(first, builder.mul(patch, part.across), 4)
+            end = at.ahead(target, builder.mul(patch, size), 4)
+            for run_ in _times(builder, n_runs):
+                from_ = known[run_.constant] if known else start_of(run_)
+                read = at.ahead(start, from_, 4)
+                write = at.ahead(end, builder.mul(run_, count), 4)
+                change = zeros(kind)
+                if running:
+                    before = splat(builder, at.load(at.ahead(read, -1, 4), I32), STEP)
+                    change = builder.xor(builder.load(total), before)
+                for step in _times(builder, steps):
+                    words = at.load(at.ahead(read, step, 4 * STEP), kind)
+                    at.store(builder.xor(words, change), at.ahead(write, step, 4 * STEP))
+                if running:
+                    last = at.load(at.ahead(at.ahead(read, count, 4), -1, 4), I32)
+                    builder.store(builder.xor(change, splat(builder, last, STEP)), total)
+
+    few = 3 if running else 6  # the runs of a window of 3 x 3, in one plane or in two
+    small = builder.and_(
+        builder.icmp_signed("==", part.n_runs, I64(few)), builder.icmp_signed("==", steps, I64(1))
+    )
+    with builder.if_else(small) as (unrolled, general):
+        with unrolled:
+            copy_all(few, 1)
+        with general:
+            copy_all(part.n_runs, steps)
+    return context.get_dummy_value()
+
+
 @intrinsic
 def copy_patches(typing_context, rows, patches, starts, part):
     """Copy patches as running XORs, eight words at once, and up to seven more than asked for.
@@ -100,44 +148,17 @@ def copy_patches(typing_context, rows, patches, starts, part):
     """
 
     def emit(context, builder, signature, args):
-        at = Pointers(context, builder, signature, args)
-        part = Part(*cgutils.unpack_tuple(builder, args[3]))
-        kind, count = vector(I32, STEP), part.run_words
-        steps = builder.lshr(builder.add(count, I64(STEP - 1)), I64(3))
-        first, target = at.element(0, part.source), at.element(1, part.place)
-        size = builder.mul(part.n_runs, count)
+        return _emit_copy(context, builder, signature, args, True)
 
-        def start_of(run_):
-            return at.load(at.element(2, run_), I64)
+    return types.void(rows, patches, starts, part), emit
 
-        def copy_all(n_runs, steps):
-            total = cgutils.alloca_once(builder, kind)
-            known = [start_of(I64(i)) for i in range(n_runs)] if isinstance(n_runs, int) else None
-            for patch in _times(builder, part.n_patches):
-                builder.store(zeros(kind), total)
-                start = at.ahead(first, builder.mul(patch, part.across), 4)
-                end = at.ahead(target, builder.mul(patch, size), 4)
-                for run_ in _times(builder, n_runs):
-                    from_ = known[run_.constant] if known else start_of(run_)
-                    read = at.ahead(start, from_, 4)
-                    write = at.ahead(end, builder.mul(run_, count), 4)
-                    before = splat(builder, at.load(at.ahead(read, -1, 4), I32), STEP)
-                    change = builder.xor(builder.load(total), before)
-                    for step in _times(builder, steps):
-                        words = at.load(at.ahead(read, step, 4 * STEP), kind)
-                        at.store(builder.xor(words, change), at.ahead(write, step, 4 * STEP))
-                    last = at.load(at.ahead(at.ahead(read, count, 4), -1, 4), I32)
-                    builder.store(builder.xor(change, splat(builder, last, STEP)), total)
 
-        small = builder.and_(
-            builder.icmp_signed("==", part.n_runs, I64(3)), builder.icmp_signed("==", steps, I64(1))
-        )
-        with builder.if_else(small) as (unrolled, general):
-            with unrolled:
-                copy_all(3, 1)
-            with general:
-                copy_all(part.n_runs, steps)
-        return context.get_dummy_value()
+@intrinsic
+def copy_plain_patches(typing_context, rows, patches, starts, part):
+    """Copy patches as they are, otherwise as :func:`copy_patches` does."""
+
+    def emit(context, builder, signature, args):
+        return _emit_copy(context, builder, signature, args, False)
 
     return types.void(rows, patches, starts, part), emit
 
@@ -153,8 +174,17 @@ def _plain_copy_patches(rows, patches, starts, part):
             place, total = place + part.run_words, words[-1]
 
 
+def _plain_copy_plain_patches(rows, patches, starts, part):
+    place = part.place
+    for patch in range(part.n_patches):
+        for start in starts:
+            first = part.source + patch * part.across + start
+            patches[place : place + part.run_words] = rows[first : first + part.run_words]
+            place += part.run_words
+
+
 if numba.config.DISABLE_JIT:
-    copy_patches = _plain_copy_patches
+    copy_patches, copy_plain_patches = _plain_copy_patches, _plain_copy_plain_patches
 
 
 @compiled

@@ -192,11 +192,14 @@ class ConvolutionSizes(NamedTuple):
     shape: tuple[int, ...]  # of the result
 
 
-def convolution_sizes(x, w, stride, padding, dilation, groups, padding_value, layout):
+def convolution_sizes(
+    x, w, stride, padding, dilation, groups, padding_value, layout, kind=PackedBits
+):
     """Return the `ConvolutionSizes` of packed images and filters; raise unless they fit."""
+    maker = "pack_signs" if kind is PackedBits else "pack_ternary"
     channels_last = check_layout(layout)
     for operand, name, axis in ((x, "x", 3 if channels_last else 1), (w, "w", 1)):
-        check_instance(operand, name, PackedBits, "pack_signs")
+        check_instance(operand, name, kind, maker)
         if len(operand.shape) != 4:
             raise ValueError(f"{name} must have 4 axes, got shape {operand.shape}")
         if operand.axis != axis:
@@ -210,7 +213,7 @@ def convolution_sizes(x, w, stride, padding, dilation, groups, padding_value, la
     groups = check_groups(groups, channels, w_channels, n_filters)
     if w_channels * math.prod(kernel_size) > LARGEST:
         raise ValueError(
-            f"w must have at most {LARGEST} signs a filter, so that sums fit into 32 bits, "
+            f"w must have at most {LARGEST} values a filter, so that sums fit into 32 bits, "
             f"got shape {w.shape}"
         )
     stride, padding = check_pair(stride, "stride", 1), check_pair(padding, "padding", 0)
@@ -293,10 +296,11 @@ def _scales(first, second):
     """
     if first[0] is second[0] is None:
         return None
-    return _scale(*first), _scale(*second)
+    return check_scale(*first), check_scale(*second)
 
 
-def _scale(values, name, shape):
+def check_scale(values, name, shape):
+    """Return a scale as float32, with spare ones behind it; None if it is missing."""
     if values is None:
         return None
     values = as_real(values, name)

@@ -129,6 +129,12 @@ def _check_pair(a, b, kind, maker):
     """Return rows of ``a``, rows of ``b`` and K, checked."""
     check_instance(a, "a", kind, maker)
     check_instance(b, "b", kind, maker)
+    for operand, name in ((a, "a"), (b, "b")):
+        if len(operand.shape) != 2 or getattr(operand, "axis", 1) != 1:
+            raise ValueError(
+                f"{name} must be a matrix packed along its last axis, "
+                f"got shape {operand.shape} packed along axis {operand.axis}"
+            )
     if a.shape[1] != b.shape[1]:
         raise ValueError(f"a and b must have the same K, got {a.shape[1]} and {b.shape[1]}")
     return a.shape[0], b.shape[0], a.shape[1]

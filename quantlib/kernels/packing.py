@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from quantlib._validation import check_axis, check_bit_width, check_flag
+from quantlib.kernels import _pack_ternary
 from quantlib.kernels import _pack_words as loops
 from quantlib.kernels._checks import (
     aligned_empty,
@@ -183,13 +184,17 @@ def unpack_planes(packed):
     return (planes * weights[:, None]).sum(axis=1, dtype=np.int32) - np.int32(packed.offset)
 
 
-def pack_ternary(x, *, panels=False, num_threads=None):
+def pack_ternary(x, axis=-1, *, panels=False, num_threads=None):
     """Pack values -1, 0 and +1 into a mask plane and a sign plane, 2 bits a value.
 
     Parameters
     ----------
     x : numpy.ndarray
-        Rows x K, integers or real numbers, all of them -1, 0 or 1.
+        Integers or real numbers, all of them -1, 0 or 1, of 2 axes or more. int8 and float32 are
+        read as they are, others are converted.
+    axis : int
+        The axis to pack: the one that a product sums over, as for :func:`pack_signs`. Another than
+        the last costs a copy.
     panels : bool
         Whether to store panels of sixteen rows: the second operand of a product.
     num_threads : int, optional
@@ -204,16 +209,29 @@ def pack_ternary(x, *, panels=False, num_threads=None):
     >>> [bin(word) for word in pack_ternary(np.array([[1, 0, -1]])).words.ravel()]
     ['0b101', '0b100']
     """
-    small, panels = as_ternary(x, "x"), check_flag(panels, "panels")
-    # In two's complement -1 is 11111111 and 1 is 00000001: bit 0 is the mask, bit 7 the sign.
-    words = _pack_bits(small.view(np.uint8), [0, 7], num_threads)
-    packed = PackedTernary.unchecked(words, small.shape)
+    x, panels = as_real(x, "x"), check_flag(panels, "panels")
+    if x.ndim < 2:
+        raise ValueError(f"x must have 2 axes or more, got shape {x.shape}")
+    axis = check_axis(axis, x.ndim)
+    if x.dtype not in (np.int8, np.float32):
+        x = as_ternary(x, "x")
+    values = np.ascontiguousarray(np.moveaxis(x, axis, -1))
+    first, *others, length = values.shape
+    words = aligned_empty((first, 2, *others, -(-length // loops.BITS)), np.uint64)
+    inner = math.prod(others)
+    strange = run(
+        _pack_ternary.ternary_rows, thread_count(num_threads), -(-first * inner // loops.TASK),
+        values.reshape(-1), (first * inner, length, inner), words.reshape(-1),
+    )  # fmt: skip
+    if strange:
+        as_ternary(x, "x")
+    packed = PackedTernary.unchecked(words, x.shape, axis)
     return packed.as_panels() if panels else packed
 
 
-def as_ternary(x, name):
-    """Return the matrix ``x`` as int8; raise unless all its values are -1, 0 and 1."""
-    x = as_real(x, name, ndim=2)
+def as_ternary(x, name, ndim=None):
+    """Return ``x`` as int8; raise unless all its values are -1, 0 and 1."""
+    x = as_real(x, name, ndim=ndim)
     small = np.where((x >= -1) & (x <= 1), x, 0).astype(np.int8)
     if not (small == x).all():
         strange = x[small != x].ravel()[0]
@@ -222,7 +240,7 @@ def as_ternary(x, name):
 
 
 def unpack_ternary(packed):
-    """Return the values of :func:`pack_ternary` as int8, rows x K.
+    """Return the values of :func:`pack_ternary` as int8, in the shape they had.
 
     Examples
     --------
@@ -230,8 +248,8 @@ def unpack_ternary(packed):
     [[1, 0, -1]]
     """
     check_instance(packed, "packed", PackedTernary, "pack_ternary")
-    mask, sign = np.moveaxis(_bits(row_words(packed), packed.shape[1]), 1, 0)
-    return mask - 2 * sign
+    mask, sign = np.moveaxis(_bits(row_words(packed), packed.length), 1, 0)
+    return np.ascontiguousarray(np.moveaxis(mask - 2 * sign, -1, packed.axis))
 
 
 def _pack_bits(values, bits, num_threads):

@@ -20,6 +20,7 @@ __all__ = [
     "real_conv2d",
     "shift_conv2d",
     "shift_gemm",
+    "ternary_conv2d",
     "ternary_gemm",
     "threshold_signs",
     "xnor_conv2d",
@@ -139,6 +140,20 @@ def ternary_gemm(a, b):
             - 2 * np.bitwise_count(opposite).sum(axis=1, dtype=np.int32)
         )
     return np.array(rows, np.int32)
+
+
+def ternary_conv2d(x, w, stride=1, padding=0, dilation=1, groups=1):
+    """Convolve values -1, 0, 1 (N x C x H x W) with filters of such (O x C / groups x h x w)."""
+    if groups > 1:
+        pairs = zip(np.split(x, groups, axis=1), np.split(w, groups), strict=True)
+        parts = [ternary_conv2d(*pair, stride, padding, dilation) for pair in pairs]
+        return np.concatenate(parts, axis=1)
+    taps = _taps(_padded(np.moveaxis(x, 1, -1), padding), w.shape[2:], stride, dilation)
+    sums = 0
+    for i, j, values in taps:
+        products = ternary_gemm(values.reshape(-1, w.shape[1]), w[..., i, j])
+        sums = sums + products.reshape(*values.shape[:3], -1)
+    return np.moveaxis(sums, -1, 1)
 
 
 def bitplane_gemm(a, b, a_bits, b_bits, a_signed=False, b_signed=False):

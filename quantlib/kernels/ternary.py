@@ -1,9 +1,10 @@
-"""Products of 8-bit integers with ternary weights: what ternary language models run on."""
+"""Products with ternary weights: of 8-bit integers, as language models run; of ternary images."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from quantlib.kernels import _ternary_convolve
 from quantlib.kernels import _ternary_loops as loops
 from quantlib.kernels._checks import (
     Remade,
@@ -15,9 +16,17 @@ from quantlib.kernels._checks import (
     own_array,
 )
 from quantlib.kernels._threads import run, thread_count
+from quantlib.kernels.binary import check_scale, convolution_sizes
 from quantlib.kernels.packing import as_ternary
+from quantlib.kernels.words import PackedTernary, half_words, slice_rows, slice_values
 
-__all__ = ["TernaryPanels", "pack_ternary_panels", "ternary_int8_gemm", "unpack_ternary_panels"]
+__all__ = [
+    "TernaryPanels",
+    "pack_ternary_panels",
+    "ternary_conv2d",
+    "ternary_int8_gemm",
+    "unpack_ternary_panels",
+]
 
 #: Sums of a times u, from 0 to 2, of so many places fit into 32 bits.
 _LONGEST = 2**31 // (2 * 128) - 1
@@ -80,7 +89,7 @@ def pack_ternary_panels(w):
     >>> panels.shape, unpack_ternary_panels(panels).tolist()
     ((2, 3), [[1, 0, -1], [0, 0, 1]])
     """
-    w = as_ternary(w, "w")
+    w = as_ternary(w, "w", ndim=2)
     panels, blocks, lanes, four = _sizes(w.shape)
     if w.shape[1] > _LONGEST:
         raise ValueError(f"w must have K of at most {_LONGEST}, got shape {w.shape}")
@@ -148,5 +157,72 @@ def ternary_int8_gemm(x, weights, *, out=None, num_threads=None):
         loops.multiply, thread_count(num_threads), n_tasks, rows.reshape(-1),
         weights.codes.reshape(-1), out.reshape(-1),
         (len(x), n_outputs, n_blocks, task_panels),
+    )  # fmt: skip
+    return out
+
+
+def ternary_conv2d(
+    x, w, stride=1, padding=0, *, dilation=1, groups=1, alpha=None, layout="NCHW", out=None,
+    num_threads=None,
+):  # fmt: skip
+    r"""Convolve ternary images with ternary filters.
+
+    .. math:: y_{oij} = \alpha_o \sum_{c,k,l} x_{c,\,si+dk-p,\,sj+dl-p}\, w_{ockl}
+
+    each sum a :func:`~quantlib.kernels.bitplane.ternary_gemm` of a patch and a filter. Outside of
+    the image every value is 0.
+
+    Parameters
+    ----------
+    x : PackedTernary
+        Images packed along their channels: N x C x H x W along axis 1, N x H x W x C along axis 3.
+    w : PackedTernary
+        Filters, O x C / ``groups`` x h x w, packed along axis 1 as panels
+        (``pack_ternary(w, 1, panels=True)``).
+    stride, padding, dilation, groups, layout
+        As for :func:`~quantlib.kernels.binary.xnor_conv2d`.
+    alpha : numpy.ndarray, optional
+        A scale for each filter.
+    num_threads : int, optional
+        All threads that numba has if not given.
+
+    Returns
+    -------
+    numpy.ndarray
+        N x O x H' x W' or N x H' x W' x O: int32, exact; float32 with ``alpha``.
+
+    Notes
+    -----
+    Source: the course's own; Bei Yu, Mo04, names the ternary values of TTQ.
+
+    Examples
+    --------
+    >>> from quantlib import kernels
+    >>> x = kernels.pack_ternary(np.array([[[[1, 0, -1]]]]), 1)
+    >>> w = kernels.pack_ternary(np.array([[[[1, -1]]]]), 1, panels=True)
+    >>> ternary_conv2d(x, w).tolist(), ternary_conv2d(x, w, alpha=np.array([0.5])).tolist()
+    ([[[[1, 1]]]], [[[[0.5, 0.5]]]])
+    """
+    sizes = convolution_sizes(x, w, stride, padding, dilation, groups, 0, layout, PackedTernary)
+    (n_images, n_filters), w_channels = (x.shape[0], w.shape[0]), w.shape[1]
+    scale = check_scale(alpha, "alpha", (n_filters,))
+    out = check_out(out, sizes.shape, np.int32 if scale is None else np.float32, x.words, w.words)
+    if sizes.groups > 1:
+        each = n_filters // sizes.groups
+        for group in range(sizes.groups):
+            chosen = slice(group * each, (group + 1) * each)
+            place = (..., chosen) if sizes.channels_last else (slice(None), chosen)
+            out[place] = ternary_conv2d(
+                slice_values(x, group * w_channels, w_channels), slice_rows(w, chosen),
+                sizes.stride, sizes.padding, dilation=sizes.dilation, layout=layout,
+                alpha=None if alpha is None else np.asarray(alpha)[chosen], num_threads=num_threads,
+            )  # fmt: skip
+        return out
+    words = half_words(x.words)
+    _ternary_convolve.convolve(
+        thread_count(num_threads), words.reshape(-1), w.as_panels().words.reshape(-1),
+        out.reshape(-1).view(np.int32), scale, (2 * n_images, *sizes.size, *sizes.padding),
+        (*sizes.kernel_size, *sizes.stride, *sizes.dilation), (n_filters, *sizes.out_size),
+        words.shape[-1], sizes.channels_last,
     )  # fmt: skip
     return out

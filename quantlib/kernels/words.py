@@ -44,12 +44,13 @@ class _Packed(Remade):
     def _settle(self, shape, rest, planes, length, **fields):
         """Set the fields, the words a copy of what was given; raise unless they fit the shape.
 
-        A row's place is one of the axes ``rest``; it has ``planes`` runs of ``length`` bits.
+        A row's place is one of the axes ``rest``; it has ``planes`` runs of ``length`` bits, which
+        stand behind the first axis.
         """
         panels, n_words = check_flag(self.panels, "panels"), -(-length // loops.BITS)
         if panels and not rest:
             raise ValueError(f"panels need rows: shape must have 2 axes or more, got {shape}")
-        needed, dtype = (*rest, *planes, n_words), np.uint64
+        needed, dtype = (*rest[:1], *planes, *rest[1:], n_words), np.uint64
         if panels:
             run_words = 2 * n_words * math.prod(rest[1:])
             needed, dtype = (-(-rest[0] // LANES), *planes, run_words, LANES), np.uint32
@@ -168,21 +169,34 @@ class PackedTernary(_Packed):
     Attributes
     ----------
     words : numpy.ndarray of uint64 or uint32
-        As rows: rows x 2 x words, the mask (1 where the value is not 0), then the sign (1 where
-        it is -1). As panels: uint32, (rows / 16, rounded up) x 2 x words x 16.
+        As rows: the first axis that is not packed, 2, its other axes, words: for each item the
+        masks (1 where the value is not 0), then the signs (1 where it is -1). As panels: uint32,
+        (items / 16, rounded up) x 2 x words x 16.
     shape : tuple of int
-        Rows and K.
+        Shape of the values, of 2 axes or more.
+    axis : int
+        The axis that was packed.
     """
 
     words: np.ndarray
-    shape: tuple[int, int]
+    shape: tuple[int, ...]
+    axis: int = -1
     panels: bool = False
 
     def __post_init__(self):
-        shape = check_shape(self.shape, ndim=2)
-        rows = self._settle(shape, shape[:1], (2,), shape[1])
+        shape = check_shape(self.shape)
+        if len(shape) < 2:
+            raise ValueError(f"shape must have 2 axes or more, got {shape}")
+        axis = check_axis(self.axis, len(shape))
+        rest = shape[:axis] + shape[axis + 1 :]
+        rows = self._settle(shape, rest, (2,), shape[axis], axis=axis)
         if (rows[:, 1] & ~rows[:, 0]).any():
             raise ValueError("words must have signs only where the mask is 1, got others")
+
+    @property
+    def length(self):
+        """Values along the packed axis; K of a matrix product."""
+        return self.shape[self.axis]
 
 
 def half_words(words):
@@ -202,11 +216,12 @@ def row_words(packed):
     rest = list(packed.shape)
     del rest[getattr(packed, "axis", 1)]
     words = words[: rest[0]].view("<u8")
-    return words.reshape(*rest, -1) if isinstance(packed, PackedBits) else words
+    planes = words.shape[1:-1]
+    return words.reshape(rest[0], *planes, *rest[1:], -1)
 
 
 def slice_values(packed, first, count):
-    """Return ``count`` of the signs along the packed axis of rows, from ``first`` on."""
+    """Return ``count`` of the values along the packed axis of rows, from ``first`` on."""
     start, shift = divmod(first, 64)
     n_words = -(-count // 64)
     words = packed.words[..., start : start + n_words] >> np.uint64(shift)
@@ -216,10 +231,10 @@ def slice_values(packed, first, count):
     if count % 64:
         words[..., -1] &= np.uint64(2 ** (count % 64) - 1)
     shape = (*packed.shape[: packed.axis], count, *packed.shape[packed.axis + 1 :])
-    return PackedBits.unchecked(np.ascontiguousarray(words), shape, packed.axis)
+    return packed.unchecked(np.ascontiguousarray(words), shape, packed.axis)
 
 
 def slice_rows(packed, chosen):
-    """Return a slice of signs along their first axis, which is not the packed one, as rows."""
+    """Return a slice of values along their first axis, which is not the packed one, as rows."""
     words = row_words(packed)[chosen]
-    return PackedBits.unchecked(words, (len(words), *packed.shape[1:]), packed.axis)
+    return packed.unchecked(words, (len(words), *packed.shape[1:]), packed.axis)

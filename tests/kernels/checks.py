@@ -154,6 +154,13 @@ def check_ternary_int8_gemm(rng, threads):
     np.testing.assert_array_equal(result, x @ w.T)
 
 
+def check_ternary_conv2d(rng, threads):
+    x, w = rng.integers(-1, 2, (2, 70, 7, 6)), rng.integers(-1, 2, (35, 70, 3, 3))
+    packed = kernels.pack_ternary(x, 1), kernels.pack_ternary(w, 1, panels=True)
+    result = kernels.ternary_conv2d(*packed, 2, 1, num_threads=threads)
+    np.testing.assert_array_equal(result, convolve(x, w, 2, 1))
+
+
 CHECKS = {name[6:]: check for name, check in list(globals().items()) if name.startswith("check_")}
 
 

@@ -59,19 +59,22 @@ def matrix_product(size, length, *, everything, rng):
     return 2 * size * size * length, cases
 
 
-def bases_of(x, count):
-    """Return ``x`` with so many evenly spread thresholds taken off, whose signs are its bases."""
-    return [x - shift for shift in np.linspace(-1, 1, count + 2, dtype=np.float32)[1:-1]]
+def _bases(x, count, threads=None):
+    """Pack the bases of ``x``, channels last: its signs from so many thresholds, evenly spread."""
+    return [
+        kernels.threshold_signs(x, np.full(x.shape[-1], threshold, np.float32), num_threads=threads)
+        for threshold in np.linspace(-1, 1, count + 2, dtype=np.float32)[1:-1]
+    ]
 
 
 def _sum_of_products(a, b, count):
     """ABC-Net's sum of ``count`` times ``count`` products; the bases of ``a`` are packed anew."""
-    weights = [kernels.pack_signs(basis, panels=True) for basis in bases_of(b, count)]
+    weights = [basis.as_panels() for basis in _bases(b, count)]
     alpha = beta = np.linspace(0.5, 1, count)
 
     def call(threads):
-        images = [kernels.pack_signs(basis, num_threads=threads) for basis in bases_of(a, count)]
-        return kernels.xnor_sum_gemm(images, weights, alpha, beta, num_threads=threads)
+        rows = _bases(a, count, threads)
+        return kernels.xnor_sum_gemm(rows, weights, alpha, beta, num_threads=threads)
 
     return call
 
@@ -178,13 +181,12 @@ def convolution(size, channels, rng):
 
 def _sum_of_convolutions(image, w, count):
     """ABC-Net's sum of ``count`` times ``count`` convolutions; the image's bases packed anew."""
-    filters = [kernels.pack_signs(basis, 1, panels=True) for basis in bases_of(w, count)]
+    shifts = np.linspace(-1, 1, count + 2, dtype=np.float32)[1:-1]
+    filters = [kernels.pack_signs(w - shift, 1, panels=True) for shift in shifts]
     alpha = beta = np.linspace(0.5, 1, count)
 
     def call(threads):
-        images = [
-            kernels.pack_signs(basis, num_threads=threads) for basis in bases_of(image, count)
-        ]
+        images = _bases(image, count, threads)
         return kernels.xnor_sum_conv2d(
             images, filters, alpha, beta, padding=1, layout="NHWC", num_threads=threads
         )

@@ -27,6 +27,7 @@ from quantlib.kernels._popcount import (
     Rectangle,
     as_scales,
     block,
+    fill_rows,
     subtracted,
 )
 from quantlib.kernels._threads import run
@@ -164,7 +165,9 @@ def _task(
     target = sums if sizes.channels_first else out
     scaled = 0 if len(inside) and not sizes.summed else sizes.scaled
     if sizes.summed:
-        _fill(target, column_scales, filter_, first, stride, n_pixels, n_filters)
+        fill_rows(
+            target.view(np.float32), column_scales[filter_:], first, stride, n_pixels, n_filters
+        )
     for i in range(sizes.x_bases):
         done = 0
         while done < n_pixels:
@@ -200,15 +203,6 @@ def _task(
     if sizes.channels_first:
         first = (number * sizes.n_filters + filter_) * sizes.pixels + pixel
         write_transposed(sums, stride, out, first, sizes.pixels, n_pixels, n_filters)
-
-
-@compiled
-def _fill(target, values, filter_, first, stride, n_pixels, n_filters):
-    """Write a real number for each filter to all of its pixels."""
-    reals = target.view(np.float32)
-    for p in range(n_pixels):
-        for f in range(n_filters):
-            reals[first + p * stride + f] = values[filter_ + f]
 
 
 @both

@@ -36,6 +36,7 @@ __all__ = [
     "block",
     "columns_of_a_task",
     "copy_scale",
+    "fill_rows",
     "multiply",
     "running_xors",
     "subtracted",
@@ -105,6 +106,15 @@ def block(product, a_step, a, b, c, passes, row_scales, column_scales, place, n_
                         c[c_at + r * place.c_stride + i] = edge[r * PANELS * LANES + i]
             row += rows
         column += width
+
+
+@compiled
+def fill_rows(target, values, start, stride, n_rows, n_columns):
+    """Write the first ``n_columns`` of ``values`` to rows ``stride`` apart."""
+    for r in range(n_rows):
+        row = target[start + r * stride :]  # places that count from 0 are written in vectors
+        for i in range(n_columns):
+            row[i] = values[i]
 
 
 @compiled

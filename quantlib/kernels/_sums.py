@@ -16,6 +16,7 @@ from quantlib.kernels._popcount import (
     Rectangle,
     block,
     columns_of_a_task,
+    fill_rows,
     running_xors,
     subtracted,
 )
@@ -43,10 +44,7 @@ def _task(task, a, b, c, scales, sizes):
     across = -(-n // sizes.task_columns)
     row, column = task // across * TASK_ROWS, task % across * sizes.task_columns
     n_rows, n_columns = min(TASK_ROWS, sizes.m - row), min(sizes.task_columns, n - column)
-    reals = c.view(np.float32)
-    for r in range(row, row + n_rows):
-        for i in range(column, column + n_columns):
-            reals[r * n + i] = scales[i]
+    fill_rows(c.view(np.float32), scales[column:], row * n + column, n, n_rows, n_columns)
     rows = np.empty(n_rows * n_words, np.uint32)
     for i in range(sizes.a_bases):
         for r in range(n_rows):

@@ -32,7 +32,7 @@ SUMS_BYTES = has("avx512vnni") and has("avx512bw")
 ROWS, PANELS = (8, 4) if SUMS_BYTES else (4, 1)
 
 #: Rows of a task: they stay in the cache while it goes through panels.
-TASK_ROWS = 64
+TASK_ROWS = 128
 
 #: Blocks whose sums fit into 16 bits: four times 2 * 2 * 128 each.
 _BLOCKS_IN_16_BITS = 15

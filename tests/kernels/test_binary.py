@@ -382,7 +382,7 @@ def test_bad_input_is_refused_by_name(call, error, message):
 
 def test_filters_whose_sums_do_not_fit_into_32_bits_are_refused():
     many = words.PackedBits.unchecked(np.zeros((1, 64, 64, 1), np.uint64), (1, 2**20, 64, 64), 1)
-    with pytest.raises(ValueError, match="w must have at most 2147483647 signs a filter"):
+    with pytest.raises(ValueError, match="w must have at most 2147483647 values a filter"):
         kernels.xnor_conv2d(many, many)
 
 

@@ -4,7 +4,8 @@
 
 A run is one method with one seed. Its result is kept as soon as it is finished, and its state
 after each epoch: started again, the command goes on where it was. When all are there, they are
-written to one JSON file, with the machine, for the pages to read.
+written to one JSON file, with the machine, for the pages to read. What that file holds already is
+not trained again.
 """
 
 import argparse
@@ -12,7 +13,8 @@ import hashlib
 import json
 import os
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 
 import joblib
@@ -21,18 +23,29 @@ import torch
 from tqdm.auto import tqdm
 
 from benchmarks import machine
-from quantlib import binary, data, training
+from quantlib import bi_real, binary, data, layers, models, ternary, training
+from quantlib.abc_net.layers import quantizers as abc_quantizers
+from quantlib.binary.layers import METHODS as BINARY_METHODS
+from quantlib.binary.layers import quantizers as binary_quantizers
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = Path(__file__).with_name("results")
 STATE = ROOT / "_build" / "experiments"
 
-NETWORKS = {
-    "lenet5": binary.BinaryLeNet5,
-    "vgg": binary.BinaryVGG,
-    "resnet": binary.BinaryResNet,
+NETWORKS = {"lenet5": models.LeNet5, "vgg": models.VGG, "resnet": models.ResNet}
+
+#: What quantizes weights and activations of all layers but the first and the last.
+QUANTIZERS = {
+    **{method: partial(binary_quantizers, method) for method in BINARY_METHODS},
+    "abc": abc_quantizers,  # 3 bases of both
+    "bi_real": bi_real.quantizers,
+    "twn": partial(dict, weight_quant=ternary.TernaryWeights("twn"), act_quant=None),
+    "ttq": partial(dict, weight_quant=ternary.TrainedTernaryWeights(), act_quant=None),
 }
-METHODS = ("float", "binaryconnect", "bwn", "bnn", "xnor")
+METHODS = ("float", *QUANTIZERS)
+
+#: Bits of a quantized weight: ABC-Net's bases, and the two planes of ternary values; else 1.
+BITS = {"float": 32, "abc": 3, "twn": 2, "ttq": 2}
 
 
 @dataclass(frozen=True)
@@ -59,10 +72,28 @@ class Run:
 
 def make_model(run, dataset):
     """Return the untrained network of a run."""
-    channels, size = dataset.train_images.shape[1:3]
+    (channels, size), classes = dataset.train_images.shape[1:3], len(dataset.class_names)
+    if (run.network, run.method) == ("resnet", "bi_real"):  # its blocks, not its quantizers alone
+        return bi_real.BiRealResNet(channels, classes, size, seed=run.seed)
+    values = QUANTIZERS[run.method]() if run.method != "float" else {}
     options = {"width": run.width} if run.network == "vgg" else {}
-    return NETWORKS[run.network](
-        channels, len(dataset.class_names), size, method=run.method, seed=run.seed, **options
+    model = NETWORKS[run.network](
+        channels, classes, size, block_order="bn_sign_conv_pool", batch_norm=True,
+        signs=values.get("act_quant") is not None, seed=run.seed, **options,
+    )  # fmt: skip
+    if not values:
+        return model
+    names = list(models.weight_layers(model))
+    shortcuts = [name for name in names if ".shortcut." in name]
+    return layers.convert_(model, **values, skip=[names[0], names[-1], *shortcuts])
+
+
+def parameter_bits(run, model):
+    """Return the bits of all weights: those of quantized layers as stored, 32 for each other."""
+    few = layers.quantized(model)
+    return sum(
+        layer.weight.numel() * (BITS.get(run.method, 1) if name in few else 32)
+        for name, layer in models.weight_layers(model).items()
     )
 
 
@@ -83,8 +114,13 @@ def make_dataset(run):
     )
 
 
-def train(run, state):
-    """Return the result of a run: read where it is finished, else trained, from where it was."""
+def train(run, state, known):
+    """Return the result of a run: read where it is finished, else trained, from where it was.
+
+    ``known`` are results by key, those of an earlier call of the command.
+    """
+    if run.key in known:
+        return known[run.key]
     finished = state / f"{run.key}.json"
     if finished.exists():
         return json.loads(finished.read_text(encoding="utf-8"))
@@ -97,17 +133,26 @@ def train(run, state):
     history = training.fit(
         model, dataset, epochs=run.epochs, learning_rate=run.learning_rate,
         batch_size=run.batch_size, seed=run.seed, progress=False, checkpoint_path=checkpoint,
-        after_step=None if run.method == "float" else binary.clip_latent_,
+        after_step=binary.clip_latent_,
     )  # fmt: skip
     result = asdict(run) | {
         "test_accuracy": training.evaluate(model, dataset),
         "train_accuracy": history.train_accuracy[-1],
-        "parameter_bits": binary.parameter_bits(model),
+        "parameter_bits": parameter_bits(run, model),
         "seconds": round(time.perf_counter() - start, 1),
     }
     write(finished, result)
     checkpoint.unlink(missing_ok=True)
     return result
+
+
+def written(path):
+    """Return the results that the file has, by key."""
+    if not path.exists():
+        return {}
+    runs = json.loads(path.read_text(encoding="utf-8"))["runs"]
+    names = [field.name for field in fields(Run)]
+    return {Run(**{name: run[name] for name in names}).key: run for run in runs}
 
 
 def write(path, content):
@@ -155,8 +200,10 @@ def main(arguments=None):
         for seed in options.seeds
         for method in options.methods
     ]  # fmt: skip
+    output = options.output or RESULTS / f"accuracy_{options.data}_{options.network}.json"
+    known = written(output)
     with joblib.Parallel(n_jobs=options.jobs, return_as="generator") as parallel:
-        found = parallel(joblib.delayed(train)(run, options.state) for run in runs)
+        found = parallel(joblib.delayed(train)(run, options.state, known) for run in runs)
         results = list(tqdm(found, "runs", len(runs)))
     dataset = make_dataset(runs[0])
     content = {
@@ -168,7 +215,6 @@ def main(arguments=None):
         },
         "runs": results,
     }
-    output = options.output or RESULTS / f"accuracy_{options.data}_{options.network}.json"
     output.parent.mkdir(parents=True, exist_ok=True)
     write(output, content)
     report(results)

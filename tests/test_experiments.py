@@ -3,9 +3,10 @@
 import json
 
 import pytest
+import torch
 
 from experiments import accuracy
-from quantlib import training
+from quantlib import binary, layers, training
 
 pytestmark = pytest.mark.slow
 
@@ -69,6 +70,36 @@ def test_a_stopped_run_goes_on(finished, tmp_path, monkeypatch):
     same = [r["test_accuracy"] for r in before["runs"] if r["method"] == "bnn"]
     assert [r["test_accuracy"] for r in after["runs"]] == same
     assert not list((tmp_path / "state").glob("*.pt"))
+
+
+def test_what_the_file_holds_is_kept(finished, tmp_path, monkeypatch):
+    """Methods are added to a file of an earlier call, whose state is gone."""
+    _, before = finished
+    (tmp_path / "found.json").write_text(json.dumps(before), encoding="utf-8")
+    trained, fit = [], training.fit
+    monkeypatch.setattr(training, "fit", lambda *a, **o: trained.append(1) or fit(*a, **o))
+    after = run(tmp_path, "--methods", "float", "bnn", "ttq", "--seeds", "0")
+    assert [r["method"] for r in after["runs"]] == ["float", "bnn", "ttq"]
+    assert after["runs"][:2] == before["runs"][:2] and len(trained) == 1
+
+
+@pytest.mark.parametrize("network", accuracy.NETWORKS)
+@pytest.mark.parametrize("method", accuracy.METHODS)
+def test_every_method_makes_every_network(network, method):
+    """Binary ones are those of quantlib.binary; a network's layers but the ends are quantized."""
+    run_ = accuracy.Run("digits", network, method, 0, 1, 0.01, 64, None, 8)
+    dataset = accuracy.make_dataset(run_)
+    model = accuracy.make_model(run_, dataset)
+    bits, count = accuracy.parameter_bits(run_, model), len(layers.quantized(model))
+    assert count == (0 if method == "float" else {"lenet5": 3, "vgg": 7, "resnet": 6}[network])
+    assert torch.isfinite(model.eval()(torch.from_numpy(dataset.test_images[:2]))).all()
+    if method in ("float", *accuracy.BINARY_METHODS):
+        kind = {"lenet5": "BinaryLeNet5", "vgg": "BinaryVGG", "resnet": "BinaryResNet"}[network]
+        options = {"width": 8} if network == "vgg" else {}
+        same = getattr(binary, kind)(1, 10, 8, method=method, **options)
+        assert bits == binary.parameter_bits(same)
+        pairs = zip(model.state_dict().values(), same.state_dict().values(), strict=True)
+        assert all(torch.equal(a, b) for a, b in pairs)
 
 
 def test_bad_options(tmp_path, capsys):

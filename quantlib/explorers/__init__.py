@@ -7,6 +7,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
     submod_attrs={
         "base": ["explorer"],
         "binary": ["ste_explorer", "xnor_explorer"],
+        "ternary": ["ternary_explorer"],
         "uniform": ["clipping_explorer", "quantizer_explorer"],
     },
 )

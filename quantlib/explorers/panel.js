@@ -141,7 +141,7 @@ export class Panel {
   }
 
   slider({ label, min, max, step, value, change, say = String }) {
-    const shown = element("output");
+    const shown = element("span", { class: "value", "aria-hidden": "true" });
     const input = this.#control(label, element("input", { type: "range", min, max, step }), shown);
     input.addEventListener("input", () => change(Number(input.value)));
     this.updates.push(() => {
@@ -211,6 +211,18 @@ export class Panel {
     return { pause };
   }
 
+  /** What the colours mean; `entries` are [colour, text, dashes]. */
+  legend(entries) {
+    const list = element("p", { class: "legend" });
+    for (const [color, text, dashes = ""] of entries) {
+      const swatch = shape("svg", { width: 28, height: 10, "aria-hidden": "true" });
+      const line = { d: "M2,5H26", stroke: color, "stroke-dasharray": dashes };
+      swatch.append(shape("path", line));
+      list.append(element("span", {}, swatch, text));
+    }
+    this.body.append(list);
+  }
+
   plot(options) {
     const plot = new Plot(this, options);
     this.plots.push(plot);
@@ -228,18 +240,22 @@ export class Panel {
  * on a desk. Handles outlive a redraw, since they may be held at that moment.
  */
 class Plot {
-  constructor(panel, { label, height, x, y, left = 48, right = 12, top = 12, bottom = 40 }) {
+  constructor(panel, { label, height, x, y, left = 48, right = 12, top = 12, bottom = 40, half }) {
     this.panel = panel;
-    Object.assign(this, { height, x, y, left, right, top, bottom });
+    Object.assign(this, { x, y, left, right, top, bottom, half });
+    this.heightNow = typeof height === "function" ? height : () => height;
     this.svg = shape("svg", { role: "group", "aria-label": label });
     this.picture = shape("g", { "aria-hidden": "true" });
     this.handles = [];
     this.svg.append(this.picture);
   }
 
+  /** Make room in a panel of some width; two halves stand side by side where there is room. */
   clear(width) {
-    this.width = width;
-    this.svg.setAttribute("viewBox", `0 0 ${width} ${this.height}`);
+    this.width = this.half && width >= 560 ? Math.floor((width - 1) / 2) : width;
+    this.height = this.heightNow();
+    this.svg.setAttribute("viewBox", `0 0 ${this.width} ${this.height}`);
+    this.svg.setAttribute("width", this.width);
     this.svg.setAttribute("height", this.height);
     this.picture.replaceChildren();
   }
@@ -323,11 +339,24 @@ class Plot {
    * A knob that is dragged along the x axis, or moved by the arrow keys.
    *
    * Its value lies at `at(value)` in pixels, [x, y]. It snaps to multiples of `step`, within
-   * `limits()`; by Shift or the page keys it goes ten steps. `fromX` makes the value of a place.
+   * `limits()`; by Shift or the page keys it goes ten steps. `fromX` makes the value of a place,
+   * `hidden()` says whether there is nothing to be moved at present.
    */
-  handle({ label, value, change, limits, step, say, at, color, fromX = (x) => x }) {
+  handle({
+    label,
+    value,
+    change,
+    limits,
+    step,
+    say,
+    at,
+    color,
+    fromX = (x) => x,
+    hidden = () => false,
+    touch = 20,
+  }) {
     const knob = shape("g", { class: "handle", role: "slider", tabindex: "0", "aria-label": label });
-    const parts = [{ class: "touch", r: 20 }, { class: "ring", r: 12 }, { class: "knob", r: 8 }];
+    const parts = [{ class: "touch", r: touch }, { class: "ring", r: 12 }, { class: "knob", r: 8 }];
     const circles = parts.map((part) => shape("circle", part));
     circles[2].setAttribute("fill", color);
     knob.append(...circles);
@@ -376,6 +405,8 @@ class Plot {
       else move(wanted);
     });
     const place = () => {
+      knob.style.display = hidden() ? "none" : "";
+      if (hidden()) return;
       const [x, y] = at(value());
       knob.setAttribute("transform", `translate(${x},${y})`);
       const [low, high] = limits();

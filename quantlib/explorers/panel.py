@@ -94,7 +94,7 @@ def picture(figure, caption):
 
 
 def one_filter(weights):
-    """Return the weights of a filter as a list of Python's numbers, or refuse them by name.
+    """Return the weights of one filter as a list of Python's numbers, or refuse them by name.
 
     >>> one_filter([[1, -2], [0, 3]])
     [1.0, -2.0, 0.0, 3.0]

@@ -4,10 +4,13 @@ import re
 
 import numpy as np
 import pytest
+import torch
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
+from traitlets import TraitError
 
-from quantlib import explorers, ternary
+from quantlib import abc_net, bi_real, binary, explorers, ternary, uniform
+from quantlib.explorers.bi_real import ESTIMATORS, STEPS, descend
 from quantlib.explorers.panel import MOST_WEIGHTS, module
 from quantlib.ternary.levels import RULES
 from tests.explorers.pages import (
@@ -20,6 +23,8 @@ from tests.explorers.pages import (
 
 WEIGHTS = np.random.default_rng(0).standard_normal(300).astype(np.float32) * 0.05
 PANELS = {
+    "abc_net": lambda: explorers.abc_explorer(WEIGHTS, name="300 weights <b>"),
+    "bi_real": explorers.estimator_explorer,
     "ternary": lambda: explorers.ternary_explorer(WEIGHTS, name="300 weights <b>"),
 }
 every_panel = pytest.mark.parametrize("name", PANELS)
@@ -51,7 +56,7 @@ def test_the_output_has_a_picture_with_words_beside_the_panel(name):
     assert "<b>" not in data["text/html"]
 
 
-@pytest.mark.parametrize("make", [explorers.ternary_explorer])
+@pytest.mark.parametrize("make", [explorers.abc_explorer, explorers.ternary_explorer])
 def test_weights_that_cannot_be_shown_are_refused_by_name(make):
     with pytest.raises(ValueError, match=f"weights must be at most {MOST_WEIGHTS} numbers"):
         make(np.ones((MOST_WEIGHTS + 1, 1)))
@@ -63,6 +68,18 @@ def test_weights_that_cannot_be_shown_are_refused_by_name(make):
         make([])
     with pytest.raises(TypeError, match="weights must hold real numbers"):
         make(["a"])
+
+
+def test_weights_that_are_all_equal_have_no_thresholds_between_them():
+    with pytest.raises(ValueError, match="weights must not all be equal, got 3 times 0"):
+        explorers.abc_explorer([0.1, 0.1, 0.1])
+
+
+def test_shifts_are_one_to_five():
+    panel = explorers.abc_explorer(WEIGHTS)
+    for shifts in ([], [0.0] * 6):
+        with pytest.raises(TraitError):
+            panel.shifts = shifts
 
 
 # ---- how they are used
@@ -86,7 +103,7 @@ def test_every_control_moves_by_keyboard_and_by_mouse(browser, address, name):
 def test_handles_follow_a_finger(browser, address, name):
     with shown(browser, address, viewport=PHONE, has_touch=True, is_mobile=True) as page:
         touch = page.context.new_cdp_session(page)
-        for handle in page.locator(".handle").all():
+        for handle in page.locator(".handle:visible").all():
             handle.scroll_into_view_if_needed()
             before = words(page)
             box = handle.locator(".knob").bounding_box()
@@ -255,3 +272,130 @@ def test_levels_follow_the_threshold_until_they_are_dragged(browser, tmp_path):
         assert page.evaluate("model.get('negative')") == negative
         page.evaluate("model.set({ threshold: 0.04, mode: 'one' })")  # as a notebook's Python does
         expect(page.locator(".result")).to_contain_text("Threshold 0.0400")
+
+
+SHIFTS = {
+    **{f"{count} evenly spaced": abc_net.initial_shifts(count).tolist() for count in range(1, 6)},
+    "two alike": [0.5, 0.5],
+    "alike and apart": [-0.3, 1.0, -0.3, 1.0, -0.3],
+    "all behind the weights": [60.0, -60.0, 50.0],
+    "behind and between": [60.0, 0.0, -60.0, 0.2, 60.0],
+}
+
+
+@slow
+def test_the_page_finds_the_bases_and_factors_that_quantlib_finds(browser, tmp_path):
+    cases = {case: w for case, w in CASES.items() if case not in ("constant", "one")}
+    cases["on a threshold"] = np.array([-3.0, -1.0, 1.0, 3.0])
+    with shown(browser, write_page(PANELS["abc_net"](), tmp_path)) as page:
+        for count in range(1, 6):
+            found = page.evaluate("count => computed.initialShifts(count)", count)
+            assert found == abc_net.initial_shifts(count).tolist()
+        for case, values in cases.items():
+            w = values.astype(np.float64)
+            for name, shifts in SHIFTS.items():
+                bases = abc_net.weight_bases(w, shifts)
+                alphas = abc_net.fit_alphas(w, bases)
+                sums = abc_net.sum_of_bases(bases, alphas)
+                given = [w.tolist(), shifts]
+                found = page.evaluate("([w, u]) => computed.approximate(w, u)", given)
+                assert found["bases"] == bases.tolist(), (case, name)
+                size = np.abs(alphas).max()
+                assert found["alphas"] == pytest.approx(alphas, rel=1e-9, abs=1e-9 * size)
+                assert found["sums"] == pytest.approx(sums, rel=1e-9, abs=1e-9 * size)
+                error = np.sum((w - sums) ** 2) / np.sum(w**2)
+                assert found["relative"] == pytest.approx(error, rel=1e-9, abs=1e-12)
+
+
+@slow
+def test_the_line_of_python_computes_the_factors_that_the_panel_says(browser, tmp_path):
+    w = WEIGHTS.astype(np.float64)
+    with shown(browser, write_page(PANELS["abc_net"](), tmp_path)) as page:
+
+        def check(count, argument):
+            line = page.locator(".line code").text_content()
+            assert argument in line
+            alphas = eval(line, {"abc_net": abc_net, "weights": w})
+            said = re.match(r"\d bas\w+ with the factors? (.*?) make", words(page)).group(1)
+            said = [float(one.replace("−", "-")) for one in said.split(", ")]
+            assert len(said) == count
+            assert said == pytest.approx(alphas, rel=5e-3)
+
+        check(3, "abc_net.initial_shifts(3)")
+        quantized = uniform.fake_quantize(w, uniform.choose_qparams(w, 3))
+        share = np.sum((w - quantized) ** 2) / np.sum(w**2)
+        assert f"to 3 bits leaves {100 * share:.1f}\u00a0%" in words(page)
+        page.locator(".handle").nth(1).press("ArrowRight")
+        check(3, "[-1.0, -0.05, 1.0]")
+        assert page.locator(".handle:visible").count() == 3
+        slider = page.locator("input[type=range]")
+        slider.press("End")
+        check(5, "abc_net.initial_shifts(5)")
+        slider.press("Home")
+        check(1, "abc_net.initial_shifts(1)")
+        assert page.locator(".handle:visible").count() == 1
+        page.locator(".handle").nth(0).press("PageDown")
+        page.get_by_role("button", name="Evenly spaced shifts").click()
+        check(1, "abc_net.initial_shifts(1)")
+
+
+KEYS = {"clip": "clip", "identity": "identity", "ApproxSign": "approx"}
+
+
+@slow
+def test_the_page_descends_as_torch_does(browser, tmp_path):
+    with shown(browser, write_page(PANELS["bi_real"](), tmp_path)) as page:
+        for start in (-2.0, -1.0, -0.8, 0.0, 0.35, 1.0, 1.3):
+            for target in (-1.5, -1.0, -0.3, 0.0, 0.4, 1.0):
+                for rate in (0.05, 0.5):
+                    for name, sign in ESTIMATORS.items():
+                        expected = descend(sign, start, target, rate, 25)
+                        given = [KEYS[name], start, target, rate, 25]
+                        found = page.evaluate("given => computed.descend(...given)", given)
+                        assert found == pytest.approx(expected, rel=1e-9, abs=1e-12), given
+
+
+@slow
+def test_steps_are_taken_one_by_one_or_played_to_the_end(browser, tmp_path):
+    address = write_page(PANELS["bi_real"](), tmp_path)
+    with shown(browser, address) as page:
+        one = page.get_by_role("button", name="Step", exact=True)
+        one.click()
+        one.press("Enter")
+        expect(page.locator(".result")).to_contain_text("After 2 of 40 steps")
+        page.clock.install()  # from here on the page's time passes when the test says so
+        page.get_by_role("button", name="Play").click()
+        expect(page.locator(".result")).to_have_attribute("aria-busy", "true")
+        page.clock.run_for(2 * 350)
+        assert "After 4 of 40 steps" in words(page)
+        page.get_by_role("button", name="Pause").click()
+        page.clock.run_for(5 * 350)
+        assert "After 4 of 40 steps" in words(page)
+        expect(page.locator(".result")).to_have_attribute("aria-busy", "false")
+        page.get_by_role("button", name="Play").click()
+        page.clock.run_for(100 * 350)
+        assert "After 40 of 40 steps" in words(page)
+        expect(page.get_by_role("button", name="Play")).to_be_visible()
+        page.get_by_role("button", name="Start again").click()
+        expect(page.locator(".result")).to_contain_text("Press Step or Play")
+    with shown(browser, address, reduced_motion="reduce") as page:
+        page.get_by_role("button", name="Play").click()
+        assert f"After {STEPS} of {STEPS} steps" in words(page)  # at once
+        expect(page.get_by_role("button", name="Step", exact=True)).to_be_disabled()
+
+
+@slow
+def test_the_line_of_python_takes_the_step_that_the_estimator_panel_takes(browser, tmp_path):
+    with shown(browser, write_page(PANELS["bi_real"](), tmp_path)) as page:
+        for name, key in KEYS.items():
+            page.get_by_role("button", name="Start again").click()
+            page.locator("select").select_option(key)
+            x = torch.tensor(page.evaluate("model.get('start')"), dtype=torch.float64)
+            for _ in range(3):
+                page.get_by_role("button", name="Step", exact=True).click()
+                names = {"x": x.requires_grad_(), "torch": torch}
+                names |= {"binary": binary, "bi_real": bi_real}
+                exec(page.locator(".line code").text_content(), names)
+                x = names["x"].detach()
+                told = f"by {name} x is {x.item():.3f}".replace("-", "−")
+                assert told in words(page)

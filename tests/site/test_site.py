@@ -15,6 +15,8 @@ from docutils import nodes
 from docutils.utils import new_document
 from playwright.sync_api import expect
 
+from tests.explorers.pages import DESKTOP, PATIENCE, PHONE, move_every_control
+
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,11 +24,6 @@ HTML = ROOT / "_build" / "html"
 WAYS = ["root", "sub-path", "folder"]
 # Found when the tests are collected; where nothing is built, the `site` fixture says so.
 PAGES = sorted(path.name for path in HTML.glob("*.html")) or ["intro.html"]
-DESKTOP = {"width": 1280, "height": 900}
-PHONE = {"width": 390, "height": 800}
-# Milliseconds that a loaded machine may take to draw; nobody waits where nothing is slow.
-PATIENCE = 60_000
-expect.set_options(timeout=PATIENCE)
 
 
 def has_explorer(name):
@@ -70,7 +67,8 @@ def opened(browser, address, page_name, viewport=DESKTOP, color_scheme="light"):
             """async () => {
                 const widgets = 'script[type="application/vnd.jupyter.widget-view+json"]';
                 for (const view of document.querySelectorAll(widgets)) {
-                    if (!view.parentElement.querySelector('.jupyter-widgets')) return false;
+                    const drawn = '.jupyter-widgets, .lowbit-panel[data-drawn]';
+                    if (!view.parentElement.querySelector(drawn)) return false;
                 }
                 if (document.querySelector('script[src*="tex-svg"]')) await MathJax.startup.promise;
                 return true;
@@ -150,7 +148,9 @@ def at_end(slider):
 @pytest.mark.parametrize("name", [name for name in PAGES if has_explorer(name)])
 def test_the_controls_of_an_explorer_change_its_picture(browser, addresses, name, way):
     with opened(browser, addresses[way], name) as page:
-        for explorer in page.locator(".widget-subarea").all():
+        for panel in page.locator(".lowbit-panel").all():
+            move_every_control(page, panel)
+        for explorer in page.locator(".widget-subarea:not(:has(.lowbit-panel))").all():
             sliders, menus = explorer.locator("[role=slider]"), explorer.locator("select")
             assert sliders.count() + menus.count() > 0
             for slider in sliders.all():

@@ -24,7 +24,7 @@ def plot_weight_bases(w, thresholds, levels, bins=60):
     ['$B_1$', '$B_2$']
     """
     w = np.asarray(w, np.float64).ravel()
-    figure, (top, bottom) = new_figure(6.4, 4.4, 2, 1, sharex=True, height_ratios=[2, 3])
+    figure, (top, bottom) = new_figure(5.0, 4.0, 2, 1, sharex=True, height_ratios=[2, 3])
     limit = 1.05 * float(np.abs(w).max())
     for row, threshold in enumerate(thresholds):
         steps = [row + 0.3, row + 0.3, row - 0.3, row - 0.3]  # the axis points downwards
@@ -62,7 +62,7 @@ def plot_error_by_bases(curves, points=None, xlabel="bases, or bits a weight"):
     >>> figure.axes[0].get_yscale()
     'log'
     """
-    figure, axes = new_figure(6.4, 3.9)
+    figure, axes = new_figure(5.0, 4.0)
     ticks = sorted({int(n) for numbers, _ in curves.values() for n in numbers})
     looks = zip(CYCLE, ("o-", "s--", "D:", "v-.", "o--", "s:"), strict=True)
     for (name, (numbers, errors)), (color, look) in zip(curves.items(), looks, strict=False):
@@ -89,23 +89,21 @@ def plot_activation_bases(sums, limit=2.0):
     >>> figure.axes[0].get_title(loc="left")
     'one'
     """
-    figure, panels = new_figure(
-        2.4 * len(sums) + 0.6, 3.1, 1, len(sums), sharey=True, squeeze=False
-    )
+    n = len(sums)
+    figure, panels = new_figure(0.5 + 1.5 * n, 3.0, 1, n, sharey=True, squeeze=False)
     x = np.linspace(-limit, limit, 2001)
     for axes, (name, (v, beta)) in zip(panels[0], sums.items(), strict=True):
         v, beta = np.asarray(v, np.float64), np.asarray(beta, np.float64)
         ramps = np.clip(x + v[:, None], 0, 1)
         axes.plot(x, beta @ np.where(ramps >= 0.5, 1, -1), color=COLORS["blue"], label="forward")
         axes.plot(
-            x, beta @ (2 * ramps - 1), "--", color=COLORS["vermillion"], label="backward, as if"
+            x, beta @ (2 * ramps - 1), "--", color=COLORS["vermillion"], label="for the gradient"
         )
         axes.set_title(name, loc="left")
         axes.set_xlabel("activation x")
     panels[0, 0].set_ylabel("sum of the bases")
-    panels[0, 0].legend(loc="upper left")
-    low, high = panels[0, 0].get_ylim()
-    panels[0, 0].set_ylim(low, high + 0.35 * (high - low))  # room for the legend
+    lines = panels[0, 0].get_lines()
+    figure.legend(handles=lines, loc="outside lower center", ncols=len(lines))
     return figure
 
 
@@ -121,7 +119,7 @@ def plot_accuracy_grid(grid, rows, columns, ylabel="weight bases M", xlabel="act
     """
     grid = np.asarray(grid, np.float64)
     means = grid.mean(axis=2)
-    figure, axes = new_figure(1.0 + 1.45 * len(columns), 0.8 + 0.85 * len(rows))
+    figure, axes = new_figure(0.8 + 1.05 * len(columns), 0.8 + 0.75 * len(rows))
     low, high = means.min(), means.max()
     top = high + 0.9 * max(high - low, 0.1)  # light enough for black numbers
     axes.imshow(means, cmap="Blues", vmin=low, vmax=top, aspect="auto")

@@ -5,6 +5,12 @@ import lazy_loader as lazy
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
+        "abc_net": [
+            "plot_accuracy_grid",
+            "plot_activation_bases",
+            "plot_error_by_bases",
+            "plot_weight_bases",
+        ],
         "binary": [
             "plot_flips",
             "plot_latent_paths",

@@ -5,6 +5,13 @@ import lazy_loader as lazy
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
+        "bi_real": [
+            "plot_by_depth",
+            "plot_gradient_match",
+            "plot_one_bit_blocks",
+            "plot_sign_slopes",
+            "plot_value_rows",
+        ],
         "binary": [
             "plot_flips",
             "plot_latent_paths",

@@ -43,7 +43,7 @@ def representable_values(in_channels, *, kernel_size=3):
     float32 may round some together). A tensor of N numbers has at most the N-th power of
     configurations. Every further block with a shortcut multiplies again.
 
-    Source: Liu et al. (2018), section 3.2, with n = 288: 289 and 289 squared.
+    Source: Liu et al. (2018), who call it the representational capability of a layer.
 
     >>> representable_values(32)
     RepresentableValues(plain=289, paper=83521, shortcut=83232, whole=577)

@@ -22,7 +22,7 @@ def approx_sign(x):
     is of the kind, shape and floating-point dtype of ``x``, differentiable for tensors. A NaN
     stays NaN, and an infinity becomes -1 or 1.
 
-    Source: Bei Yu, Mo04, "Approximation of Sign function"; Liu et al. (2018), (5). The slide
+    Source: Bei Yu, Mo04, "Approximation of Sign function"; Liu et al. (2018). The slide
     writes the naive approximation beside it as clip(x, 0, 1): for ±1 it is clip(x, -1, 1).
 
     >>> approx_sign([-2.0, -0.5, 0.0, 0.5, 1.0]).tolist()
@@ -42,7 +42,7 @@ def approx_sign_derivative(x):
     piece a bound belongs. That of clip, 1 up to the bounds and 0 behind them, jumps there. In 0
     it is 2. A NaN stays NaN.
 
-    Source: as for :func:`approx_sign`; Liu et al. (2018), (6).
+    Source: as for :func:`approx_sign`.
 
     >>> approx_sign_derivative([-1.0, -0.5, 0.0, 0.75, 3.0]).tolist()
     [0.0, 1.0, 2.0, 0.5, 0.0]
@@ -61,7 +61,7 @@ def approx_sign_ste(x):
     ``x`` is a tensor, and the result are +1 and -1 in its dtype; sign(0) = +1, and a NaN stays
     NaN. The gradient is the product of the two factors, rounded once.
 
-    Source: Liu et al. (2018), section 3.3. The paper's published code takes ``torch.sign``, of
+    Source: Liu et al. (2018). The paper's published code takes ``torch.sign``, of
     which 0 has the sign 0, a third value.
 
     >>> x = torch.tensor([-1.5, -0.5, 0.0, 0.75], requires_grad=True)

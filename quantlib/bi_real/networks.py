@@ -34,7 +34,7 @@ def one_bit_block(
 
     Notes
     -----
-    Source: Liu et al. (2018), section 3.2 and Fig. 3. The published code has a mean of 2 x 2 with
+    Source: Liu et al. (2018). The published code has a mean of 2 x 2 with
     stride 1 where only the channels change, which would shrink the image; no network has that.
 
     Examples
@@ -81,7 +81,7 @@ class BiRealResNet(ResNet):
 
     Notes
     -----
-    Source: Liu et al. (2018), section 4; the stem and the end are as in the published code.
+    Source: Liu et al. (2018); the stem and the end are as in the published code.
 
     Examples
     --------

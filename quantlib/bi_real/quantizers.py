@@ -20,7 +20,7 @@ class ApproxSignActivations(SignActivations):
     published networks have 0 there, for which a layer is given ``padding_value=0``. Behind a ReLU
     every sign is +1: what is quantized must be able to be negative.
 
-    Source: Liu et al. (2018), section 3.3; Bei Yu, Mo04, "Approximation of Sign function".
+    Source: Liu et al. (2018); Bei Yu, Mo04, "Approximation of Sign function".
 
     >>> import torch
     >>> ApproxSignActivations()(torch.tensor([-0.3, 0.0, 2.0])).tolist()
@@ -74,7 +74,7 @@ class MagnitudeAwareWeights(SignWeights):
 
     Notes
     -----
-    Source: Liu et al. (2018), section 3.3. In the deployed network the paper has sign(W), and
+    Source: Liu et al. (2018). In the deployed network the authors have sign(W), and
     batch normalization is estimated anew, without which its accuracy is lost: see
     :func:`~quantlib.bi_real.scales.absorb_scales`. A packed layer keeps alpha as its scale, of
     which batch normalization and the next sign's threshold are computed, so that nothing changes.

@@ -42,7 +42,8 @@ def absorb_scales(model):
 
     Notes
     -----
-    Source: Liu et al. (2018), section 3.3, for sign(W) at inference.
+    Source: Liu et al. (2019), "Bi-Real Net: Binarizing Deep Network", section 3.4.2, to which the
+    authors point for it; their code retrains batch normalization for an epoch instead.
 
     Examples
     --------

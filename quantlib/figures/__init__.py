@@ -11,6 +11,13 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "plot_error_by_bases",
             "plot_weight_bases",
         ],
+        "bi_real": [
+            "plot_by_depth",
+            "plot_gradient_match",
+            "plot_one_bit_blocks",
+            "plot_sign_slopes",
+            "plot_value_rows",
+        ],
         "binary": [
             "plot_flips",
             "plot_latent_paths",

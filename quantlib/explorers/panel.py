@@ -90,6 +90,8 @@ def picture(figure, caption):
     image = Image.open(drawn).convert("RGB").quantize(64, dither=Image.Dither.NONE)
     image.save(small, format="png", optimize=True)
     data = base64.b64encode(small.getvalue()).decode()
+    # true minus signs, and no line's end between a number and its unit
+    caption = re.sub(r"(?<=\d) %", "\u00a0%", re.sub(r"(?<!\w)-(?=\d)", "−", caption))
     text = html.escape(caption, quote=True)
     return (
         '<figure class="lowbit-first" style="margin:0;max-width:560px">'

@@ -1,4 +1,4 @@
-import { Panel, histogram, percent, python, significant } from "./panel.js";
+import { Panel, fixed, histogram, percent, python, significant } from "./panel.js";
 
 // ---- what is computed, as in quantlib/abc_net
 
@@ -223,16 +223,17 @@ function render({ model, el, signal }) {
     drawBars();
     drawRows(alphas);
     drawSteps(alphas, levels);
-    const bases = count === 1 ? "1 basis with the factor" : `${count} bases with the factors`;
     const beside =
       count === 1
         ? "Uniform codes of one bit have no two levels around 0."
         : `Uniform quantization to ${count} bits leaves ${percent(uniform[count - 2])}.`;
-    const made = levels.length === 1 ? "1 level" : `${levels.length} levels`;
+    const several = (number, word, words) => (number === 1 ? `1 ${word}` : `${number} ${words}`);
     panel.say(
-      `${bases} ${alphas.map((alpha) => significant(alpha)).join(", ")} make ${made} for the ` +
-        `${weights.length} weights. The squared error is ${percent(relative)} of the weights' ` +
-        `squares. ${beside}`,
+      `${several(count, "basis", "bases")} by shifts of ` +
+        `${shifts().map((u) => fixed(u, 2)).join(", ")}, with factors of ` +
+        `${alphas.map((alpha) => significant(alpha)).join(", ")}, make ` +
+        `${several(levels.length, "level", "levels")} for the ${weights.length} weights. ` +
+        `The squared error is ${percent(relative)} of the weights' squares. ${beside}`,
     );
     const even = initialShifts(count).every((u, m) => u === shifts()[m]);
     const list = even ? `abc_net.initial_shifts(${count})` : `[${shifts().map(python).join(", ")}]`;

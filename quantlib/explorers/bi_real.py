@@ -81,7 +81,7 @@ def _first_picture(start, target, rate):
     above.legend()
     below.set_xlabel("steps")
     below.set_ylabel("x")
-    ends = ", ".join(f"{value:.2f} by {name}" for name, value in last.items())
+    ends = ", ".join(f"{round(value, 2) + 0:.2f} by {name}" for name, value in last.items())
     return picture(
         figure,
         f"Above, the slopes that clip, identity and ApproxSign lend the sign. Below, x over "

@@ -3,6 +3,11 @@
 A panel is an `anywidget <https://anywidget.dev>`_. Its face is a small ES module beside the
 Python one, ``ternary.js`` for :mod:`quantlib.explorers.ternary`, that imports from ``panel.js``
 what all panels share. Where no script runs, its output shows a picture instead.
+
+To add one: a class of :class:`Panel` with a trait for each number that the module needs or
+changes; a function that checks its input, makes the panel and gives it a ``first_picture``; and
+the module. That exports what it computes, so that ``tests/explorers`` can compare it with
+quantlib, and ``render``, which puts controls and drawings into a ``Panel`` of ``panel.js``.
 """
 
 import base64
@@ -85,6 +90,8 @@ def picture(figure, caption):
     image = Image.open(drawn).convert("RGB").quantize(64, dither=Image.Dither.NONE)
     image.save(small, format="png", optimize=True)
     data = base64.b64encode(small.getvalue()).decode()
+    # true minus signs, and no line's end between a number and its unit
+    caption = re.sub(r"(?<=\d) %", "\u00a0%", re.sub(r"(?<!\w)-(?=\d)", "−", caption))
     text = html.escape(caption, quote=True)
     return (
         '<figure class="lowbit-first" style="margin:0;max-width:560px">'

@@ -202,13 +202,13 @@ function render({ model, el, signal }) {
     bars.shape("text", { x: bars.atX(-threshold), ...above }, "−Δ");
     bars.shape("text", { x: bars.atX(threshold), ...above }, "Δ");
     const levels = [
-      ["−W_n", -negative],
-      ["W_p", positive],
+      ["−W_n", -negative, { dx: -3, "text-anchor": "end" }],
+      ["W_p", positive, { dx: 3 }],
     ];
-    for (const [text, value] of levels) {
+    for (const [text, value, aside] of levels) {
       const x = bars.atX(value);
-      bars.shape("path", { d: `M${x},72V${floor()}`, stroke: "currentColor" });
-      bars.shape("text", { x, y: 67, "text-anchor": "middle" }, text);
+      bars.shape("path", { d: `M${x},56V${floor()}`, stroke: "currentColor" });
+      bars.shape("text", { x, y: 66, ...aside }, text);
     }
   }
 

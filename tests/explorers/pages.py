@@ -149,6 +149,12 @@ def move_every_control(page, panel):
             at_end = slider.evaluate("slider => slider.value === slider.max")
             slider.click(position={"x": 2 if at_end else box["width"] - 2, "y": box["height"] / 2})
     for menu in panel.locator("select").all():
-        for option in menu.locator("option").all():
-            menu.select_option(option.get_attribute("value"))
+        options = [option.get_attribute("value") for option in menu.locator("option").all()]
+        menu.select_option(index=0)
+        for value in options[1:]:
+            menu.press("ArrowDown")
+            expect(menu).to_have_value(value)
+    for button in panel.get_by_role("button").all():
+        for act in (button.click, lambda button=button: button.press("Enter")):
+            act()
             expect(panel.locator(".result")).to_have_text(WORD)

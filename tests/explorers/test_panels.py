@@ -274,6 +274,16 @@ def test_levels_follow_the_threshold_until_they_are_dragged(browser, tmp_path):
         expect(page.locator(".result")).to_contain_text("Threshold 0.0400")
 
 
+@slow
+@pytest.mark.parametrize("case", CASES)
+def test_weights_of_every_kind_can_be_drawn(browser, tmp_path, case):
+    panel = explorers.ternary_explorer(CASES[case])
+    with shown(browser, write_page(panel, tmp_path)) as page:
+        assert page.locator(".lowbit-panel rect").count() > 0
+        assert "NaN" not in page.locator(".lowbit-panel").evaluate("panel => panel.outerHTML")
+        assert "Infinity" not in page.locator(".lowbit-panel").evaluate("panel => panel.outerHTML")
+
+
 SHIFTS = {
     **{f"{count} evenly spaced": abc_net.initial_shifts(count).tolist() for count in range(1, 6)},
     "two alike": [0.5, 0.5],
@@ -316,7 +326,7 @@ def test_the_line_of_python_computes_the_factors_that_the_panel_says(browser, tm
             line = page.locator(".line code").text_content()
             assert argument in line
             alphas = eval(line, {"abc_net": abc_net, "weights": w})
-            said = re.match(r"\d bas\w+ with the factors? (.*?) make", words(page)).group(1)
+            said = re.search(r"with factors of (.*?), make", words(page)).group(1)
             said = [float(one.replace("−", "-")) for one in said.split(", ")]
             assert len(said) == count
             assert said == pytest.approx(alphas, rel=5e-3)

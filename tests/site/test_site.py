@@ -54,7 +54,13 @@ def opened(browser, address, page_name, viewport=DESKTOP, color_scheme="light"):
     page.on("request", on_request)
     page.on("response", on_response)
     page.on("requestfailed", on_failure)
-    page.on("pageerror", lambda error: complaints.append(f"script error: {error}"))
+
+    def on_error(error):
+        # anywidget says so after two seconds, and goes on; below we wait for the panel itself
+        if "[anywidget] Failed to initialize model" not in str(error):
+            complaints.append(f"script error: {error}")
+
+    page.on("pageerror", on_error)
     page.on(
         "console",
         lambda message: (

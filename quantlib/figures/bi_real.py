@@ -18,32 +18,31 @@ __all__ = [
 def plot_sign_slopes(limit=1.6):
     """Draw the sign, clip and ApproxSign from -limit to limit, and the slopes that they lend.
 
-    >>> left, right = plot_sign_slopes().axes
-    >>> [line.get_label() for line in left.lines]
+    >>> top, bottom = plot_sign_slopes().axes
+    >>> [line.get_label() for line in top.lines]
     ['sign(x)', 'clip(x, −1, 1)', 'ApproxSign(x)']
     """
     # The bounds themselves, and points next to them for the jumps.
     x = np.unique(np.r_[np.linspace(-limit, limit, 321), -1.0, 1.0])
     c = np.clip(x, -1, 1)
-    figure, (left, right) = new_figure(7.4, 3.4, 1, 2)
-    left.plot([-limit, 0, 0, limit], [-1, -1, 1, 1], color=COLORS["black"], label="sign(x)")
-    left.plot(x, c, "--", color=COLORS["vermillion"], label="clip(x, −1, 1)")
-    left.plot(x, c * (2 - np.abs(c)), color=COLORS["blue"], label="ApproxSign(x)")
-    left.set_ylim(-1.25, 1.9)
-    left.set_ylabel("value")
-    left.legend(loc="upper left")
-    right.plot(
+    figure, (top, bottom) = new_figure(5.2, 5.0, 2, 1, sharex=True)
+    top.plot([-limit, 0, 0, limit], [-1, -1, 1, 1], color=COLORS["black"], label="sign(x)")
+    top.plot(x, c, "--", color=COLORS["vermillion"], label="clip(x, −1, 1)")
+    top.plot(x, c * (2 - np.abs(c)), color=COLORS["blue"], label="ApproxSign(x)")
+    top.set_ylim(-1.25, 1.9)
+    top.set_ylabel("value")
+    top.legend(loc="upper left", fontsize=10)
+    bottom.plot(
         [-limit, -1, -1, 1, 1, limit], [0, 0, 1, 1, 0, 0], "--", color=COLORS["vermillion"],
         label="of clip: 1 or 0",
     )  # fmt: skip
-    right.plot(
+    bottom.plot(
         x, np.maximum(2 - 2 * np.abs(x), 0), color=COLORS["blue"], label="of ApproxSign: 2 − 2|x|"
     )
-    right.set_ylim(-0.1, 2.9)
-    right.set_ylabel("slope")
-    right.legend(loc="upper left")
-    for axes in (left, right):
-        axes.set_xlabel("x")
+    bottom.set_ylim(-0.1, 2.9)
+    bottom.set_ylabel("slope")
+    bottom.legend(loc="upper left", fontsize=10)
+    bottom.set_xlabel("x")
     return figure
 
 
@@ -54,7 +53,7 @@ def plot_one_bit_blocks():
     >>> [axes.get_title(loc="left") for axes in plot_one_bit_blocks().axes]
     ['plain', 'Bi-Real']
     """
-    figure, panels = new_figure(7.0, 3.6, 1, 2)
+    figure, panels = new_figure(5.2, 3.5, 1, 2)
     steps = ["sign", "1-bit convolution", "batch normalization"]
     for axes, title in zip(panels, ("plain", "Bi-Real"), strict=True):
         axes.set_axis_off()
@@ -77,7 +76,7 @@ def plot_one_bit_blocks():
             _arrow(axes, (middle, y - 0.62 if row else 0.15), (middle, y - 0.1))
             if row < 2:
                 note = "±1" if row == 0 else "whole numbers"
-                axes.text(middle + 0.2, y + 1.14, note, ha="left", va="center", fontsize=9)
+                axes.text(middle + 0.2, y + 1.14, note, ha="left", va="center", fontsize=10)
         axes.text(middle, -0.1, "x, real numbers", ha="center", va="center")
         end = 6.4 if shortcut else 5.9
         _arrow(axes, (middle, 5.1), (middle, end - 0.3))
@@ -108,7 +107,7 @@ def plot_value_rows(rows, xlabel="value"):
     >>> axes.get_yticklabels()[0].get_text()
     'plain: 2'
     """
-    figure, axes = new_figure(7.0, 0.9 + 0.55 * len(rows))
+    figure, axes = new_figure(5.4, 0.9 + 0.55 * len(rows))
     labels = []
     for row, ((name, values), color) in enumerate(zip(rows.items(), CYCLE, strict=False)):
         different = np.unique(values)
@@ -140,25 +139,26 @@ def plot_gradient_match(by_noise, by_layer, noise):
     >>> figure.axes[1].lines[0].get_xdata().tolist()
     [1, 2]
     """
-    figure, (left, right) = new_figure(7.4, 3.6, 1, 2, sharey=True)
+    figure, (top, bottom) = new_figure(5.2, 6.2, 2, 1, sharey=True)
     for (name, cosines), color, mark in zip(by_noise.items(), CYCLE, "osD^", strict=False):
         style = {"color": color, "marker": mark, "markersize": 5, "label": name}
-        left.plot(list(cosines), list(cosines.values()), **style)
+        top.plot(list(cosines), list(cosines.values()), **style)
         layers = by_layer[name]
-        right.plot(range(1, len(layers) + 1), layers, **style)
-    left.axvline(noise, color=COLORS["black"], linewidth=1, linestyle=":")
-    left.set_xscale("log")
+        bottom.plot(range(1, len(layers) + 1), layers, **style)
+    top.axvline(noise, color=COLORS["black"], linewidth=1, linestyle=":")
+    top.set_xscale("log")
     ticks = list(next(iter(by_noise.values())))
-    left.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-    left.set_xticks([], minor=True)
-    left.set_xlabel("standard deviation σ of the noise")
-    left.set_ylabel("cosine with the reference")
-    left.set_title("the last 1-bit layer", loc="left")
-    left.set_ylim(0, 1.05)
-    right.set_xlabel("1-bit layer, from the input")
-    right.set_title(f"all layers, σ = {noise:g}", loc="left")
-    right.set_xticks(range(1, len(layers) + 1))
-    right.legend(loc="upper left")
+    top.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    top.set_xticks([], minor=True)
+    top.set_xlabel("standard deviation σ of the noise")
+    for axes in (top, bottom):
+        axes.set_ylabel("cosine with the reference")
+    top.set_title("the last 1-bit layer", loc="left")
+    top.set_ylim(0, 1.05)
+    bottom.set_xlabel("1-bit layer, from the input")
+    bottom.set_title(f"all layers, σ = {noise:g}", loc="left")
+    bottom.set_xticks(range(1, len(layers) + 1))
+    bottom.legend(loc="upper left", fontsize=10)
     return figure
 
 
@@ -172,7 +172,7 @@ def plot_by_depth(accuracies, xlabel="1-bit convolutions"):
     >>> axes.lines[0].get_ydata().tolist()
     [91.0, 80.0]
     """
-    figure, axes = new_figure(6.0, 3.4)
+    figure, axes = new_figure(5.2, 3.4)
     for (name, runs), color, mark in zip(accuracies.items(), CYCLE, "osD^", strict=False):
         places, means = range(len(runs)), [float(np.mean(values)) for values in runs.values()]
         axes.plot(places, means, color=color, label=name)
@@ -182,5 +182,5 @@ def plot_by_depth(accuracies, xlabel="1-bit convolutions"):
     axes.set_xlabel(xlabel)
     axes.set_ylabel("test accuracy (%)")
     axes.set_ylim(0, 103)
-    axes.legend(loc="lower left")
+    axes.legend(loc="lower left", fontsize=10)
     return figure

@@ -13,19 +13,19 @@ def texts(axes):
 
 
 def test_the_curves_and_slopes_are_those_of_the_estimators():
-    left, right = figures.plot_sign_slopes(limit=2.0).axes
-    sign, clip, approx = (line.get_xydata() for line in left.lines)
+    top, bottom = figures.plot_sign_slopes(limit=2.0).axes
+    sign, clip, approx = (line.get_xydata() for line in top.lines)
     assert sign[:, 1].tolist() == [-1, -1, 1, 1]
     np.testing.assert_array_equal(clip[:, 1], np.minimum(np.maximum(clip[:, 0], -1), 1))
     np.testing.assert_allclose(approx[:, 1], bi_real.approx_sign(approx[:, 0]), atol=1e-15)
-    step, triangle = (line.get_xydata() for line in right.lines)
+    step, triangle = (line.get_xydata() for line in bottom.lines)
     np.testing.assert_allclose(
         triangle[:, 1], bi_real.approx_sign_derivative(triangle[:, 0]), atol=1e-15
     )
     for x, slope in (step.T, triangle.T):
         assert abs(np.trapezoid(slope, x) - 2) < 1e-3  # the height of the sign's step
-    assert {mpl.colors.to_hex(line.get_color()) for line in left.lines} <= PALETTE
-    assert all(axes.get_xlabel() and axes.get_ylabel() for axes in (left, right))
+    assert {mpl.colors.to_hex(line.get_color()) for line in top.lines} <= PALETTE
+    assert bottom.get_xlabel() and top.get_ylabel() and bottom.get_ylabel()
 
 
 def test_only_the_bi_real_block_has_a_shortcut_and_a_sum():
@@ -53,16 +53,16 @@ def test_each_value_is_one_stroke_and_counted_once():
 def test_cosines_are_drawn_by_noise_and_by_layer():
     by_noise = {"clip": {0.1: 0.2, 1.0: 0.5}, "ApproxSign": {0.1: 0.6, 1.0: 0.4}}
     by_layer = {"clip": [0.1, 0.2, 0.3], "ApproxSign": [0.2, 0.3, 0.6]}
-    left, right = figures.plot_gradient_match(by_noise, by_layer, noise=0.4).axes
-    clip, approx, marked = left.lines
+    top, bottom = figures.plot_gradient_match(by_noise, by_layer, noise=0.4).axes
+    clip, approx, marked = top.lines
     assert clip.get_xydata().tolist() == [[0.1, 0.2], [1, 0.5]]
     assert approx.get_xydata().tolist() == [[0.1, 0.6], [1, 0.4]]
     assert list(marked.get_xdata()) == [0.4, 0.4]
-    assert [line.get_ydata().tolist() for line in right.lines] == list(by_layer.values())
-    assert right.lines[0].get_xdata().tolist() == [1, 2, 3]
-    assert "0.4" in right.get_title(loc="left")
-    assert [line.get_color() for line in right.lines] == [clip.get_color(), approx.get_color()]
-    assert len({line.get_marker() for line in right.lines}) == 2
+    assert [line.get_ydata().tolist() for line in bottom.lines] == list(by_layer.values())
+    assert bottom.lines[0].get_xdata().tolist() == [1, 2, 3]
+    assert "0.4" in bottom.get_title(loc="left")
+    assert [line.get_color() for line in bottom.lines] == [clip.get_color(), approx.get_color()]
+    assert len({line.get_marker() for line in bottom.lines}) == 2
 
 
 def test_depths_are_as_far_apart_as_they_are_many():

@@ -243,8 +243,8 @@ def _task(task, a, w, c, sizes):
             total += values[k]
         row_sums[row - first] = total
     last, tiled = min(panel + task_panels, n_panels), first + (stop - first) // ROWS * ROWS
-    for p in range(panel, last):
-        for row in range(first, tiled, ROWS):
+    for row in range(first, tiled, ROWS):
+        for p in range(panel, last):
             _write(a, w, c, row_sums, edge, (row, p), (ROWS, 1), first, (n, n_blocks))
     for row in range(tiled, stop):
         p = panel

@@ -24,6 +24,9 @@ from quantlib.schemes import Scheme, along_axis, frozen_array
 
 __all__ = ["RULES", "TernaryQParams", "choose_qparams"]
 
+#: tuple of str: Ways to choose the threshold and the levels, see :func:`choose_qparams`.
+RULES = ("twn", "bitnet", "optimal", "two_levels")
+
 
 @dataclass(frozen=True, eq=False)
 class TernaryQParams(Scheme):
@@ -166,15 +169,20 @@ def choose_qparams(x, *, rule="twn", axis=None):
     [-0.75, 0.0, 1.0]
     """
     x = detached(as_float_array(x, "x"))
-    check_choice(rule, "rule", tuple(RULES))
+    check_choice(rule, "rule", RULES)
     if axis is not None:
         axis = check_axis(axis, x.ndim)
     x = np.asarray(to_numpy(x), np.float64)
     rows = x.reshape(1, -1) if axis is None else np.moveaxis(x, axis, 0).reshape(x.shape[axis], -1)
-    threshold, negative, positive = RULES[rule](rows)
+    threshold, negative, positive = levels_of(rows, rule)
     if axis is None:
         threshold, negative, positive = threshold[0], negative[0], positive[0]
     return TernaryQParams(threshold, negative=negative, positive=positive, axis=axis)
+
+
+def levels_of(rows, rule):
+    """Return the threshold of each row of numbers, its negative and its positive level."""
+    return _BY_RULE[rule](rows)
 
 
 def _mean_above(magnitudes, threshold):
@@ -232,5 +240,4 @@ def _best_threshold(rows, groups):
     return xp.take_along_axis(after, best[:, None], axis=1)[:, 0]
 
 
-#: By name: of rows of numbers the threshold of each, its negative and its positive level.
-RULES = {"twn": _twn, "bitnet": _bitnet, "optimal": _optimal, "two_levels": _two_levels}
+_BY_RULE = {"twn": _twn, "bitnet": _bitnet, "optimal": _optimal, "two_levels": _two_levels}

@@ -6,7 +6,7 @@ from torch import nn
 from quantlib._validation import check_choice, check_integer, check_positive
 from quantlib.layers import Quantizer
 from quantlib.models.weights import check_tensor, traced
-from quantlib.ternary.levels import RULES
+from quantlib.ternary.levels import RULES, levels_of
 
 __all__ = ["TernaryWeights", "TrainedTernaryWeights"]
 
@@ -41,7 +41,7 @@ class TernaryWeights(Quantizer):
 
     def __init__(self, rule="twn", *, axis=0):
         super().__init__()
-        check_choice(rule, "rule", tuple(RULES))
+        check_choice(rule, "rule", RULES)
         self.rule = rule
         self.axis = None if axis is None else check_integer(axis, "axis", 0, 0)
 
@@ -66,7 +66,7 @@ class TernaryWeights(Quantizer):
         """Return codes -1, 0 and +1 in the dtype of ``w``, and two levels for each filter."""
         _check_weights(w)
         rows = w.flatten(1) if self.axis == 0 else w.reshape(1, -1)
-        threshold, negative, positive = RULES[self.rule](rows.double())
+        threshold, negative, positive = levels_of(rows.double(), self.rule)
         above = threshold.to(w.dtype)[:, None]
         codes = (rows > above).to(w.dtype) - (rows < -above).to(w.dtype)
         codes = (codes + rows.clamp(0, 0)).view_as(w)  # a NaN stays one

@@ -158,9 +158,10 @@ def choose_qparams(x, *, rule="twn", axis=None):
     each sign, the fraction is taken over the positive and over the negative ones apart. What is 0
     everywhere gets levels of 0.
 
-    Sources: Li, Zhang and Liu (2016), "Ternary weight networks", (3) to (6), whose 0.7 lies between
-    the best factors for uniform weights, 2/3, and for normal ones, 0.77; Ma et al. (2024), "The era
-    of 1-bit LLMs", (1) to (3), for ``bitnet``. The optima are the course's own.
+    Sources: Li, Zhang and Liu (2016), "Ternary weight networks". They find the best factors for
+    uniform weights, 2/3, and for normal ones, which is 0.767 and rounded to 3/4 there, and take 0.7
+    for all. Ma et al. (2024), "The era of 1-bit LLMs", (1) to (3), for ``bitnet``. The optima are
+    the course's own.
 
     >>> x = [1.0, -0.75, 0.0, -0.25]
     >>> choose_qparams(x)

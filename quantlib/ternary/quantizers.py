@@ -29,7 +29,7 @@ class TernaryWeights(Quantizer):
 
     Notes
     -----
-    Source: Li, Zhang and Liu (2016), "Ternary weight networks", sections 2.1 and 2.3.
+    Source: Li, Zhang and Liu (2016), "Ternary weight networks".
 
     Examples
     --------
@@ -105,8 +105,8 @@ class TrainedTernaryWeights(Quantizer):
 
     Notes
     -----
-    Source: Zhu et al. (2017), "Trained ternary quantization", (6) to (9); Bei Yu, Mo04, "Trained
-    ternary quantization".
+    Source: Zhu et al. (2017), "Trained ternary quantization", (7) and section 5.1.1; Bei Yu, Mo04,
+    "Trained ternary quantization".
 
     Examples
     --------

@@ -37,9 +37,7 @@ def test_each_weight_is_counted_once_with_the_level_that_it_goes_to():
     ):
         counts = [sum(bar.get_height() for bar in bars) for bars in axes.containers]
         inner = [-np.inf, *thresholds, np.inf]
-        expected = [
-            sum(low < w <= high for w in W) for low, high in pairwise(inner)
-        ]
+        expected = [sum(low < w <= high for w in W) for low, high in pairwise(inner)]
         assert counts == expected
         lines = [line.get_xdata()[0] for line in axes.lines]
         assert lines == [*values, *thresholds]

@@ -21,10 +21,10 @@ def plot_weight_levels(weights, levels, bins=41):
     weights = np.asarray(weights, np.float64).ravel()
     limit = 1.05 * max(np.abs(weights).max(), *(np.abs(of).max() for of, _ in levels.values()))
     figure, panels = new_figure(
-        3.4 * len(levels) + 0.3, 3.2, 1, len(levels), squeeze=False, sharey=True
+        5.2, 2.0 * len(levels) + 0.4, len(levels), 1, squeeze=False, sharex=True, sharey=True
     )
     edges = np.linspace(-limit, limit, bins + 1)
-    for axes, (name, (values, thresholds)) in zip(panels[0], levels.items(), strict=True):
+    for axes, (name, (values, thresholds)) in zip(panels[:, 0], levels.items(), strict=True):
         places = np.searchsorted(thresholds, weights)
         shades = ["sky", "yellow", "orange"] if len(values) == 3 else ["sky", "orange"]
         axes.hist(
@@ -36,9 +36,9 @@ def plot_weight_levels(weights, levels, bins=41):
         for threshold in thresholds:
             axes.axvline(threshold, color=COLORS["black"], linewidth=1.2, linestyle=":")
         axes.set_title(name, loc="left")
-        axes.set_xlabel("weight")
+        axes.set_ylabel("count")
         axes.set_xlim(-limit, limit)
-    panels[0, 0].set_ylabel("count")
+    panels[-1, 0].set_xlabel("weight")
     return figure
 
 
@@ -53,7 +53,7 @@ def plot_threshold_errors(factors, errors, marked):
     >>> figure.axes[0].get_ylabel()
     'squared error (%)'
     """
-    figure, axes = new_figure(6.6, 3.8)
+    figure, axes = new_figure(5.4, 3.6)
     factors = np.asarray(factors, np.float64)
     for (name, values), color in zip(errors.items(), CYCLE, strict=False):
         best = int(np.argmin(values))
@@ -82,23 +82,30 @@ def plot_ternary_paths(paths):
     ['level', 'weights (%)']
     """
     figure, panels = new_figure(
-        2.6 * len(paths) + 0.8, 4.6, 2, len(paths), squeeze=False, sharex=True, sharey="row"
+        1.6 * len(paths) + 0.7, 4.4, 2, len(paths), squeeze=False, sharex=True, sharey="row"
     )
     for (top, bottom), (name, path) in zip(panels.T, paths.items(), strict=True):
         positive, negative, below, zero = (np.asarray(x, np.float64) for x in path)
         steps = np.arange(1, len(zero) + 1)
-        top.plot(steps, positive, color=COLORS["vermillion"], label="$W_p$")
-        top.plot(steps, -negative, color=COLORS["blue"], label="$-W_n$")
+        top.plot(steps, positive, color=COLORS["vermillion"])
+        top.plot(steps, -negative, color=COLORS["blue"])
         top.axhline(0, color=COLORS["black"], linewidth=1)
         top.set_title(name, loc="left")
         bottom.stackplot(
-            steps, below, zero, 100 - below - zero, labels=["−1", "0", "+1"],
+            steps, below, zero, 100 - below - zero,
             colors=[COLORS[shade] for shade in ("sky", "yellow", "orange")],
         )  # fmt: skip
         bottom.set_ylim(0, 100)
-        bottom.set_xlabel("step of training")
+        bottom.locator_params(axis="x", nbins=3)
+        if not panels[0, 0].texts:  # what the curves and bands are is written once
+            for level, name in ((positive[0], "$W_p$"), (-negative[0], "$-W_n$")):
+                top.text(steps[-1], level / 2, name, ha="right", va="center")
+            place = len(zero) // 10
+            heights = {"−1": below[place] / 2, "0": below[place] + zero[place] / 2}
+            heights["+1"] = (100 + below[place] + zero[place]) / 2
+            for name, height in heights.items():
+                bottom.text(steps[place], height, name, va="center")
     panels[0, 0].set_ylabel("level")
-    panels[0, 0].legend(loc="center right")
     panels[1, 0].set_ylabel("weights (%)")
-    panels[1, 0].legend(loc="center right", frameon=True)
+    panels[1, len(paths) // 2].set_xlabel("step of training")
     return figure

@@ -25,7 +25,7 @@ FIGURES = {
 @pytest.mark.parametrize("name", FIGURES)
 def test_axes_are_named_and_colours_are_the_course_s(name):
     figure = FIGURES[name]()
-    assert figure.axes[0].get_ylabel() and figure.axes[-1].get_xlabel()
+    assert figure.axes[0].get_ylabel() and any(axes.get_xlabel() for axes in figure.axes)
     for axes in figure.axes:
         for line in axes.lines:
             assert mpl.colors.to_hex(line.get_color()) in PALETTE
@@ -64,3 +64,7 @@ def test_the_negative_level_is_drawn_with_its_sign_and_shares_fill_the_panel():
     heights = [band.get_paths()[0].vertices[:, 1].max() for band in bands]
     assert heights == [50, 60, 100]
     assert [axes.get_title(loc="left") for axes in figure.axes[:2]] == list(PATHS)
+    names = [[text.get_text() for text in axes.texts] for axes in figure.axes]
+    assert names == [["$W_p$", "$-W_n$"], [], ["−1", "0", "+1"], []]
+    places = [text.get_position()[1] for text in figure.axes[2].texts]
+    assert places == [20, 50, 80]  # the middles of 0 to 40, 40 to 60, 60 to 100

@@ -37,6 +37,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         ],
         "nonuniform": ["plot_activations", "plot_lloyd_ends", "plot_trade_off"],
         "tables": ["table"],
+        "ternary": ["plot_ternary_paths", "plot_threshold_errors", "plot_weight_levels"],
         "uniform": [
             "plot_accuracy_by_bits",
             "plot_channel_ranges",

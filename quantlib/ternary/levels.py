@@ -24,6 +24,9 @@ from quantlib.schemes import Scheme, along_axis, frozen_array
 
 __all__ = ["RULES", "TernaryQParams", "choose_qparams"]
 
+#: tuple of str: Ways to choose the threshold and the levels, see :func:`choose_qparams`.
+RULES = ("twn", "bitnet", "optimal", "two_levels")
+
 
 @dataclass(frozen=True, eq=False)
 class TernaryQParams(Scheme):
@@ -155,9 +158,10 @@ def choose_qparams(x, *, rule="twn", axis=None):
     each sign, the fraction is taken over the positive and over the negative ones apart. What is 0
     everywhere gets levels of 0.
 
-    Sources: Li, Zhang and Liu (2016), "Ternary weight networks", (3) to (6), whose 0.7 lies between
-    the best factors for uniform weights, 2/3, and for normal ones, 0.77; Ma et al. (2024), "The era
-    of 1-bit LLMs", (1) to (3), for ``bitnet``. The optima are the course's own.
+    Sources: Li, Zhang and Liu (2016), "Ternary weight networks". They find the best factors for
+    uniform weights, 2/3, and for normal ones, which is 0.767 and rounded to 3/4 there, and take 0.7
+    for all. Ma et al. (2024), "The era of 1-bit LLMs", (1) to (3), for ``bitnet``. The optima are
+    the course's own.
 
     >>> x = [1.0, -0.75, 0.0, -0.25]
     >>> choose_qparams(x)
@@ -166,15 +170,20 @@ def choose_qparams(x, *, rule="twn", axis=None):
     [-0.75, 0.0, 1.0]
     """
     x = detached(as_float_array(x, "x"))
-    check_choice(rule, "rule", tuple(RULES))
+    check_choice(rule, "rule", RULES)
     if axis is not None:
         axis = check_axis(axis, x.ndim)
     x = np.asarray(to_numpy(x), np.float64)
     rows = x.reshape(1, -1) if axis is None else np.moveaxis(x, axis, 0).reshape(x.shape[axis], -1)
-    threshold, negative, positive = RULES[rule](rows)
+    threshold, negative, positive = levels_of(rows, rule)
     if axis is None:
         threshold, negative, positive = threshold[0], negative[0], positive[0]
     return TernaryQParams(threshold, negative=negative, positive=positive, axis=axis)
+
+
+def levels_of(rows, rule):
+    """Return the threshold of each row of numbers, its negative and its positive level."""
+    return _BY_RULE[rule](rows)
 
 
 def _mean_above(magnitudes, threshold):
@@ -232,5 +241,4 @@ def _best_threshold(rows, groups):
     return xp.take_along_axis(after, best[:, None], axis=1)[:, 0]
 
 
-#: By name: of rows of numbers the threshold of each, its negative and its positive level.
-RULES = {"twn": _twn, "bitnet": _bitnet, "optimal": _optimal, "two_levels": _two_levels}
+_BY_RULE = {"twn": _twn, "bitnet": _bitnet, "optimal": _optimal, "two_levels": _two_levels}

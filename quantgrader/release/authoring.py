@@ -8,6 +8,7 @@ process; a submission never does.
 
 import contextlib
 import io
+import linecache
 import os
 import re
 import runpy
@@ -92,13 +93,20 @@ def visible_cases(notebook):
                 name = _function(cell)
                 recorded.clear()
                 namespace |= {other: _stand_in(other) for other in graded}
-                exec(compile(visible_part(cell.source), f"<{cell.id}>", "exec"), namespace)
+                _execute(cell.id, visible_part(cell.source), namespace)
                 if any(function.__name__ != name for function, _ in recorded):
                     raise ValueError(f"{cell.id} checks another function than {name}")
                 functions[name] = tuple(case for _, case in recorded)
             elif not functions and not _is_solution(cell):
-                exec(compile(cell.source, f"<{cell.id}>", "exec"), namespace)
+                _execute(cell.id, cell.source, namespace)
     return functions
+
+
+def _execute(cell_id, source, namespace):
+    """Run a cell. As in a notebook's kernel, the text of a function of it can be found."""
+    name = f"<{cell_id}>"
+    linecache.cache[name] = len(source), None, source.splitlines(keepends=True), name
+    exec(compile(source, name, "exec"), namespace)
 
 
 def visible_part(source):

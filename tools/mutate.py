@@ -154,9 +154,10 @@ def _varied(case):
 
 def _other_values(value):
     if isinstance(value, np.ndarray) and value.size:
-        yield value[:1]
-        yield value[::-1]
-        yield value[..., ::2]
+        if value.ndim:
+            yield value[:1]
+            yield value[::-1]
+            yield value[..., ::2]
         if value.dtype.kind == "f":
             yield -value
             yield value * 1.5

@@ -63,7 +63,7 @@ def off_the_thresholds(w, n_bases, generator):
     while True:
         centred = w - w.mean()
         gaps = np.abs(centred + w.std() * shifts.reshape(-1, *[1] * w.ndim)).min(axis=0)
-        near = gaps <= 1e-7 * w.std()
+        near = gaps <= 1e-6 * w.std()
         if not near.any():
             return w
         w[near] += w.std() * generator.uniform(0.01, 0.1, near.sum())
@@ -86,6 +86,9 @@ def weight_bases(generator):
             w = 2.0 ** generator.integers(-2, 3) * c + generator.integers(-3, 4)
             words = "where weights lie exactly on a threshold."
             yield case(w, n_bases, lambda text, words=words: f"{text} {words}", weight=1 / 3)
+    for _ in range(3):
+        w = off_the_thresholds(generator.normal(1e4, 1, (20, 20)), 6, generator)
+        yield case(w, 6, lambda text: f"{text} for many weights far from 0.", weight=1 / 3)
     for n in (3, 4, 5):  # n or n - 1 matters most for few weights
         for n_bases in (2, 3, 5):
             w = off_the_thresholds(generator.normal(size=n), n_bases, generator)
@@ -165,6 +168,12 @@ def fit_alphas(generator):
             w = generator.normal(size=3)
             words = "for more bases than weights"
         yield case(w, bases, lambda text, words=words: f"{text} {words}.", weight=1 / 3)
+    for n in (300, 500):
+        bases = np.tile(generator.choice([-1, 1], n), (3, 1))
+        bases[1, 7] *= -1
+        bases[2, [11, 40]] *= -1
+        w = generator.normal(size=n)
+        yield case(w, bases, lambda text: f"{text} where bases are nearly equal.", weight=1 / 2)
     for i, x in enumerate(drawn(generator, each=6, most=4)):
         n_bases, w = 1 + i % 4, x.values
         any_signs = generator.choice([-1, 1], (n_bases, *w.shape))
@@ -217,6 +226,8 @@ def activation_bases(generator):
             x = generator.integers(-12, 13, sizes) / 8
             v = generator.integers(-6, 11, n) / 8
             yield case(x, v, lambda text: f"{text} where h is 0, 1/2 or 1 exactly.", weight=1 / 3)
+        x = x + 2.0**-20 * generator.choice([-1, 1], sizes)
+        yield case(x, v, lambda text: f"{text} where h is next to 0, 1/2 or 1.", weight=1 / 3)
     for n in (2, 4):
         x, v = generator.uniform(-1, 1, (2, 5)), np.full(n, 0.375)
         x = off_the_edges(x, v, generator)

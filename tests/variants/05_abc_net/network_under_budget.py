@@ -15,7 +15,7 @@ def shifts_of(n, first):
     return 0.5 - middles
 
 
-def train(images, labels, sizes, m, n, epochs=12, seed=1, pixels=True, rate=0.01, start=None):
+def train(images, labels, sizes, m, n, epochs=14, seed=1, pixels=True, rate=0.02, start=None):
     """Return layers that were trained through their bases."""
     torch.manual_seed(seed)
     pairs = list(itertools.pairwise(sizes))
@@ -28,7 +28,7 @@ def train(images, labels, sizes, m, n, epochs=12, seed=1, pixels=True, rate=0.01
     optimizer = torch.optim.Adam([*latent, *v, *beta, *bias], lr=rate)
     x, y = torch.from_numpy(images).flatten(1), torch.from_numpy(labels)
     for epoch in range(epochs):
-        optimizer.param_groups[0]["lr"] = rate * (1 - 0.95 * epoch / epochs)
+        optimizer.param_groups[0]["lr"] = rate * (1 - 0.99 * epoch / epochs)
         for batch in torch.randperm(len(x)).split(64):
             h = x[batch]
             for i, w in enumerate(latent):
@@ -52,7 +52,7 @@ def plan(products, budget):
     """Return sizes, M and N that fit."""
     if budget >= 992:
         return (64, 64, 10), 1, products
-    return ((64, 10), 2, 3) if products >= 6 else ((64, 10), 1, products)
+    return ((64, 10), 3, 2) if products >= 6 else ((64, 10), 1, products)
 
 
 def quick(images, labels, products, budget):
@@ -202,12 +202,12 @@ def right_best_of_two(images, labels, products, budget):
 
 def right_small_steps(images, labels, products, budget):
     """More passes, smaller steps."""
-    return train(images, labels, *plan(products, budget), epochs=20, rate=0.008, seed=4)
+    return train(images, labels, *plan(products, budget), epochs=16, rate=0.012, seed=4)
 
 
 def right_larger_steps(images, labels, products, budget):
     """Larger steps."""
-    return train(images, labels, *plan(products, budget), epochs=15, rate=0.015, seed=5)
+    return train(images, labels, *plan(products, budget), epochs=15, rate=0.025, seed=5)
 
 
 def right_few_units(images, labels, products, budget):

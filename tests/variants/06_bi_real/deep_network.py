@@ -168,13 +168,13 @@ def wrong_alpha_left_out(images, labels, depth):
 
 
 def wrong_torch_network(images, labels, depth):
-    """Message: returned"""
+    """Message: not made of numbers"""
     torch.manual_seed(0)
     return make_network(RealBlock, depth)
 
 
 def wrong_no_shortcut_flag(images, labels, depth):
-    """Message: another form"""
+    """Message: other shapes"""
     stem, blocks, last = one_pass(images, labels, depth)
     return stem, [block[:4] for block in blocks], last
 

@@ -54,8 +54,8 @@ def approx_sign(generator):
     texts = "The signs are wrong", "The curve is wrong", "The gradient is wrong"
 
     def case(x, says, argument=None, weight=1):
-        upstream = np.asarray(generator.normal(size=x.shape))
-        close = {"rtol": 1e-6, "atol": 1e-9}
+        upstream = generator.choice([0.01, 1, 30]) * generator.normal(size=x.shape)
+        close = {"rtol": 1e-5, "atol": 1e-6}  # float32 is good enough
         return Case(
             (x if argument is None else argument, upstream),
             *(
@@ -75,7 +75,7 @@ def approx_sign(generator):
         x = side * generator.uniform(0.01, 0.99, (4, 5))
         words = "where all numbers lie on one side of 0 and inside of -1 to 1."
         yield case(x, lambda text, words=words: f"{text} {words}")
-    for x in drawn(generator, ndims=(0, 1, 2, 3, 4), each=5, most=4):
+    for x in drawn(generator, ndims=(1, 2, 3, 4), each=5, most=4):
         yield case(x.values, x.says, x.argument, x.weight)
 
 
@@ -103,11 +103,11 @@ def magnitude_aware(generator):
     texts = "The alphas are wrong", "The scaled signs are wrong", "The gradient is wrong"
 
     def case(w, says, argument=None, weight=1):
-        upstream = generator.normal(size=w.shape)
+        upstream = generator.choice([0.01, 1, 30]) * generator.normal(size=w.shape)
         return Case(
             (w if argument is None else argument, upstream),
             *(
-                equals(value, says(text), part=i, rtol=1e-6, atol=0)
+                equals(value, says(text), part=i, rtol=1e-5, atol=0)
                 for i, (value, text) in enumerate(
                     zip(filter_by_filter(w, upstream), texts, strict=True)
                 )

@@ -216,13 +216,6 @@ def wrong_clipped_in_place(x, upstream):
     return result
 
 
-def wrong_only_rows(x, upstream):
-    """Message: IndexError"""
-    result = right(x, upstream)
-    x[0], x.shape[0]
-    return result
-
-
 def wrong_flat(x, upstream):
     """Message: another shape"""
     return [part.ravel() for part in right(x, upstream)]

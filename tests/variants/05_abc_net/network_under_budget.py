@@ -193,11 +193,9 @@ def right_other_start(images, labels, products, budget):
     return [[np.asarray(part).tolist() for part in layer] for layer in layers]
 
 
-def right_best_of_two(images, labels, products, budget):
-    """The better of two runs, on the images of training."""
-    found = [train(images, labels, *plan(products, budget), seed=seed) for seed in (2, 3)]
-    shares = [(run_layers(layers, images).argmax(axis=1) == labels).mean() for layers in found]
-    return found[int(np.argmax(shares))]
+def right_another_seed(images, labels, products, budget):
+    """Other random numbers."""
+    return train(images, labels, *plan(products, budget), seed=2)
 
 
 def right_small_steps(images, labels, products, budget):
@@ -205,9 +203,9 @@ def right_small_steps(images, labels, products, budget):
     return train(images, labels, *plan(products, budget), epochs=16, rate=0.012, seed=4)
 
 
-def right_larger_steps(images, labels, products, budget):
-    """Larger steps."""
-    return train(images, labels, *plan(products, budget), epochs=15, rate=0.025, seed=5)
+def right_more_passes(images, labels, products, budget):
+    """More passes."""
+    return train(images, labels, *plan(products, budget), epochs=18, seed=5)
 
 
 def right_few_units(images, labels, products, budget):

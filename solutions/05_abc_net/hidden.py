@@ -307,7 +307,7 @@ def by_hand(weight, n_weight_bases, n_act_bases, x, y, rate, steps):
     v = np.array([1.5 - (2 * n + 1) / n_act_bases for n in range(n_act_bases)])
     beta = np.full(n_act_bases, 1 / n_act_bases)
     last = max(n_weight_bases - 1, 1)
-    shifts = [2 * m / last - (n_weight_bases > 1) for m in range(n_weight_bases)]
+    shifts = [2 * i / last - (n_weight_bases > 1) for i in range(n_weight_bases)]
     for _ in range(steps):
         centred = (w - w.mean()).ravel()
         deviation = math.sqrt((centred**2).mean())

@@ -65,8 +65,8 @@ def test_networks_of_older_files(name, tmp_path):
     images = data.load().test_images[:64]
     network = PackedNetwork.load(FORMER / f"{name}.packed.safetensors")
     former = RESULTS[f"{name}.packed"]
-    if name in ("lenet_bnn", "vgg_bnn"):  # whole sums, or sums that are not rounded
-        np.testing.assert_array_equal(network(images), former)
+    if name in ("lenet_bnn", "vgg_bnn"):  # whole sums, before a last layer that BLAS rounds
+        np.testing.assert_allclose(network(images), former, rtol=1e-6, atol=1e-6)
     np.testing.assert_allclose(network(images), former, rtol=1e-4, atol=1e-4)
 
     model = NETWORKS[name]().eval()

@@ -95,9 +95,9 @@ def test_functional_calls_gradients_and_maps_over_a_batch(method):
         torch.testing.assert_close(single(X)[:, 0], model(X))
         each = torch.func.vmap(torch.func.grad(loss), in_dims=(None, 0))(parameters, X[:, None])
         for name, parameter in parameters.items():
-            torch.testing.assert_close(
-                each[name].sum(0), torch.func.grad(loss)(parameters, X)[name], msg=name
-            )
+            together = torch.func.grad(loss)(parameters, X)[name]
+            largest = together.abs().max().item()  # sums in another order round by its share
+            torch.testing.assert_close(each[name].sum(0), together, rtol=1e-4, atol=1e-5 * largest)
             assert each[name].shape == (2, *parameter.shape)
 
 

@@ -1,7 +1,7 @@
 """Answers to `approx_sign` of exercise 06."""
 
 
-def right(x, upstream):
+def approx_sign_model(x, upstream):
     """Return the right answer."""
     c = np.clip(x, -1, 1)
     return np.where(x >= 0, 1.0, -1.0), c * (2 - abs(c)), (2 - 2 * abs(c)) * upstream
@@ -9,55 +9,55 @@ def right(x, upstream):
 
 def wrong_sign_of_zero(x, upstream):
     """Message: np.sign gives 0"""
-    _, curve, gradient = right(x, upstream)
+    _, curve, gradient = approx_sign_model(x, upstream)
     return np.sign(x), curve, gradient
 
 
 def wrong_sign_of_zero_below(x, upstream):
     """Message: not -1"""
-    _, curve, gradient = right(x, upstream)
+    _, curve, gradient = approx_sign_model(x, upstream)
     return np.where(x > 0, 1.0, -1.0), curve, gradient
 
 
 def wrong_curve_forward(x, upstream):
     """Message: The curve comes second"""
-    _, curve, gradient = right(x, upstream)
+    _, curve, gradient = approx_sign_model(x, upstream)
     return curve, curve, gradient
 
 
 def wrong_gradient_first(x, upstream):
     """Message: The gradient comes last"""
-    signs, curve, gradient = right(x, upstream)
+    signs, curve, gradient = approx_sign_model(x, upstream)
     return gradient, curve, signs
 
 
 def wrong_clip_forward(x, upstream):
     """Message: real numbers, clipped"""
-    _, curve, gradient = right(x, upstream)
+    _, curve, gradient = approx_sign_model(x, upstream)
     return np.clip(x, -1, 1), curve, gradient
 
 
 def wrong_zero_and_one(x, upstream):
     """Message: 0 and 1"""
-    _, curve, gradient = right(x, upstream)
+    _, curve, gradient = approx_sign_model(x, upstream)
     return (x >= 0).astype(float), curve, gradient
 
 
 def wrong_clip_as_curve(x, upstream):
     """Message: This is clip"""
-    signs, _, gradient = right(x, upstream)
+    signs, _, gradient = approx_sign_model(x, upstream)
     return signs, np.clip(x, -1, 1), gradient
 
 
 def wrong_parabolas_without_end(x, upstream):
     """Message: don't end"""
-    signs, _, gradient = right(x, upstream)
+    signs, _, gradient = approx_sign_model(x, upstream)
     return signs, np.where(x < 0, 2 * x + x**2, 2 * x - x**2), gradient
 
 
 def wrong_parabolas_exchanged(x, upstream):
     """Message: exchanged"""
-    signs, _, gradient = right(x, upstream)
+    signs, _, gradient = approx_sign_model(x, upstream)
     return (
         signs,
         np.where(abs(x) >= 1, signs, np.where(x < 0, 2 * x - x**2, 2 * x + x**2)),
@@ -67,158 +67,158 @@ def wrong_parabolas_exchanged(x, upstream):
 
 def wrong_one_parabola(x, upstream):
     """Message: One parabola"""
-    signs, _, gradient = right(x, upstream)
+    signs, _, gradient = approx_sign_model(x, upstream)
     return signs, np.where(abs(x) >= 1, signs, 2 * x - x**2), gradient
 
 
 def wrong_zero_outside(x, upstream):
     """Message: not 0"""
-    signs, curve, gradient = right(x, upstream)
+    signs, curve, gradient = approx_sign_model(x, upstream)
     return signs, np.where(abs(x) < 1, curve, 0), gradient
 
 
 def wrong_signs_as_curve(x, upstream):
     """Message: signs once more"""
-    signs, _, gradient = right(x, upstream)
+    signs, _, gradient = approx_sign_model(x, upstream)
     return signs, signs, gradient
 
 
 def wrong_slope_as_curve(x, upstream):
     """Message: slope of the curve"""
-    signs, _, gradient = right(x, upstream)
+    signs, _, gradient = approx_sign_model(x, upstream)
     return signs, gradient / upstream, gradient
 
 
 def wrong_square_missing(x, upstream):
     """Message: square is missing"""
-    signs, _, gradient = right(x, upstream)
+    signs, _, gradient = approx_sign_model(x, upstream)
     return signs, np.where(abs(x) >= 1, signs, 2 * x), gradient
 
 
 def wrong_smooth_curve(x, upstream):
     """Message: the curve is wrong"""
-    signs, _, gradient = right(x, upstream)
+    signs, _, gradient = approx_sign_model(x, upstream)
     return signs, np.tanh(2 * x), gradient
 
 
 def wrong_derivative_not_zero_outside(x, upstream):
     """Message: there the curve is flat"""
-    signs, curve, _ = right(x, upstream)
+    signs, curve, _ = approx_sign_model(x, upstream)
     return signs, curve, np.where(x < 0, 2 + 2 * x, 2 - 2 * x) * upstream
 
 
 def wrong_clip_slope(x, upstream):
     """Message: slope of clip"""
-    signs, curve, _ = right(x, upstream)
+    signs, curve, _ = approx_sign_model(x, upstream)
     return signs, curve, (abs(x) <= 1) * upstream
 
 
 def wrong_clip_slope_half_open(x, upstream):
     """Message: slope of clip"""
-    signs, curve, _ = right(x, upstream)
+    signs, curve, _ = approx_sign_model(x, upstream)
     return signs, curve, ((x >= -1) & (x < 1)) * upstream
 
 
 def wrong_upstream_missing(x, upstream):
     """Message: arrives is missing"""
-    signs, curve, gradient = right(x, upstream)
+    signs, curve, gradient = approx_sign_model(x, upstream)
     return signs, curve, gradient / upstream
 
 
 def wrong_straight(x, upstream):
     """Message: passes unchanged"""
-    signs, curve, _ = right(x, upstream)
+    signs, curve, _ = approx_sign_model(x, upstream)
     return signs, curve, upstream.copy()
 
 
 def wrong_slopes_exchanged(x, upstream):
     """Message: two sides are exchanged"""
-    signs, curve, _ = right(x, upstream)
+    signs, curve, _ = approx_sign_model(x, upstream)
     return signs, curve, np.where(abs(x) >= 1, 0, np.where(x < 0, 2 - 2 * x, 2 + 2 * x)) * upstream
 
 
 def wrong_one_slope(x, upstream):
     """Message: One slope"""
-    signs, curve, _ = right(x, upstream)
+    signs, curve, _ = approx_sign_model(x, upstream)
     return signs, curve, np.where(abs(x) >= 1, 0, 2 - 2 * x) * upstream
 
 
 def wrong_half_slope(x, upstream):
     """Message: factor 2"""
-    signs, curve, gradient = right(x, upstream)
+    signs, curve, gradient = approx_sign_model(x, upstream)
     return signs, curve, gradient / 2
 
 
 def wrong_square_derived_wrong(x, upstream):
     """Message: 2x, not x"""
-    signs, curve, _ = right(x, upstream)
+    signs, curve, _ = approx_sign_model(x, upstream)
     return signs, curve, np.where(abs(x) >= 1, 0, 2 - abs(x)) * upstream
 
 
 def wrong_times_the_curve(x, upstream):
     """Message: with the curve"""
-    signs, curve, _ = right(x, upstream)
+    signs, curve, _ = approx_sign_model(x, upstream)
     return signs, curve, curve * upstream
 
 
 def wrong_times_the_signs(x, upstream):
     """Message: with the signs"""
-    signs, curve, _ = right(x, upstream)
+    signs, curve, _ = approx_sign_model(x, upstream)
     return signs, curve, signs * upstream
 
 
 def wrong_zero_in_zero(x, upstream):
     """Message: its tip"""
-    signs, curve, gradient = right(x, upstream)
+    signs, curve, gradient = approx_sign_model(x, upstream)
     return signs, curve, np.where(x == 0, 0, gradient)
 
 
 def wrong_negative_left(x, upstream):
     """Message: must be positive"""
-    signs, curve, gradient = right(x, upstream)
+    signs, curve, gradient = approx_sign_model(x, upstream)
     return signs, curve, np.where(x < 0, -gradient, gradient)
 
 
 def wrong_nothing_learnt(x, upstream):
     """Message: slope 0"""
-    signs, curve, _ = right(x, upstream)
+    signs, curve, _ = approx_sign_model(x, upstream)
     return signs, curve, 0 * upstream
 
 
 def wrong_clipped_by_the_gradient(x, upstream):
     """Message: the gradient is wrong"""
-    signs, curve, _ = right(x, upstream)
+    signs, curve, _ = approx_sign_model(x, upstream)
     return signs, curve, (2 - 2 * np.clip(abs(upstream), 0, 1)) * upstream
 
 
 def wrong_wider_triangle(x, upstream):
     """Message: the gradient is wrong"""
-    signs, curve, _ = right(x, upstream)
+    signs, curve, _ = approx_sign_model(x, upstream)
     return signs, curve, np.maximum(2 - abs(x), 0) * upstream
 
 
 def wrong_two_parts(x, upstream):
     """Message: another form"""
-    return right(x, upstream)[:2]
+    return approx_sign_model(x, upstream)[:2]
 
 
 def wrong_in_place(x, upstream):
     """Message: changed in place"""
-    result = right(x, upstream)
+    result = approx_sign_model(x, upstream)
     upstream *= 2
     return result
 
 
 def wrong_clipped_in_place(x, upstream):
     """Message: changed in place"""
-    result = right(x, upstream)
+    result = approx_sign_model(x, upstream)
     np.clip(x, -1, 1, out=x)
     return result
 
 
 def wrong_flat(x, upstream):
     """Message: another shape"""
-    return [part.ravel() for part in right(x, upstream)]
+    return [part.ravel() for part in approx_sign_model(x, upstream)]
 
 
 def right_masks(x, upstream):

@@ -7,7 +7,7 @@ def pieces(w, upstream):
     return rows, upstream.reshape(rows.shape), np.abs(rows).mean(axis=1, keepdims=True)
 
 
-def right(w, upstream):
+def magnitude_aware_model(w, upstream):
     """Return the right answer."""
     rows, g, a = pieces(w, upstream)
     signs = np.where(rows >= 0, 1.0, -1.0)
@@ -17,38 +17,38 @@ def right(w, upstream):
 
 def wrong_one_alpha(w, upstream):
     """Message: one alpha for all"""
-    _, w_bar, gradient = right(w, upstream)
+    _, w_bar, gradient = magnitude_aware_model(w, upstream)
     return np.full(len(w), np.abs(w).mean()), w_bar, gradient
 
 
 def wrong_one_number(w, upstream):
     """Message: one number for all"""
-    _, w_bar, gradient = right(w, upstream)
+    _, w_bar, gradient = magnitude_aware_model(w, upstream)
     return np.abs(w).mean(), w_bar, gradient
 
 
 def wrong_alpha_of_inputs(w, upstream):
     """Message: for each input"""
-    _, w_bar, gradient = right(w, upstream)
+    _, w_bar, gradient = magnitude_aware_model(w, upstream)
     return np.abs(w).mean(axis=0), w_bar, gradient
 
 
 def wrong_alpha_of_channels(w, upstream):
     """Message: for each channel of a filter"""
-    _, w_bar, gradient = right(w, upstream)
+    _, w_bar, gradient = magnitude_aware_model(w, upstream)
     return np.abs(w).mean(axis=tuple(range(2, w.ndim)) or 1), w_bar, gradient
 
 
 def wrong_alpha_of_rows(w, upstream):
     """Message: for each row of a filter"""
-    _, w_bar, gradient = right(w, upstream)
+    _, w_bar, gradient = magnitude_aware_model(w, upstream)
     return np.abs(w).mean(axis=-1), w_bar, gradient
 
 
 def wrong_alpha_keeps_its_axes(w, upstream):
     """Message: shape (O,)"""
     _, _, a = pieces(w, upstream)
-    _, w_bar, gradient = right(w, upstream)
+    _, w_bar, gradient = magnitude_aware_model(w, upstream)
     return (
         np.abs(w).mean(axis=(1, 2, 3), keepdims=True) if w.ndim == 4 else a[:, 0],
         w_bar,
@@ -59,28 +59,28 @@ def wrong_alpha_keeps_its_axes(w, upstream):
 def wrong_sum(w, upstream):
     """Message: This is a sum"""
     rows, _, _ = pieces(w, upstream)
-    _, w_bar, gradient = right(w, upstream)
+    _, w_bar, gradient = magnitude_aware_model(w, upstream)
     return np.abs(rows).sum(axis=1), w_bar, gradient
 
 
 def wrong_signed_mean(w, upstream):
     """Message: both signs cancel"""
     rows, _, _ = pieces(w, upstream)
-    _, w_bar, gradient = right(w, upstream)
+    _, w_bar, gradient = magnitude_aware_model(w, upstream)
     return rows.mean(axis=1), w_bar, gradient
 
 
 def wrong_absolute_value_late(w, upstream):
     """Message: comes before"""
     rows, _, _ = pieces(w, upstream)
-    _, w_bar, gradient = right(w, upstream)
+    _, w_bar, gradient = magnitude_aware_model(w, upstream)
     return np.abs(rows.mean(axis=1)), w_bar, gradient
 
 
 def wrong_alpha_of_the_inside(w, upstream):
     """Message: count for alpha as well"""
     rows, _, _ = pieces(w, upstream)
-    _, w_bar, gradient = right(w, upstream)
+    _, w_bar, gradient = magnitude_aware_model(w, upstream)
     return (
         [np.abs(r[np.abs(r) <= 1]).mean() if (np.abs(r) <= 1).any() else 0.0 for r in rows],
         w_bar,
@@ -91,187 +91,187 @@ def wrong_alpha_of_the_inside(w, upstream):
 def wrong_alpha_of_clipped(w, upstream):
     """Message: clipped before the mean"""
     rows, _, _ = pieces(w, upstream)
-    _, w_bar, gradient = right(w, upstream)
+    _, w_bar, gradient = magnitude_aware_model(w, upstream)
     return np.abs(np.clip(rows, -1, 1)).mean(axis=1), w_bar, gradient
 
 
 def wrong_maximum(w, upstream):
     """Message: largest magnitude"""
     rows, _, _ = pieces(w, upstream)
-    _, w_bar, gradient = right(w, upstream)
+    _, w_bar, gradient = magnitude_aware_model(w, upstream)
     return np.abs(rows).max(axis=1), w_bar, gradient
 
 
 def wrong_zeros_left_out(w, upstream):
     """Message: zero was not counted"""
     rows, _, _ = pieces(w, upstream)
-    _, w_bar, gradient = right(w, upstream)
+    _, w_bar, gradient = magnitude_aware_model(w, upstream)
     return np.abs(rows).sum(axis=1) / np.maximum((rows != 0).sum(axis=1), 1), w_bar, gradient
 
 
 def wrong_root_mean_square(w, upstream):
     """Message: root of squares"""
     rows, _, _ = pieces(w, upstream)
-    _, w_bar, gradient = right(w, upstream)
+    _, w_bar, gradient = magnitude_aware_model(w, upstream)
     return np.sqrt((rows**2).mean(axis=1)), w_bar, gradient
 
 
 def wrong_norm(w, upstream):
     """Message: norm of squares"""
     rows, _, _ = pieces(w, upstream)
-    _, w_bar, gradient = right(w, upstream)
+    _, w_bar, gradient = magnitude_aware_model(w, upstream)
     return np.linalg.norm(rows, axis=1), w_bar, gradient
 
 
 def wrong_sign_of_zero(w, upstream):
     """Message: np.sign gives 0"""
     rows, _, a = pieces(w, upstream)
-    alpha, _, gradient = right(w, upstream)
+    alpha, _, gradient = magnitude_aware_model(w, upstream)
     return alpha, (a * np.sign(rows)).reshape(w.shape), gradient
 
 
 def wrong_sign_of_zero_below(w, upstream):
     """Message: not -1"""
     rows, _, a = pieces(w, upstream)
-    alpha, _, gradient = right(w, upstream)
+    alpha, _, gradient = magnitude_aware_model(w, upstream)
     return alpha, (a * np.where(rows > 0, 1, -1)).reshape(w.shape), gradient
 
 
 def wrong_signs_alone(w, upstream):
     """Message: These are the signs"""
     rows, _, _ = pieces(w, upstream)
-    alpha, _, gradient = right(w, upstream)
+    alpha, _, gradient = magnitude_aware_model(w, upstream)
     return alpha, (np.where(rows >= 0, 1, -1)).reshape(w.shape), gradient
 
 
 def wrong_latent_times_alpha(w, upstream):
     """Message: latent weights were multiplied"""
     rows, _, a = pieces(w, upstream)
-    alpha, _, gradient = right(w, upstream)
+    alpha, _, gradient = magnitude_aware_model(w, upstream)
     return alpha, (a * rows).reshape(w.shape), gradient
 
 
 def wrong_clipped_times_alpha(w, upstream):
     """Message: clipped weights were multiplied"""
     rows, _, a = pieces(w, upstream)
-    alpha, _, gradient = right(w, upstream)
+    alpha, _, gradient = magnitude_aware_model(w, upstream)
     return alpha, (a * np.clip(rows, -1, 1)).reshape(w.shape), gradient
 
 
 def wrong_signs_lost(w, upstream):
     """Message: were lost"""
-    alpha, w_bar, gradient = right(w, upstream)
+    alpha, w_bar, gradient = magnitude_aware_model(w, upstream)
     return alpha, (np.abs(w_bar)).reshape(w.shape), gradient
 
 
 def wrong_outside_is_zero(w, upstream):
     """Message: have become 0"""
     rows, _, a = pieces(w, upstream)
-    alpha, _, gradient = right(w, upstream)
+    alpha, _, gradient = magnitude_aware_model(w, upstream)
     return alpha, (a * np.where(rows >= 0, 1, -1) * (np.abs(rows) <= 1)).reshape(w.shape), gradient
 
 
 def wrong_straight(w, upstream):
     """Message: factor alpha is missing"""
     rows, g, _ = pieces(w, upstream)
-    alpha, w_bar, _ = right(w, upstream)
+    alpha, w_bar, _ = magnitude_aware_model(w, upstream)
     return alpha, w_bar, (g * (np.abs(rows) <= 1)).reshape(w.shape)
 
 
 def wrong_clip_forgotten(w, upstream):
     """Message: Outside of -1 to 1"""
     _, g, a = pieces(w, upstream)
-    alpha, w_bar, _ = right(w, upstream)
+    alpha, w_bar, _ = magnitude_aware_model(w, upstream)
     return alpha, w_bar, (a * g).reshape(w.shape)
 
 
 def wrong_as_it_is(w, upstream):
     """Message: Two factors"""
-    alpha, w_bar, _ = right(w, upstream)
+    alpha, w_bar, _ = magnitude_aware_model(w, upstream)
     return alpha, w_bar, (upstream.copy()).reshape(w.shape)
 
 
 def wrong_strict(w, upstream):
     """Message: lie inside"""
     rows, g, a = pieces(w, upstream)
-    alpha, w_bar, _ = right(w, upstream)
+    alpha, w_bar, _ = magnitude_aware_model(w, upstream)
     return alpha, w_bar, (a * g * (np.abs(rows) < 1)).reshape(w.shape)
 
 
 def wrong_divided(w, upstream):
     """Message: divided by alpha"""
     rows, g, a = pieces(w, upstream)
-    alpha, w_bar, _ = right(w, upstream)
+    alpha, w_bar, _ = magnitude_aware_model(w, upstream)
     return alpha, w_bar, (g / np.where(a == 0, 1, a) * (np.abs(rows) <= 1)).reshape(w.shape)
 
 
 def wrong_own_magnitude(w, upstream):
     """Message: each weight's magnitude"""
     rows, g, _ = pieces(w, upstream)
-    alpha, w_bar, _ = right(w, upstream)
+    alpha, w_bar, _ = magnitude_aware_model(w, upstream)
     return alpha, w_bar, (np.abs(rows) * g * (np.abs(rows) <= 1)).reshape(w.shape)
 
 
 def wrong_times_weights(w, upstream):
     """Message: by the weights"""
     rows, g, _ = pieces(w, upstream)
-    alpha, w_bar, _ = right(w, upstream)
+    alpha, w_bar, _ = magnitude_aware_model(w, upstream)
     return alpha, w_bar, (rows * g * (np.abs(rows) <= 1)).reshape(w.shape)
 
 
 def wrong_with_sign(w, upstream):
     """Message: no place"""
     rows, g, a = pieces(w, upstream)
-    alpha, w_bar, _ = right(w, upstream)
+    alpha, w_bar, _ = magnitude_aware_model(w, upstream)
     return alpha, w_bar, (a * np.where(rows >= 0, 1, -1) * g * (np.abs(rows) <= 1)).reshape(w.shape)
 
 
 def wrong_upstream_missing(w, upstream):
     """Message: arrives is missing"""
     rows, _, a = pieces(w, upstream)
-    alpha, w_bar, _ = right(w, upstream)
+    alpha, w_bar, _ = magnitude_aware_model(w, upstream)
     return alpha, w_bar, (a * (np.abs(rows) <= 1)).reshape(w.shape)
 
 
 def wrong_bound_is_alpha(w, upstream):
     """Message: compared with alpha"""
     rows, g, a = pieces(w, upstream)
-    alpha, w_bar, _ = right(w, upstream)
+    alpha, w_bar, _ = magnitude_aware_model(w, upstream)
     return alpha, w_bar, (a * g * (np.abs(rows) <= a)).reshape(w.shape)
 
 
 def wrong_one_side(w, upstream):
     """Message: one side"""
     rows, g, a = pieces(w, upstream)
-    alpha, w_bar, _ = right(w, upstream)
+    alpha, w_bar, _ = magnitude_aware_model(w, upstream)
     return alpha, w_bar, (a * g * (rows <= 1)).reshape(w.shape)
 
 
 def wrong_approx_sign_slope(w, upstream):
     """Message: slope of ApproxSign"""
     rows, g, a = pieces(w, upstream)
-    alpha, w_bar, _ = right(w, upstream)
+    alpha, w_bar, _ = magnitude_aware_model(w, upstream)
     return alpha, w_bar, (a * g * np.maximum(2 - 2 * np.abs(rows), 0)).reshape(w.shape)
 
 
 def wrong_twice(w, upstream):
     """Message: twice"""
     rows, g, a = pieces(w, upstream)
-    alpha, w_bar, _ = right(w, upstream)
+    alpha, w_bar, _ = magnitude_aware_model(w, upstream)
     return alpha, w_bar, (a * a * g * (np.abs(rows) <= 1)).reshape(w.shape)
 
 
 def wrong_gradient_clipped(w, upstream):
     """Message: not the gradient"""
     _, g, a = pieces(w, upstream)
-    alpha, w_bar, _ = right(w, upstream)
+    alpha, w_bar, _ = magnitude_aware_model(w, upstream)
     return alpha, w_bar, (a * g * (np.abs(g) <= 1)).reshape(w.shape)
 
 
 def wrong_chain_rule_of_alpha(w, upstream):
     """Message: the gradient is not"""
     rows, g, a = pieces(w, upstream)
-    alpha, w_bar, _ = right(w, upstream)
+    alpha, w_bar, _ = magnitude_aware_model(w, upstream)
     return (
         alpha,
         w_bar,
@@ -286,32 +286,32 @@ def wrong_chain_rule_of_alpha(w, upstream):
 def wrong_xnors(w, upstream):
     """Message: the gradient is not"""
     rows, g, a = pieces(w, upstream)
-    alpha, w_bar, _ = right(w, upstream)
+    alpha, w_bar, _ = magnitude_aware_model(w, upstream)
     return alpha, w_bar, (g * (1 / rows.shape[1] + a * (np.abs(rows) <= 1))).reshape(w.shape)
 
 
 def wrong_scaled_weights_clipped(w, upstream):
     """Message: the gradient is not"""
     rows, g, a = pieces(w, upstream)
-    alpha, w_bar, _ = right(w, upstream)
+    alpha, w_bar, _ = magnitude_aware_model(w, upstream)
     return alpha, w_bar, (a * g * (np.abs(a * rows) <= 1)).reshape(w.shape)
 
 
 def wrong_rows_only(w, upstream):
     """Message: shape of w"""
     rows, _, _ = pieces(w, upstream)
-    alpha, w_bar, gradient = right(w, upstream)
+    alpha, w_bar, gradient = magnitude_aware_model(w, upstream)
     return alpha, w_bar.reshape(rows.shape), gradient
 
 
 def wrong_two_parts(w, upstream):
     """Message: another shape"""
-    return right(w, upstream)[1:]
+    return magnitude_aware_model(w, upstream)[1:]
 
 
 def wrong_in_place(w, upstream):
     """Message: changed in place"""
-    result = right(w, upstream)
+    result = magnitude_aware_model(w, upstream)
     w[w > 1] = 1
     return result
 

@@ -1,7 +1,7 @@
 """Answers to `one_bit_block` of exercise 06."""
 
 
-def bits(v):
+def block_bits(v):
     """Return signs, 0 counting as positive."""
     return np.where(v >= 0, 1.0, -1.0)
 
@@ -25,44 +25,46 @@ def normal(s, gamma, beta, mean, var, eps):
 
 def wrong_no_shortcut(x, w, gamma, beta, mean, var, eps):
     """Message: shortcut is missing"""
-    return normal(convolved(bits(x), bits(w)), gamma, beta, mean, var, eps)
+    return normal(convolved(block_bits(x), block_bits(w)), gamma, beta, mean, var, eps)
 
 
 def wrong_shortcut_behind_the_sign(x, w, gamma, beta, mean, var, eps):
     """Message: leaves behind the sign"""
-    return normal(convolved(bits(x), bits(w)), gamma, beta, mean, var, eps) + bits(x)
+    return normal(
+        convolved(block_bits(x), block_bits(w)), gamma, beta, mean, var, eps
+    ) + block_bits(x)
 
 
 def wrong_zero_border(x, w, gamma, beta, mean, var, eps):
     """Message: +1, not 0"""
-    return normal(convolved(bits(x), bits(w), 0.0), gamma, beta, mean, var, eps) + x
+    return normal(convolved(block_bits(x), block_bits(w), 0.0), gamma, beta, mean, var, eps) + x
 
 
 def wrong_negative_border(x, w, gamma, beta, mean, var, eps):
     """Message: +1, not -1"""
-    return normal(convolved(bits(x), bits(w), -1.0), gamma, beta, mean, var, eps) + x
+    return normal(convolved(block_bits(x), block_bits(w), -1.0), gamma, beta, mean, var, eps) + x
 
 
 def wrong_real_input(x, w, gamma, beta, mean, var, eps):
     """Message: x goes into"""
-    return normal(convolved(x, bits(w)), gamma, beta, mean, var, eps) + x
+    return normal(convolved(x, block_bits(w)), gamma, beta, mean, var, eps) + x
 
 
 def wrong_real_input_zero_border(x, w, gamma, beta, mean, var, eps):
     """Message: zeros around it"""
-    return normal(convolved(x, bits(w), 0.0), gamma, beta, mean, var, eps) + x
+    return normal(convolved(x, block_bits(w), 0.0), gamma, beta, mean, var, eps) + x
 
 
 def wrong_real_weights(x, w, gamma, beta, mean, var, eps):
     """Message: weights are real"""
-    return normal(convolved(bits(x), w), gamma, beta, mean, var, eps) + x
+    return normal(convolved(block_bits(x), w), gamma, beta, mean, var, eps) + x
 
 
 def wrong_scaled_weights(x, w, gamma, beta, mean, var, eps):
     """Message: scaled by their mean magnitude"""
     return (
         normal(
-            wide(np.abs(w).mean(axis=(1, 2, 3))) * convolved(bits(x), bits(w)),
+            wide(np.abs(w).mean(axis=(1, 2, 3))) * convolved(block_bits(x), block_bits(w)),
             gamma,
             beta,
             mean,
@@ -75,22 +77,24 @@ def wrong_scaled_weights(x, w, gamma, beta, mean, var, eps):
 
 def wrong_mean_for_sum(x, w, gamma, beta, mean, var, eps):
     """Message: divided by the number"""
-    return normal(convolved(bits(x), bits(w)) / w[0].size, gamma, beta, mean, var, eps) + x
+    return (
+        normal(convolved(block_bits(x), block_bits(w)) / w[0].size, gamma, beta, mean, var, eps) + x
+    )
 
 
 def wrong_no_normalization(x, w, gamma, beta, mean, var, eps):
     """Message: normalization is missing"""
-    return convolved(bits(x), bits(w)) + x
+    return convolved(block_bits(x), block_bits(w)) + x
 
 
 def wrong_shortcut_before_normalization(x, w, gamma, beta, mean, var, eps):
     """Message: comes back before"""
-    return normal(convolved(bits(x), bits(w)) + x, gamma, beta, mean, var, eps)
+    return normal(convolved(block_bits(x), block_bits(w)) + x, gamma, beta, mean, var, eps)
 
 
 def wrong_both_normalized(x, w, gamma, beta, mean, var, eps):
     """Message: normalized, too"""
-    return normal(convolved(bits(x), bits(w)), gamma, beta, mean, var, eps) + normal(
+    return normal(convolved(block_bits(x), block_bits(w)), gamma, beta, mean, var, eps) + normal(
         x, gamma, beta, mean, var, eps
     )
 
@@ -98,7 +102,7 @@ def wrong_both_normalized(x, w, gamma, beta, mean, var, eps):
 def wrong_divided_by_the_variance(x, w, gamma, beta, mean, var, eps):
     """Message: by the variance"""
     return (
-        wide(gamma) * (convolved(bits(x), bits(w)) - wide(mean)) / (wide(var) + eps)
+        wide(gamma) * (convolved(block_bits(x), block_bits(w)) - wide(mean)) / (wide(var) + eps)
         + wide(beta)
         + x
     )
@@ -107,7 +111,9 @@ def wrong_divided_by_the_variance(x, w, gamma, beta, mean, var, eps):
 def wrong_eps_outside(x, w, gamma, beta, mean, var, eps):
     """Message: under the root"""
     return (
-        wide(gamma) * (convolved(bits(x), bits(w)) - wide(mean)) / (np.sqrt(wide(var)) + eps)
+        wide(gamma)
+        * (convolved(block_bits(x), block_bits(w)) - wide(mean))
+        / (np.sqrt(wide(var)) + eps)
         + wide(beta)
         + x
     )
@@ -116,13 +122,15 @@ def wrong_eps_outside(x, w, gamma, beta, mean, var, eps):
 def wrong_no_eps(x, w, gamma, beta, mean, var, eps):
     """Message: eps is missing"""
     with np.errstate(all="ignore"):
-        return normal(convolved(bits(x), bits(w)), gamma, beta, mean, var, 0) + x
+        return normal(convolved(block_bits(x), block_bits(w)), gamma, beta, mean, var, 0) + x
 
 
 def wrong_variance_and_eps_multiplied(x, w, gamma, beta, mean, var, eps):
     """Message: The output is wrong"""
     return (
-        wide(gamma) * (convolved(bits(x), bits(w)) - wide(mean)) / np.sqrt(wide(var) * (1 + eps))
+        wide(gamma)
+        * (convolved(block_bits(x), block_bits(w)) - wide(mean))
+        / np.sqrt(wide(var) * (1 + eps))
         + wide(beta)
         + x
     )
@@ -130,83 +138,105 @@ def wrong_variance_and_eps_multiplied(x, w, gamma, beta, mean, var, eps):
 
 def wrong_variance_squared(x, w, gamma, beta, mean, var, eps):
     """Message: squared"""
-    return normal(convolved(bits(x), bits(w)), gamma, beta, mean, var**2, eps) + x
+    return normal(convolved(block_bits(x), block_bits(w)), gamma, beta, mean, var**2, eps) + x
 
 
 def wrong_variance_and_mean_exchanged(x, w, gamma, beta, mean, var, eps):
     """Message: are exchanged"""
-    return normal(convolved(bits(x), bits(w)), gamma, beta, var, np.abs(mean), eps) + x
+    return normal(convolved(block_bits(x), block_bits(w)), gamma, beta, var, np.abs(mean), eps) + x
 
 
 def wrong_measured(x, w, gamma, beta, mean, var, eps):
     """Message: were measured"""
-    s = convolved(bits(x), bits(w))
+    s = convolved(block_bits(x), block_bits(w))
     return normal(s, gamma, beta, s.mean(axis=(0, 2, 3)), s.var(axis=(0, 2, 3)), eps) + x
 
 
 def wrong_no_mean(x, w, gamma, beta, mean, var, eps):
     """Message: is not subtracted"""
-    return normal(convolved(bits(x), bits(w)), gamma, beta, 0 * mean, var, eps) + x
+    return normal(convolved(block_bits(x), block_bits(w)), gamma, beta, 0 * mean, var, eps) + x
 
 
 def wrong_mean_added(x, w, gamma, beta, mean, var, eps):
     """Message: was added"""
-    return normal(convolved(bits(x), bits(w)), gamma, beta, -mean, var, eps) + x
+    return normal(convolved(block_bits(x), block_bits(w)), gamma, beta, -mean, var, eps) + x
 
 
 def wrong_no_gamma(x, w, gamma, beta, mean, var, eps):
     """Message: gamma is missing"""
-    return normal(convolved(bits(x), bits(w)), np.ones(len(w)), beta, mean, var, eps) + x
+    return (
+        normal(convolved(block_bits(x), block_bits(w)), np.ones(len(w)), beta, mean, var, eps) + x
+    )
 
 
 def wrong_no_beta(x, w, gamma, beta, mean, var, eps):
     """Message: beta is missing"""
-    return normal(convolved(bits(x), bits(w)), gamma, 0 * beta, mean, var, eps) + x
+    return normal(convolved(block_bits(x), block_bits(w)), gamma, 0 * beta, mean, var, eps) + x
 
 
 def wrong_gamma_and_beta_exchanged(x, w, gamma, beta, mean, var, eps):
     """Message: gamma and beta"""
-    return normal(convolved(bits(x), bits(w)), beta, gamma, mean, var, eps) + x
+    return normal(convolved(block_bits(x), block_bits(w)), beta, gamma, mean, var, eps) + x
 
 
 def wrong_flipped(x, w, gamma, beta, mean, var, eps):
     """Message: was flipped"""
-    return normal(convolved(bits(x), bits(w)[:, :, ::-1, ::-1]), gamma, beta, mean, var, eps) + x
+    return (
+        normal(
+            convolved(block_bits(x), block_bits(w)[:, :, ::-1, ::-1]), gamma, beta, mean, var, eps
+        )
+        + x
+    )
 
 
 def wrong_transposed_filter(x, w, gamma, beta, mean, var, eps):
     """Message: Height and width"""
-    return normal(convolved(bits(x), bits(w).swapaxes(2, 3)), gamma, beta, mean, var, eps) + x
+    return (
+        normal(convolved(block_bits(x), block_bits(w).swapaxes(2, 3)), gamma, beta, mean, var, eps)
+        + x
+    )
 
 
 def wrong_channels_exchanged(x, w, gamma, beta, mean, var, eps):
     """Message: Input and output channels"""
-    return normal(convolved(bits(x), bits(w).swapaxes(0, 1)), gamma, beta, mean, var, eps) + x
+    return (
+        normal(convolved(block_bits(x), block_bits(w).swapaxes(0, 1)), gamma, beta, mean, var, eps)
+        + x
+    )
 
 
 def wrong_relu_before(x, w, gamma, beta, mean, var, eps):
     """Message: ReLU before"""
-    return normal(convolved(bits(np.maximum(x, 0)), bits(w)), gamma, beta, mean, var, eps) + x
+    return (
+        normal(convolved(block_bits(np.maximum(x, 0)), block_bits(w)), gamma, beta, mean, var, eps)
+        + x
+    )
 
 
 def wrong_relu_behind(x, w, gamma, beta, mean, var, eps):
     """Message: ReLU behind"""
-    return np.maximum(normal(convolved(bits(x), bits(w)), gamma, beta, mean, var, eps) + x, 0)
+    return np.maximum(
+        normal(convolved(block_bits(x), block_bits(w)), gamma, beta, mean, var, eps) + x, 0
+    )
 
 
 def wrong_sign_at_the_end(x, w, gamma, beta, mean, var, eps):
     """Message: sign was taken of the output"""
-    return bits(normal(convolved(bits(x), bits(w)), gamma, beta, mean, var, eps) + x)
+    return block_bits(
+        normal(convolved(block_bits(x), block_bits(w)), gamma, beta, mean, var, eps) + x
+    )
 
 
 def wrong_subtracted(x, w, gamma, beta, mean, var, eps):
     """Message: was subtracted"""
-    return normal(convolved(bits(x), bits(w)), gamma, beta, mean, var, eps) - x
+    return normal(convolved(block_bits(x), block_bits(w)), gamma, beta, mean, var, eps) - x
 
 
 def wrong_no_border(x, w, gamma, beta, mean, var, eps):
     """Message: shape of x"""
-    return normal(convolved(bits(x), bits(w)), gamma, beta, mean, var, eps)[:, :, 1:-1, 1:-1]
+    return normal(convolved(block_bits(x), block_bits(w)), gamma, beta, mean, var, eps)[
+        :, :, 1:-1, 1:-1
+    ]
 
 
 def wrong_sign_of_zero(x, w, gamma, beta, mean, var, eps):
@@ -216,34 +246,40 @@ def wrong_sign_of_zero(x, w, gamma, beta, mean, var, eps):
 
 def wrong_sign_of_zero_weights(x, w, gamma, beta, mean, var, eps):
     """Message: for weights as well"""
-    return normal(convolved(bits(x), np.sign(w)), gamma, beta, mean, var, eps) + x
+    return normal(convolved(block_bits(x), np.sign(w)), gamma, beta, mean, var, eps) + x
 
 
 def wrong_sign_of_zero_numbers(x, w, gamma, beta, mean, var, eps):
     """Message: for the numbers as well"""
-    return normal(convolved(np.sign(x), bits(w)), gamma, beta, mean, var, eps) + x
+    return normal(convolved(np.sign(x), block_bits(w)), gamma, beta, mean, var, eps) + x
 
 
 def wrong_sign_of_zero_below(x, w, gamma, beta, mean, var, eps):
     """Message: not -1"""
-    return normal(convolved(np.where(x > 0, 1.0, -1.0), bits(w)), gamma, beta, mean, var, eps) + x
+    return (
+        normal(convolved(np.where(x > 0, 1.0, -1.0), block_bits(w)), gamma, beta, mean, var, eps)
+        + x
+    )
 
 
 def wrong_one_channel(x, w, gamma, beta, mean, var, eps):
     """Message: The output is wrong"""
-    return normal(convolved(bits(x), bits(w)), gamma[:1], beta[:1], mean[:1], var[:1], eps) + x
+    return (
+        normal(convolved(block_bits(x), block_bits(w)), gamma[:1], beta[:1], mean[:1], var[:1], eps)
+        + x
+    )
 
 
 def wrong_wrapped(x, w, gamma, beta, mean, var, eps):
     """Message: The output is wrong"""
-    framed = np.pad(bits(x), ((0, 0), (0, 0), (1, 1), (1, 1)), mode="edge")
-    s = functional.conv2d(torch.from_numpy(framed), torch.from_numpy(bits(w))).numpy()
+    framed = np.pad(block_bits(x), ((0, 0), (0, 0), (1, 1), (1, 1)), mode="edge")
+    s = functional.conv2d(torch.from_numpy(framed), torch.from_numpy(block_bits(w))).numpy()
     return normal(s, gamma, beta, mean, var, eps) + x
 
 
 def wrong_in_place(x, w, gamma, beta, mean, var, eps):
     """Message: changed in place"""
-    result = normal(convolved(bits(x), bits(w)), gamma, beta, mean, var, eps)
+    result = normal(convolved(block_bits(x), block_bits(w)), gamma, beta, mean, var, eps)
     x += result
     return x.copy()
 

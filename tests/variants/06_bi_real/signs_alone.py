@@ -21,7 +21,7 @@ def alphas(w):
     return np.abs(w).mean(axis=(1, 2, 3))
 
 
-def right(w, gamma, beta, mean, var, eps):
+def signs_alone_model(w, gamma, beta, mean, var, eps):
     """Return the right answer."""
     return finished(w, alphas(w), gamma, beta, mean, var, eps)
 
@@ -35,7 +35,7 @@ def wrong_colleagues(w, gamma, beta, mean, var, eps):
 
 def wrong_sign_of_zero(w, gamma, beta, mean, var, eps):
     """Message: also where weights are 0"""
-    _, g, b, m, v = right(w, gamma, beta, mean, var, eps)
+    _, g, b, m, v = signs_alone_model(w, gamma, beta, mean, var, eps)
     return np.sign(w), g, b, m, v
 
 
@@ -46,21 +46,21 @@ def wrong_alpha_of_all_weights(w, gamma, beta, mean, var, eps):
 
 def wrong_variance_by_alpha(w, gamma, beta, mean, var, eps):
     """Message: becomes of their variance"""
-    s, g, b, m, _ = right(w, gamma, beta, mean, var, eps)
+    s, g, b, m, _ = signs_alone_model(w, gamma, beta, mean, var, eps)
     a = np.where(alphas(w) == 0, 1, alphas(w))
     return s, g, b, m, var / a
 
 
 def wrong_variance_by_alpha_eps(w, gamma, beta, mean, var, eps):
     """Message: variance"""
-    s, _, b, m, _ = right(w, gamma, beta, mean, var, eps)
+    s, _, b, m, _ = signs_alone_model(w, gamma, beta, mean, var, eps)
     a = np.where(alphas(w) == 0, 1, alphas(w))
     return s, gamma, b, m, var / a
 
 
 def wrong_gamma_as_it_was(w, gamma, beta, mean, var, eps):
     """Message: small as eps"""
-    s, _, b, m, v = right(w, gamma, beta, mean, var, eps)
+    s, _, b, m, v = signs_alone_model(w, gamma, beta, mean, var, eps)
     return s, gamma * (alphas(w) > 0), b, m, v
 
 
@@ -71,62 +71,62 @@ def wrong_nothing_changed(w, gamma, beta, mean, var, eps):
 
 def wrong_mean_times_alpha(w, gamma, beta, mean, var, eps):
     """Message: not what they were"""
-    s, g, b, m, v = right(w, gamma, beta, mean, var, eps)
+    s, g, b, m, v = signs_alone_model(w, gamma, beta, mean, var, eps)
     a = np.where(alphas(w) == 0, 1, alphas(w))
     return s, g, b, m * a * a, v
 
 
 def wrong_mean_unchanged(w, gamma, beta, mean, var, eps):
     """Message: not what they were"""
-    s, g, b, _, v = right(w, gamma, beta, mean, var, eps)
+    s, g, b, _, v = signs_alone_model(w, gamma, beta, mean, var, eps)
     return s, g, b, mean, v
 
 
 def wrong_variance_times_alpha(w, gamma, beta, mean, var, eps):
     """Message: not what they were"""
-    s, g, b, m, v = right(w, gamma, beta, mean, var, eps)
+    s, g, b, m, v = signs_alone_model(w, gamma, beta, mean, var, eps)
     a = np.where(alphas(w) == 0, 1, alphas(w))
     return s, g, b, m, v * a**4
 
 
 def wrong_gamma_by_alpha(w, gamma, beta, mean, var, eps):
     """Message: not what they were"""
-    s, g, b, m, v = right(w, gamma, beta, mean, var, eps)
+    s, g, b, m, v = signs_alone_model(w, gamma, beta, mean, var, eps)
     a = np.where(alphas(w) == 0, 1, alphas(w))
     return s, g / a, b, m, v
 
 
 def wrong_gamma_alone(w, gamma, beta, mean, var, eps):
     """Message: one alpha"""
-    s, _, _, _, _ = right(w, gamma, beta, mean, var, eps)
+    s, _, _, _, _ = signs_alone_model(w, gamma, beta, mean, var, eps)
     a = np.where(alphas(w) == 0, 1, alphas(w))
     return s, gamma * a, beta, mean, var
 
 
 def wrong_beta_by_alpha(w, gamma, beta, mean, var, eps):
     """Message: not what they were"""
-    s, g, b, m, v = right(w, gamma, beta, mean, var, eps)
+    s, g, b, m, v = signs_alone_model(w, gamma, beta, mean, var, eps)
     a = np.where(alphas(w) == 0, 1, alphas(w))
     return s, g, b / a, m, v
 
 
 def wrong_eps_times_alpha(w, gamma, beta, mean, var, eps):
     """Message: small as eps"""
-    s, _, b, m, v = right(w, gamma, beta, mean, var, eps)
+    s, _, b, m, v = signs_alone_model(w, gamma, beta, mean, var, eps)
     a = np.where(alphas(w) == 0, 1, alphas(w))
     return s, gamma * np.sqrt((var + a * eps) / (var + eps)), b, m, v
 
 
 def wrong_gain_turned_round(w, gamma, beta, mean, var, eps):
     """Message: small as eps"""
-    s, _, b, m, v = right(w, gamma, beta, mean, var, eps)
+    s, _, b, m, v = signs_alone_model(w, gamma, beta, mean, var, eps)
     a = np.where(alphas(w) == 0, 1, alphas(w))
     return s, gamma * np.sqrt((var + eps) / (var + a**2 * eps)), b, m, v
 
 
 def wrong_gain_not_rooted(w, gamma, beta, mean, var, eps):
     """Message: small as eps"""
-    s, _, b, m, v = right(w, gamma, beta, mean, var, eps)
+    s, _, b, m, v = signs_alone_model(w, gamma, beta, mean, var, eps)
     a = np.where(alphas(w) == 0, 1, alphas(w))
     return s, gamma * (var + a**2 * eps) / (var + eps), b, m, v
 
@@ -141,26 +141,26 @@ def wrong_zero_filter_divides(w, gamma, beta, mean, var, eps):
 
 def wrong_zero_filter_not_constant(w, gamma, beta, mean, var, eps):
     """Message: zero everywhere"""
-    s, _, _, m, v = right(w, gamma, beta, mean, var, eps)
+    s, _, _, m, v = signs_alone_model(w, gamma, beta, mean, var, eps)
     a = np.where(alphas(w) == 0, 1, alphas(w))
     return s, gamma * np.sqrt((var + a**2 * eps) / (var + eps)), beta, m, v
 
 
 def wrong_zero_filter_gives_beta(w, gamma, beta, mean, var, eps):
     """Message: zero everywhere"""
-    s, g, _, m, v = right(w, gamma, beta, mean, var, eps)
+    s, g, _, m, v = signs_alone_model(w, gamma, beta, mean, var, eps)
     return s, g, beta, m, v
 
 
 def wrong_zero_filter_gives_zero(w, gamma, beta, mean, var, eps):
     """Message: zero everywhere"""
-    s, g, b, m, v = right(w, gamma, beta, mean, var, eps)
+    s, g, b, m, v = signs_alone_model(w, gamma, beta, mean, var, eps)
     return s, g, np.where(alphas(w) == 0, 0, b), m, v
 
 
 def wrong_warning(w, gamma, beta, mean, var, eps):
     """Message: divided by 0"""
-    result = right(w, gamma, beta, mean, var, eps)
+    result = signs_alone_model(w, gamma, beta, mean, var, eps)
     np.ones(len(w)) / alphas(w)
     return result
 
@@ -172,7 +172,7 @@ def wrong_scaled_signs(w, gamma, beta, mean, var, eps):
 
 def wrong_signs_below(w, gamma, beta, mean, var, eps):
     """Message: also where weights are 0"""
-    _, g, b, m, v = right(w, gamma, beta, mean, var, eps)
+    _, g, b, m, v = signs_alone_model(w, gamma, beta, mean, var, eps)
     return np.where(w > 0, 1, -1), g, b, m, v
 
 
@@ -183,7 +183,7 @@ def wrong_sum_for_mean(w, gamma, beta, mean, var, eps):
 
 def wrong_alpha_of_kernels(w, gamma, beta, mean, var, eps):
     """Message: broadcast"""
-    s, g, b, _, v = right(w, gamma, beta, mean, var, eps)
+    s, g, b, _, v = signs_alone_model(w, gamma, beta, mean, var, eps)
     return s, g, b, mean / np.abs(w).mean(axis=(2, 3)), v
 
 
@@ -194,19 +194,19 @@ def wrong_alpha_signed(w, gamma, beta, mean, var, eps):
 
 def wrong_rows_of_signs(w, gamma, beta, mean, var, eps):
     """Message: another form"""
-    s, g, b, m, v = right(w, gamma, beta, mean, var, eps)
+    s, g, b, m, v = signs_alone_model(w, gamma, beta, mean, var, eps)
     return s.reshape(len(w), -1), g, b, m, v
 
 
 def wrong_four_parts(w, gamma, beta, mean, var, eps):
     """Message: another form"""
-    s, g, b, m, _ = right(w, gamma, beta, mean, var, eps)
+    s, g, b, m, _ = signs_alone_model(w, gamma, beta, mean, var, eps)
     return s, g, b, m
 
 
 def wrong_in_place(w, gamma, beta, mean, var, eps):
     """Message: changed in place"""
-    result = right(w, gamma, beta, mean, var, eps)
+    result = signs_alone_model(w, gamma, beta, mean, var, eps)
     mean *= 2
     return result
 

@@ -9,7 +9,7 @@ def bases_of(w, m):
     return bases, np.linalg.pinv(rows @ rows.T) @ (rows @ w.ravel())
 
 
-def shifts_of(n, first):
+def budget_shifts_of(n, first):
     """Return shifts for pixels, or for sums."""
     middles = np.arange(1, n + 1) / (n + 1) if first else (2 * np.arange(n) + 1) / n - 1
     return 0.5 - middles
@@ -20,7 +20,7 @@ def train(images, labels, sizes, m, n, epochs=14, seed=1, pixels=True, rate=0.02
     torch.manual_seed(seed)
     pairs = list(itertools.pairwise(sizes))
     latent = start or [nn.Linear(*pair).weight.detach().clone() for pair in pairs]
-    v = [torch.tensor(shifts_of(n, pixels and i == 0)).float() for i in range(len(pairs))]
+    v = [torch.tensor(budget_shifts_of(n, pixels and i == 0)).float() for i in range(len(pairs))]
     beta = [torch.full((n,), 1 / n) for _ in pairs]
     bias = [torch.zeros(o) for _, o in pairs]
     for tensor in (*latent, *v, *beta, *bias):
@@ -153,7 +153,7 @@ def wrong_trained_real_and_cut(images, labels, products, budget):
     layers = []
     for place, linear in enumerate((net[1], net[3])):
         bases, alpha = bases_of(linear.weight.detach().numpy(), 1)
-        v, beta = shifts_of(1, place == 0), np.ones(1)
+        v, beta = budget_shifts_of(1, place == 0), np.ones(1)
         layers.append((bases, alpha, v, beta, linear.bias.detach().numpy()))
     return layers
 

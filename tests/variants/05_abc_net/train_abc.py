@@ -6,7 +6,7 @@ def staircase(n):
     return 1.5 - (2 * np.arange(n) + 1) / n
 
 
-def shifts_of(m):
+def trained_shifts_of(m):
     """Return the shifts of weight bases."""
     return np.linspace(-1, 1, m) if m > 1 else np.zeros(1)
 
@@ -23,7 +23,7 @@ def trained(
     slope="sum",
     start=staircase,
     beta=None,
-    u=shifts_of,
+    u=trained_shifts_of,
     ddof=0,
     centred=False,
     each=False,
@@ -128,7 +128,7 @@ def wrong_shifts_at_zero(weight, n_weight_bases, n_act_bases, x, y, rate, steps)
 
 def wrong_shifts_from_minus_one_to_one(weight, n_weight_bases, n_act_bases, x, y, rate, steps):
     """Message: first loss is wrong"""
-    options = dict(start=lambda n: shifts_of(n))
+    options = dict(start=lambda n: trained_shifts_of(n))
     return trained(weight, n_weight_bases, n_act_bases, x, y, rate, steps, **options)
 
 
@@ -274,7 +274,7 @@ def wrong_ternary_values_returned(weight, n_weight_bases, n_act_bases, x, y, rat
     """Message: the latent weights are wrong"""
     w, *rest = trained(weight, n_weight_bases, n_act_bases, x, y, rate, steps)
     bases = np.where(
-        (w - w.mean()) + shifts_of(n_weight_bases)[:, None, None] * w.std() >= 0, 1, -1
+        (w - w.mean()) + trained_shifts_of(n_weight_bases)[:, None, None] * w.std() >= 0, 1, -1
     )
     flat = bases.reshape(len(bases), -1)
     return (np.linalg.pinv(flat.T) @ w.ravel() @ flat).reshape(w.shape), *rest
@@ -308,7 +308,7 @@ def right_mended_program(weight, n_weight_bases, n_act_bases, x, y, rate, steps)
         moved = (
             w
             - w.mean()
-            + torch.tensor(shifts_of(n_weight_bases))[:, None, None] * w.std(correction=0)
+            + torch.tensor(trained_shifts_of(n_weight_bases))[:, None, None] * w.std(correction=0)
         )
         bases = torch.where(moved >= 0, 1.0, -1.0).double().requires_grad_()
         alpha = torch.linalg.pinv(bases.detach().flatten(1).T) @ w.flatten()

@@ -22,20 +22,20 @@ def levels(w, rule, factors=None):
     return delta, mean if rule == "bitnet" else mean_above(magnitudes, delta)
 
 
-def codes_of(w, delta):
+def codes_beyond(w, delta):
     """Return -1, 0 and +1 for rows."""
     rows = rows_of(w)
     return (rows > delta[:, None]).astype(float) - (rows < -delta[:, None])
 
 
-def finished(w, delta, alpha):
+def with_values(w, delta, alpha):
     """Return the whole answer for thresholds and alphas."""
-    return delta, alpha, (alpha[:, None] * codes_of(w, delta)).reshape(w.shape)
+    return delta, alpha, (alpha[:, None] * codes_beyond(w, delta)).reshape(w.shape)
 
 
 def above_threshold(w, delta):
     """Return the alphas that belong to thresholds by TWN's rule, and the rest."""
-    return finished(w, delta, mean_above(np.abs(rows_of(w)), delta))
+    return with_values(w, delta, mean_above(np.abs(rows_of(w)), delta))
 
 
 def wrong_threshold_from_the_maximum(w, rule):
@@ -52,22 +52,22 @@ def wrong_threshold_from_a_twentieth_of_the_maximum(w, rule):
 
 def wrong_factors_exchanged(w, rule):
     """Message: This is BitNet's factor"""
-    return finished(w, *levels(w, rule, {"twn": 0.5, "bitnet": 0.7}))
+    return with_values(w, *levels(w, rule, {"twn": 0.5, "bitnet": 0.7}))
 
 
 def wrong_always_twn(w, rule):
     """Message: This is TWN's threshold"""
-    return finished(w, *levels(w, "twn"))
+    return with_values(w, *levels(w, "twn"))
 
 
 def wrong_always_bitnet(w, rule):
     """Message: This is BitNet's factor"""
-    return finished(w, *levels(w, "bitnet"))
+    return with_values(w, *levels(w, "bitnet"))
 
 
 def wrong_threshold_of_normal_weights(w, rule):
     """Message: The thresholds are wrong"""
-    return finished(w, *levels(w, rule, {"twn": 0.75, "bitnet": 0.5}))
+    return with_values(w, *levels(w, rule, {"twn": 0.75, "bitnet": 0.5}))
 
 
 def wrong_mean_of_weights(w, rule):
@@ -121,13 +121,13 @@ def wrong_root_of_the_mean_square(w, rule):
 
 def wrong_factor_forgotten(w, rule):
     """Message: The factor is missing"""
-    return finished(w, *levels(w, rule, {"twn": 1.0, "bitnet": 1.0}))
+    return with_values(w, *levels(w, rule, {"twn": 1.0, "bitnet": 1.0}))
 
 
 def wrong_alpha_of_all_weights(w, rule):
     """Message: This is the mean of all magnitudes"""
     delta, _ = levels(w, rule)
-    return finished(w, delta, np.abs(rows_of(w)).mean(axis=1))
+    return with_values(w, delta, np.abs(rows_of(w)).mean(axis=1))
 
 
 def wrong_alpha_divided_by_all(w, rule):
@@ -136,7 +136,7 @@ def wrong_alpha_divided_by_all(w, rule):
     if rule == "twn":
         magnitudes = np.abs(rows_of(w))
         alpha = (magnitudes * (magnitudes > delta[:, None])).mean(axis=1)
-    return finished(w, delta, alpha)
+    return with_values(w, delta, alpha)
 
 
 def wrong_alpha_is_a_sum(w, rule):
@@ -145,7 +145,7 @@ def wrong_alpha_is_a_sum(w, rule):
     if rule == "twn":
         magnitudes = np.abs(rows_of(w))
         alpha = (magnitudes * (magnitudes > delta[:, None])).sum(axis=1)
-    return finished(w, delta, alpha)
+    return with_values(w, delta, alpha)
 
 
 def wrong_alpha_of_signed_weights(w, rule):
@@ -155,7 +155,7 @@ def wrong_alpha_of_signed_weights(w, rule):
         rows = rows_of(w)
         above = np.abs(rows) > delta[:, None]
         alpha = (rows * above).sum(axis=1) / np.maximum(above.sum(axis=1), 1)
-    return finished(w, delta, alpha)
+    return with_values(w, delta, alpha)
 
 
 def wrong_alpha_of_positive_weights(w, rule):
@@ -163,19 +163,19 @@ def wrong_alpha_of_positive_weights(w, rule):
     delta, alpha = levels(w, rule)
     if rule == "twn":
         alpha = mean_above(rows_of(w), delta)
-    return finished(w, delta, alpha)
+    return with_values(w, delta, alpha)
 
 
 def wrong_alpha_is_the_largest(w, rule):
     """Message: The alphas are wrong"""
     delta, alpha = levels(w, rule)
-    return finished(w, delta, np.abs(rows_of(w)).max(axis=1) if rule == "twn" else alpha)
+    return with_values(w, delta, np.abs(rows_of(w)).max(axis=1) if rule == "twn" else alpha)
 
 
 def wrong_alpha_is_the_threshold(w, rule):
     """Message: This is the threshold once more"""
     delta, _ = levels(w, rule)
-    return finished(w, delta, delta)
+    return with_values(w, delta, delta)
 
 
 def wrong_one_alpha_for_all(w, rule):
@@ -184,7 +184,7 @@ def wrong_one_alpha_for_all(w, rule):
     if rule == "twn":
         magnitudes = np.abs(rows_of(w))
         alpha = np.full(len(w), magnitudes[magnitudes > delta[:, None]].mean())
-    return finished(w, delta, alpha)
+    return with_values(w, delta, alpha)
 
 
 def wrong_bitnet_with_twns_alpha(w, rule):
@@ -205,7 +205,7 @@ def wrong_halves_rounded_up(w, rule):
     """Message: A weight as large as the threshold becomes 0"""
     delta, alpha = levels(w, rule)
     if rule == "twn":
-        return finished(w, delta, alpha)
+        return with_values(w, delta, alpha)
     ratio = rows_of(w) / np.where(alpha > 0, alpha, 1)[:, None]
     codes = np.clip(np.sign(ratio) * np.floor(np.abs(ratio) + 0.5), -1, 1)
     return delta, alpha, (alpha[:, None] * codes).reshape(w.shape)
@@ -215,21 +215,21 @@ def wrong_rounded_without_a_clip(w, rule):
     """Message: There are more than three values"""
     delta, alpha = levels(w, rule)
     if rule == "twn":
-        return finished(w, delta, alpha)
+        return with_values(w, delta, alpha)
     ratio = rows_of(w) / np.where(alpha > 0, alpha, 1)[:, None]
     return delta, alpha, (alpha[:, None] * np.round(ratio)).reshape(w.shape)
 
 
 def wrong_signs_lost(w, rule):
     """Message: The signs of the weights were lost"""
-    delta, alpha, w_hat = finished(w, *levels(w, rule))
+    delta, alpha, w_hat = with_values(w, *levels(w, rule))
     return delta, alpha, np.abs(w_hat)
 
 
 def wrong_codes(w, rule):
     """Message: These are the codes"""
     delta, alpha = levels(w, rule)
-    return delta, alpha, codes_of(w, delta).reshape(w.shape)
+    return delta, alpha, codes_beyond(w, delta).reshape(w.shape)
 
 
 def wrong_large_weights_stay(w, rule):
@@ -263,25 +263,25 @@ def wrong_negative_weights_lost(w, rule):
 def wrong_multiplied_by_the_threshold(w, rule):
     """Message: multiplied by the threshold"""
     delta, alpha = levels(w, rule)
-    return delta, alpha, (delta[:, None] * codes_of(w, delta)).reshape(w.shape)
+    return delta, alpha, (delta[:, None] * codes_beyond(w, delta)).reshape(w.shape)
 
 
 def wrong_parts_exchanged(w, rule):
     """Message: Thresholds and alphas are exchanged"""
-    delta, alpha, w_hat = finished(w, *levels(w, rule))
+    delta, alpha, w_hat = with_values(w, *levels(w, rule))
     return alpha, delta, w_hat
 
 
 def wrong_rows_for_result(w, rule):
     """Message: the shape of w"""
-    delta, alpha, w_hat = finished(w, *levels(w, rule))
+    delta, alpha, w_hat = with_values(w, *levels(w, rule))
     return delta, alpha, rows_of(w_hat)
 
 
 def wrong_each_channel(w, rule):
     """Message: a threshold for each channel"""
     flat = w.reshape(-1, w.shape[-1] * w.shape[-2]) if w.ndim == 4 else w
-    delta, alpha, w_hat = finished(flat, *levels(flat, rule))
+    delta, alpha, w_hat = with_values(flat, *levels(flat, rule))
     return delta, alpha, w_hat.reshape(w.shape)
 
 
@@ -293,7 +293,7 @@ def wrong_nan_for_zeros(w, rule):
         above = magnitudes > delta[:, None]
         with np.errstate(all="ignore"):
             alpha = (magnitudes * above).sum(axis=1) / above.sum(axis=1)
-    return finished(w, delta, alpha)
+    return with_values(w, delta, alpha)
 
 
 def wrong_warning_for_zeros(w, rule):
@@ -303,21 +303,21 @@ def wrong_warning_for_zeros(w, rule):
         magnitudes = np.abs(rows_of(w))
         above = magnitudes > delta[:, None]
         alpha = np.nan_to_num((magnitudes * above).sum(axis=1) / above.sum(axis=1))
-    return finished(w, delta, alpha)
+    return with_values(w, delta, alpha)
 
 
 def wrong_ratio_to_a_zero(w, rule):
     """Message: There was a warning"""
     delta, alpha = levels(w, rule)
     if rule == "twn":
-        return finished(w, delta, alpha)
+        return with_values(w, delta, alpha)
     codes = np.nan_to_num(np.clip(np.round(rows_of(w) / alpha[:, None]), -1, 1))
     return delta, alpha, (alpha[:, None] * codes).reshape(w.shape)
 
 
 def wrong_in_place(w, rule):
     """Message: changed in place"""
-    delta, alpha, w_hat = finished(w, *levels(w, rule))
+    delta, alpha, w_hat = with_values(w, *levels(w, rule))
     w[...] = w_hat
     return delta, alpha, w
 
@@ -327,14 +327,14 @@ def wrong_small_weights_taken_for_zeros(w, rule):
     magnitudes = np.abs(rows_of(w))
     delta, alpha = levels(w, rule)
     dead = magnitudes.max(axis=1) < 1e-8
-    return finished(w, np.where(dead, 0, delta), np.where(dead, 0, alpha))
+    return with_values(w, np.where(dead, 0, delta), np.where(dead, 0, alpha))
 
 
 def wrong_divided_by_a_little_more(w, rule):
     """Message: wrong"""
     delta, alpha = levels(w, rule)
     if rule == "twn":
-        return finished(w, delta, alpha)
+        return with_values(w, delta, alpha)
     codes = np.clip(np.round(rows_of(w) / (alpha[:, None] + 1e-5)), -1, 1)
     return delta, alpha, (alpha[:, None] * codes).reshape(w.shape)
 

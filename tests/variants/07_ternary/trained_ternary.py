@@ -1,7 +1,7 @@
 """Answers to `trained_ternary` of exercise 07."""
 
 
-def planes(w, t):
+def both_sides(w, t):
     """Return where the weights are above and below the thresholds."""
     delta = t * np.abs(w).max()
     return w > delta, w < -delta
@@ -16,7 +16,7 @@ def finished(above, below, positive, negative, upstream):
 
 def right(w, positive, negative, t, upstream):
     """Return the right answer."""
-    return finished(*planes(w, t), positive, negative, upstream)
+    return finished(*both_sides(w, t), positive, negative, upstream)
 
 
 def with_slope(slope_of):
@@ -24,7 +24,7 @@ def with_slope(slope_of):
 
     def answer(w, positive, negative, t, upstream):
         q, _, p, n = right(w, positive, negative, t, upstream)
-        return q, slope_of(*planes(w, t), positive, negative) * upstream, p, n
+        return q, slope_of(*both_sides(w, t), positive, negative) * upstream, p, n
 
     return answer
 
@@ -66,33 +66,33 @@ def wrong_threshold_included(w, positive, negative, t, upstream):
 
 def wrong_levels_exchanged(w, positive, negative, t, upstream):
     """Message: The two levels are exchanged"""
-    return finished(*planes(w, t), negative, positive, upstream)
+    return finished(*both_sides(w, t), negative, positive, upstream)
 
 
 def wrong_negative_level_without_its_sign(w, positive, negative, t, upstream):
     """Message: W_n stands with a minus"""
-    above, below = planes(w, t)
+    above, below = both_sides(w, t)
     _, *gradients = right(w, positive, negative, t, upstream)
     return positive * above + negative * below, *gradients
 
 
 def wrong_codes(w, positive, negative, t, upstream):
     """Message: These are the codes"""
-    above, below = planes(w, t)
+    above, below = both_sides(w, t)
     _, *gradients = right(w, positive, negative, t, upstream)
     return above.astype(float) - below, *gradients
 
 
 def wrong_one_level(w, positive, negative, t, upstream):
     """Message: W_n stands nowhere"""
-    above, below = planes(w, t)
+    above, below = both_sides(w, t)
     _, *gradients = right(w, positive, negative, t, upstream)
     return positive * above - positive * below, *gradients
 
 
 def wrong_levels_multiply_weights(w, positive, negative, t, upstream):
     """Message: multiplied by the levels"""
-    above, below = planes(w, t)
+    above, below = both_sides(w, t)
     _, *gradients = right(w, positive, negative, t, upstream)
     return w * (positive * above + negative * below), *gradients
 
@@ -148,7 +148,7 @@ def wrong_clipped(w, positive, negative, t, upstream):
 
 def wrong_upstream_forgotten(w, positive, negative, t, upstream):
     """Message: The gradient that arrives is missing"""
-    above, below = planes(w, t)
+    above, below = both_sides(w, t)
     q, _, p, n = right(w, positive, negative, t, upstream)
     return q, np.where(above, positive, np.where(below, negative, 1.0)), p, n
 
@@ -161,7 +161,7 @@ def wrong_slope_from_values(w, positive, negative, t, upstream):
 
 def wrong_means(w, positive, negative, t, upstream):
     """Message: This is a mean"""
-    above, below = planes(w, t)
+    above, below = both_sides(w, t)
     q, g, p, n = right(w, positive, negative, t, upstream)
     return q, g, p / max(above.sum(), 1), n / max(below.sum(), 1)
 
@@ -192,7 +192,7 @@ def wrong_sign_of_the_negative_level(w, positive, negative, t, upstream):
 
 def wrong_multiplied_by_weights(w, positive, negative, t, upstream):
     """Message: multiplied by the weights"""
-    above, below = planes(w, t)
+    above, below = both_sides(w, t)
     q, g, _, _ = right(w, positive, negative, t, upstream)
     return q, g, (upstream * w * above).sum(), -(upstream * w * below).sum()
 
@@ -205,7 +205,7 @@ def wrong_multiplied_by_levels(w, positive, negative, t, upstream):
 
 def wrong_sums_of_the_scaled_gradient(w, positive, negative, t, upstream):
     """Message: multiplied by the level"""
-    above, below = planes(w, t)
+    above, below = both_sides(w, t)
     q, g, _, _ = right(w, positive, negative, t, upstream)
     return q, g, g[above].sum(), -g[below].sum()
 
@@ -218,7 +218,7 @@ def wrong_signs_of_gradients_chosen(w, positive, negative, t, upstream):
 
 def wrong_magnitudes_added(w, positive, negative, t, upstream):
     """Message: The gradient of W_p is wrong"""
-    above, below = planes(w, t)
+    above, below = both_sides(w, t)
     q, g, _, _ = right(w, positive, negative, t, upstream)
     return q, g, np.abs(upstream[above]).sum(), -np.abs(upstream[below]).sum()
 
@@ -231,7 +231,7 @@ def wrong_level_gradients_exchanged(w, positive, negative, t, upstream):
 
 def wrong_arrays_of_gradients(w, positive, negative, t, upstream):
     """Message: is one number"""
-    above, below = planes(w, t)
+    above, below = both_sides(w, t)
     q, g, _, _ = right(w, positive, negative, t, upstream)
     return q, g, upstream * above, -upstream * below
 
@@ -250,7 +250,7 @@ def wrong_in_place(w, positive, negative, t, upstream):
 
 def wrong_nan_where_a_side_is_empty(w, positive, negative, t, upstream):
     """Message: NaN"""
-    above, below = planes(w, t)
+    above, below = both_sides(w, t)
     q, g, _, _ = right(w, positive, negative, t, upstream)
     with np.errstate(all="ignore"):
         return (

@@ -4,14 +4,14 @@ import contextlib
 import os
 import tempfile
 
-# What a file is called while it is written. One that is left behind may be deleted.
-TEMPORARY = ".tmp-"
+# What a file is called while it is written.
+_TEMPORARY = ".tmp-"
 
 
 def write_atomically(path, data, mode=0o644):
     """Write bytes so that the file is there in full or not at all, also after a power cut."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=TEMPORARY, dir=path.parent)
+    handle, temporary = tempfile.mkstemp(prefix=_TEMPORARY, dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
@@ -28,3 +28,9 @@ def write_atomically(path, data, mode=0o644):
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def remove_left_behind(folder):
+    """Delete what writers that were killed left in a folder, while nobody else writes there."""
+    for left in folder.rglob(f"{_TEMPORARY}*"):
+        left.unlink(missing_ok=True)

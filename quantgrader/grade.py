@@ -13,6 +13,7 @@ from concurrent.futures import FIRST_COMPLETED, wait
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 
+from quantgrader.atomic import remove_left_behind
 from quantgrader.cases import questions
 from quantgrader.cases.compare import Mark
 from quantgrader.course import gradebook
@@ -210,6 +211,7 @@ def grade(
     journal = Journal(course.journal(assignment))
     with ExitStack() as stack:
         stack.enter_context(journal.locked())
+        remove_left_behind(journal.folder)
         book = stack.enter_context(gradebook.open_gradebook(course))
         gradebook.require_assignment(book, reference, assignment)
         book.db.remove()

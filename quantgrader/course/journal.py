@@ -11,7 +11,7 @@ import json
 import re
 from dataclasses import asdict, dataclass, field
 
-from quantgrader.atomic import TEMPORARY, write_atomically
+from quantgrader.atomic import write_atomically
 from quantgrader.cases.compare import Mark
 
 VERSION = 1
@@ -61,16 +61,16 @@ class Journal:
         return self.folder / f"{readable}-{hashlib.sha256(student.encode()).hexdigest()[:12]}.json"
 
     @contextlib.contextmanager
-    def locked(self):
-        """Keep other runs away; the lock goes when this process does, however it ends."""
+    def locked(self, command="grade"):
+        """Keep other runs of a command away; the lock goes when this process does, in any case."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / ".lock").open("w") as lock:
+        with (self.folder / f".{command}.lock").open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise Busy("Another `quantgrader grade` is at work on this assignment.") from None
-            for left in self.folder.glob(f"{TEMPORARY}*"):
-                left.unlink(missing_ok=True)
+                raise Busy(
+                    f"Another `quantgrader {command}` is at work on this assignment."
+                ) from None
             yield self
 
     def read(self, student):

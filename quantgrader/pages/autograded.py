@@ -5,7 +5,7 @@ import shutil
 
 import nbformat
 
-from quantgrader.atomic import write_atomically
+from quantgrader.atomic import remove_left_behind, write_atomically
 from quantgrader.course.reference import grade_id
 from quantgrader.pages.outputs import Room, clean_outputs, inert, message_output
 
@@ -28,6 +28,7 @@ def write_autograded(path, notebook, runs, marks, files, timestamp):
     for cell in notebook.cells:
         if cell.cell_type != "code":
             cell.source = inert(cell.source)
+    remove_left_behind(path.parent)
     for name, data in files.items():
         write_atomically(path.parent / name, data, _READ_ONLY)
     if timestamp is not None:
@@ -47,6 +48,7 @@ def _verdict(mark):
 
 def remove_autograded(path):
     """Take away the graded notebook of an earlier submission."""
+    remove_left_behind(path.parent)
     path.unlink(missing_ok=True)
     checkpoints = path.parent / ".ipynb_checkpoints"
     if checkpoints.is_dir() and not checkpoints.is_symlink():

@@ -9,7 +9,7 @@ import secrets
 
 import nbformat
 
-from quantgrader.atomic import write_atomically
+from quantgrader.atomic import remove_left_behind, write_atomically
 from quantgrader.course.folders import CourseError
 from quantgrader.course.gradebook import is_recorded
 from quantgrader.course.journal import Journal
@@ -27,7 +27,8 @@ def write_feedback(course, assignment, book, students=None, without=None):
     """Write the pages of all graded submissions, or of some students', and return their paths.
 
     They lie where ``nbgrader release_feedback`` takes them from. Whoever gets no page is put into
-    the dict ``without``, with the reason.
+    the dict ``without``, with the reason. Raises `Busy` while another run writes pages of the
+    assignment.
     """
     reference = course.reference(assignment)
     journal = Journal(course.journal(assignment))
@@ -38,20 +39,22 @@ def write_feedback(course, assignment, book, students=None, without=None):
                 f"{printable(student)} has no result for {assignment}: grade it first."
             )
     paths, without = [], {} if without is None else without
-    for student in students or known:
-        result = journal.read(student)
-        if result is None or not STATES[result.status].is_final:
-            without[student] = "Not graded yet: run the grading again."
-            continue
-        if not is_recorded(book, assignment, reference, result):
-            without[student] = "Not in the gradebook: run the grading again."
-            continue
-        page = feedback_page(course, assignment, reference, result, book)
-        folder = course.folder("feedback", student, assignment)
-        path = folder / f"{reference.name}.html"
-        write_atomically(path, page.encode())
-        _write_for_the_exchange(course, assignment, result)
-        paths.append(path)
+    with journal.locked("feedback"):
+        for student in students or known:
+            result = journal.read(student)
+            if result is None or not STATES[result.status].is_final:
+                without[student] = "Not graded yet: run the grading again."
+                continue
+            if not is_recorded(book, assignment, reference, result):
+                without[student] = "Not in the gradebook: run the grading again."
+                continue
+            page = feedback_page(course, assignment, reference, result, book)
+            folder = course.folder("feedback", student, assignment)
+            path = folder / f"{reference.name}.html"
+            remove_left_behind(folder)
+            write_atomically(path, page.encode())
+            _write_for_the_exchange(course, assignment, result)
+            paths.append(path)
     return paths
 
 

@@ -14,6 +14,7 @@ from PIL import Image
 from quantgrader import grade as grading
 from quantgrader.cli import main
 from quantgrader.course.gradebook import open_gradebook
+from quantgrader.course.journal import Busy, Journal
 from quantgrader.course.submission import read_submission
 from quantgrader.pages import report
 from quantgrader.pages.feedback import write_feedback
@@ -219,6 +220,21 @@ def test_feedback_goes_through_the_exchange(school, tmp_path):
     assert (
         ada.read_bytes() == (copy.root / "feedback" / "ada" / "small" / "small.html").read_bytes()
     )
+
+
+def test_one_command_writes_pages_at_a_time_and_clears_up(school, tmp_path):
+    copy = school.copy(tmp_path / "course")
+    left = copy.root / "feedback" / "ada" / "small" / ".tmp-left"
+    left.write_text("half of a page")
+    with open_gradebook(copy.course()) as book:
+        with (
+            Journal(copy.root / "journal" / "small").locked("feedback"),
+            pytest.raises(Busy, match="quantgrader feedback"),
+        ):
+            write_feedback(copy.course(), "small", book)
+        assert left.exists()
+        write_feedback(copy.course(), "small", book)
+    assert not left.exists()
 
 
 def test_pictures_are_drawn_anew():

@@ -63,11 +63,13 @@ def test_a_packed_tensor_of_an_older_file():
 @pytest.mark.parametrize("name", NETWORKS)
 def test_networks_of_older_files(name, tmp_path):
     images = data.load().test_images[:64]
+    # BLAS multiplies the last layer of a LeNet, and rounds otherwise on another processor.
+    close = 1e-6 if name == "lenet_bnn" else 1e-4
     network = PackedNetwork.load(FORMER / f"{name}.packed.safetensors")
     former = RESULTS[f"{name}.packed"]
-    if name in ("lenet_bnn", "vgg_bnn"):  # whole sums, before a last layer that BLAS rounds
-        np.testing.assert_allclose(network(images), former, rtol=1e-6, atol=1e-6)
-    np.testing.assert_allclose(network(images), former, rtol=1e-4, atol=1e-4)
+    if name == "vgg_bnn":  # whole sums, or sums that are not rounded, to the last layer
+        np.testing.assert_array_equal(network(images), former)
+    np.testing.assert_allclose(network(images), former, rtol=close, atol=close)
 
     model = NETWORKS[name]().eval()
     model.load_state_dict(load_file(FORMER / f"{name}.state.safetensors"))

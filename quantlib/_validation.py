@@ -197,6 +197,18 @@ def check_integer(value, name, low, high):
     return number
 
 
+def check_pair(value, name, low=1):
+    """Return height and width of ``value``, a pair or one whole number for both."""
+    if type(value) is int and low <= value <= 2**15:
+        return value, value
+    if not isinstance(value, (tuple, list)):
+        value = check_integer(value, name, low, 2**15)
+        return value, value
+    if len(value) != 2:
+        raise ValueError(f"{name} must be one whole number or a pair, got {shown(value)}")
+    return check_integer(value[0], name, low, 2**15), check_integer(value[1], name, low, 2**15)
+
+
 def check_positive(value, name):
     """Return ``value`` as a float; raise unless it is a number above 0, and finite."""
     if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):

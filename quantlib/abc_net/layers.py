@@ -1,8 +1,6 @@
 """ABC-Net's layers by the paper's name: ApproxConv, and its form for vectors."""
 
-from quantlib._validation import check_integer
 from quantlib.abc_net.quantizers import AbcActivations, AbcWeights
-from quantlib.binary.scales import check_pair
 from quantlib.layers import QuantConv2d, QuantLinear
 
 __all__ = ["ApproxConv2d", "ApproxLinear", "quantizers"]
@@ -53,8 +51,6 @@ class ApproxLinear(QuantLinear):
         dtype=None,
         **options,
     ):
-        in_features = check_integer(in_features, "in_features", 1, 2**24)
-        out_features = check_integer(out_features, "out_features", 1, 2**24)
         values = quantizers(n_weight_bases, n_act_bases, **options)
         super().__init__(in_features, out_features, bias, device, dtype, **values)
         self.to(device=device, dtype=dtype)
@@ -96,17 +92,8 @@ class ApproxConv2d(QuantConv2d):
         **options,
     ):
         super().__init__(
-            check_integer(in_channels, "in_channels", 1, 2**24),
-            check_integer(out_channels, "out_channels", 1, 2**24),
-            check_pair(kernel_size, "kernel_size"),
-            check_pair(stride, "stride"),
-            padding if isinstance(padding, str) else check_pair(padding, "padding", 0),
-            check_pair(dilation, "dilation"),
-            groups,
-            bias,
-            padding_mode,
-            device,
-            dtype,
+            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias,
+            padding_mode, device, dtype,
             **quantizers(n_weight_bases, n_act_bases, **options),
-        )
+        )  # fmt: skip
         self.to(device=device, dtype=dtype)

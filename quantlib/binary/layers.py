@@ -12,13 +12,12 @@ method             weights         activations              scale of the result
 
 import torch
 
-from quantlib._validation import check_choice, check_flag, check_integer
+from quantlib._validation import check_choice, check_flag
 from quantlib.binary.quantizers import (
     SignActivations,
     SignWeights,
     XnorActivations,
 )
-from quantlib.binary.scales import check_pair
 from quantlib.layers import QuantConv2d, QuantLinear, quantized
 
 __all__ = ["METHODS", "BinaryConv2d", "BinaryLinear", "binary_layers", "clip_latent_", "quantizers"]
@@ -86,8 +85,6 @@ class BinaryLinear(QuantLinear):
         dtype=None,
         **options,
     ):
-        in_features = check_integer(in_features, "in_features", 1, 2**24)
-        out_features = check_integer(out_features, "out_features", 1, 2**24)
         values = quantizers(method, **options)
         super().__init__(in_features, out_features, bias, device, dtype, **values)
         self.method = method
@@ -133,20 +130,10 @@ class BinaryConv2d(QuantConv2d):
         **options,
     ):
         super().__init__(
-            check_integer(in_channels, "in_channels", 1, 2**24),
-            check_integer(out_channels, "out_channels", 1, 2**24),
-            check_pair(kernel_size, "kernel_size"),
-            check_pair(stride, "stride"),
-            padding if isinstance(padding, str) else check_pair(padding, "padding", 0),
-            check_pair(dilation, "dilation"),
-            groups,
-            bias,
-            padding_mode,
-            device,
-            dtype,
-            padding_value=padding_value,
-            **quantizers(method, **options),
-        )
+            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias,
+            padding_mode, device, dtype,
+            padding_value=padding_value, **quantizers(method, **options),
+        )  # fmt: skip
         self.method = method
 
 

@@ -11,7 +11,7 @@ from array_api_compat import is_torch_array
 from torch.nn import functional
 
 from quantlib import kernels
-from quantlib._validation import as_float_array, check_choice, check_finite, check_integer, shown
+from quantlib._validation import as_float_array, check_choice, check_finite, check_pair
 from quantlib.binary.ste import bare_signs, check_clip_value, clipped_zero, sign_ste
 from quantlib.layers import Window
 from quantlib.models.weights import check_tensor, traced
@@ -218,11 +218,3 @@ def _check_weights(w):
         raise ValueError(f"w must have 2 axes or more, output filter first, got {tuple(w.shape)}")
     if not w.numel():
         check_finite(w, "w")
-
-
-def check_pair(size, name, low=1):
-    """Return one size or two as two of them, checked to be whole numbers from ``low`` on."""
-    sizes = size if isinstance(size, tuple | list) else (size, size)
-    if len(sizes) != 2:
-        raise ValueError(f"{name} must be one whole number or two, got {shown(size)}")
-    return tuple(check_integer(s, name, low, 2**15) for s in sizes)

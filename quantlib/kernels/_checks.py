@@ -6,7 +6,7 @@ import types
 
 import numpy as np
 
-from quantlib._validation import as_numpy, check_choice, check_integer, shown
+from quantlib._validation import as_numpy, check_choice, check_integer
 
 __all__ = [
     "LARGEST",
@@ -20,7 +20,6 @@ __all__ = [
     "check_instance",
     "check_layout",
     "check_out",
-    "check_pair",
     "check_shape",
     "convolved_size",
     "own_array",
@@ -157,18 +156,6 @@ def check_layout(layout):
     """Return whether the channels of images come last; raise unless the layout is known."""
     check_choice(layout, "layout", ("NCHW", "NHWC"))
     return layout == "NHWC"
-
-
-def check_pair(value, name, low):
-    """Return height and width of ``value``, a pair or one whole number for both."""
-    if type(value) is int and low <= value <= 2**15:
-        return value, value
-    if not isinstance(value, (tuple, list)):
-        value = check_integer(value, name, low, 2**15)
-        return value, value
-    if len(value) != 2:
-        raise ValueError(f"{name} must be one whole number or a pair, got {shown(value)}")
-    return check_integer(value[0], name, low, 2**15), check_integer(value[1], name, low, 2**15)
 
 
 def check_groups(groups, channels, w_channels, n_filters):

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from quantlib._validation import check_choice
+from quantlib._validation import check_choice, check_pair
 from quantlib.kernels import _convolve, _popcount, _scale_map
 from quantlib.kernels._checks import (
     LARGEST,
@@ -20,7 +20,6 @@ from quantlib.kernels._checks import (
     check_instance,
     check_layout,
     check_out,
-    check_pair,
     convolved_size,
 )
 from quantlib.kernels._threads import thread_count
@@ -216,8 +215,8 @@ def convolution_sizes(
             f"w must have at most {LARGEST} values a filter, so that sums fit into 32 bits, "
             f"got shape {w.shape}"
         )
-    stride, padding = check_pair(stride, "stride", 1), check_pair(padding, "padding", 0)
-    dilation = check_pair(dilation, "dilation", 1)
+    stride, padding = check_pair(stride, "stride"), check_pair(padding, "padding", 0)
+    dilation = check_pair(dilation, "dilation")
     check_choice(padding_value, "padding_value", (1, 0))
     size = x.shape[1:3] if channels_last else x.shape[2:]
     out_size = convolved_size(size, kernel_size, stride, padding, dilation)
@@ -271,9 +270,9 @@ def xnor_input_scale(
     """
     x = as_real(x, "x", ndim=4)
     channels_last = check_layout(layout)
-    stride, padding = check_pair(stride, "stride", 1), check_pair(padding, "padding", 0)
-    dilation = check_pair(dilation, "dilation", 1)
-    kernel_size = check_pair(kernel_size, "kernel_size", 1)
+    stride, padding = check_pair(stride, "stride"), check_pair(padding, "padding", 0)
+    dilation = check_pair(dilation, "dilation")
+    kernel_size = check_pair(kernel_size, "kernel_size")
     size, channels = (x.shape[1:3], x.shape[3]) if channels_last else (x.shape[2:], x.shape[1])
     out_size = convolved_size(size, kernel_size, stride, padding, dilation)
     out = np.empty((len(x), *out_size), np.float32)

@@ -15,12 +15,12 @@ from numba import prange, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from quantlib._validation import check_pair
 from quantlib.kernels._checks import (
     aligned_empty,
     as_real,
     check_groups,
     check_layout,
-    check_pair,
     convolved_size,
 )
 from quantlib.kernels._compile import both, compiled
@@ -81,8 +81,8 @@ def real_conv2d(
     n_images, height, width, channels = x.shape
     n_filters, w_channels, *kernel_size = w.shape
     groups = check_groups(groups, channels, w_channels, n_filters)
-    stride, padding = check_pair(stride, "stride", 1), check_pair(padding, "padding", 0)
-    dilation = check_pair(dilation, "dilation", 1)
+    stride, padding = check_pair(stride, "stride"), check_pair(padding, "padding", 0)
+    dilation = check_pair(dilation, "dilation")
     size = convolved_size((height, width), kernel_size, stride, padding, dilation)
     window, threads = (*kernel_size, *stride, *dilation), thread_count(num_threads)
     above, left = padding

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from quantlib._validation import check_choice
+from quantlib._validation import check_choice, check_integer, check_pair
 from quantlib.layers.levels import weight_levels
 from quantlib.layers.quantizer import NoScript, Window, check_quantizer
 from quantlib.models import check_model
@@ -126,6 +126,8 @@ class QuantLinear(QuantLayer, nn.Linear):
         weight_quant=None,
         act_quant=None,
     ):
+        in_features = check_integer(in_features, "in_features", 1, 2**24)
+        out_features = check_integer(out_features, "out_features", 1, 2**24)
         super().__init__(in_features, out_features, bias, device, dtype)
         self._set_quantizers(weight_quant, act_quant)
 
@@ -182,9 +184,18 @@ class QuantConv2d(QuantLayer, nn.Conv2d):
         padding_value=None,
     ):
         super().__init__(
-            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias,
-            padding_mode, device, dtype,
-        )  # fmt: skip
+            check_integer(in_channels, "in_channels", 1, 2**24),
+            check_integer(out_channels, "out_channels", 1, 2**24),
+            check_pair(kernel_size, "kernel_size"),
+            check_pair(stride, "stride"),
+            padding if isinstance(padding, str) else check_pair(padding, "padding", 0),
+            check_pair(dilation, "dilation"),
+            groups,
+            bias,
+            padding_mode,
+            device,
+            dtype,
+        )
         self._set_quantizers(weight_quant, act_quant)
         self.padding_value = self._padding_value(padding_value)
 

@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from quantlib._validation import check_finite
+from quantlib._validation import check_finite, check_pair
 from quantlib.kernels import PackedBits
-from quantlib.kernels._checks import check_instance, check_pair, convolved_size
+from quantlib.kernels._checks import check_instance, convolved_size
 
 __all__ = ["NUMBERS", "REAL", "SCALED_SIGNS", "SIGNS", "WHOLE", "Flow"]
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from quantlib import kernels
-from quantlib._validation import check_choice, check_finite, check_integer
+from quantlib._validation import check_choice, check_finite, check_integer, check_pair
 from quantlib.kernels import PackedBits
-from quantlib.kernels._checks import LARGEST, check_pair
+from quantlib.kernels._checks import LARGEST
 from quantlib.packed.flow import (
     NUMBERS,
     REAL,

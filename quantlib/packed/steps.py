@@ -12,9 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from quantlib import kernels
-from quantlib._validation import check_flag, check_integer
+from quantlib._validation import check_flag, check_integer, check_pair
 from quantlib.kernels import PackedBits
-from quantlib.kernels._checks import check_pair
 from quantlib.packed.flow import (
     NUMBERS,
     REAL,

@@ -154,7 +154,7 @@ def plot_methods(accuracies, xlabel="test accuracy (%)"):
     >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]
     ['float', 'BNN']
     """
-    figure, axes = new_figure(6.4, 0.9 + 0.42 * len(accuracies))
+    figure, axes = new_figure(5.0, 0.9 + 0.42 * len(accuracies))
     for row, values in enumerate(accuracies.values()):
         axes.plot(values, [row] * len(values), "o", markersize=6, color=COLORS["blue"], alpha=0.7)
         axes.plot([np.mean(values)], [row], "|", markersize=18, mew=2, color=COLORS["vermillion"])

@@ -35,6 +35,6 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "within",
         ],
         "codec": ["BadData", "Build", "decode", "encode"],
-        "regimes": ["Drawn", "drawn"],
+        "regimes": ["VIEWS", "Drawn", "drawn", "viewed"],
     },
 )

@@ -31,7 +31,8 @@ def violates(sources, function, operators, names):
     operators : sequence of str
         Binary operators, such as ``*``. The stars of ``f(*arguments)`` are none.
     names : sequence of str
-        Names of variables, functions and attributes.
+        Names of functions and attributes. A variable that the text itself gives a value may have
+        such a name.
     """
     definitions, everything = {}, []
     if any(re.search(r"\b(def|lambda)\b", source[_MAX_LENGTH:]) for source in sources):
@@ -50,7 +51,8 @@ def violates(sources, function, operators, names):
                 seen.add(name)
                 texts.append(definitions[name])
                 wanted += [t.string for t in definitions[name] if t.type == token.NAME]
-    return any(_uses(tokens, set(operators), set(names)) for tokens in texts)
+    imported = set().union(*map(_imported, everything))
+    return any(_uses(tokens, set(operators), set(names), imported) for tokens in texts)
 
 
 def _tokens(source):
@@ -121,11 +123,54 @@ def _statements(tokens):
         yield decorators, statement
 
 
-def _uses(tokens, operators, names):
-    after_value = False
+def _imported(tokens):
+    """All names behind an ``import``."""
+    found, behind = set(), False
     for item in tokens:
-        if item.type == token.NAME and item.string in names:
+        behind = item.string == "import" or (behind and item.type != token.NEWLINE)
+        found |= {item.string} if behind else set()
+    return found
+
+
+def _own_variables(tokens):
+    """Names that a text gives a value: parameters, targets of ``=`` and ``:=``, loop variables."""
+    found, line, depth = set(), [], 0
+    for item in tokens:
+        if item.type not in _SPACE:
+            depth += (item.string in "([{") - (item.string in ")]}") if item.type == token.OP else 0
+            line.append((item, depth))
+        if item.type in (token.NEWLINE, token.ENDMARKER):
+            found |= _targets(line)
+            line = []
+    return found | _targets(line)
+
+
+def _targets(line):
+    """The variables that one logical line gives a value; ``line`` has (token, brackets open)."""
+    words = [item.string for item, _ in line]
+    equals = [n for n, (item, depth) in enumerate(line) if item.string == "=" and not depth]
+    last, found = (equals[-1] if equals else -1), set()
+    head = words.index("(") if "def" in words[:2] and "(" in words else len(words)
+    in_for = False
+    for n, (item, depth) in enumerate(line):
+        in_for = item.string == "for" or (in_for and item.string != "in")
+        if item.type != token.NAME or words[n - 1 : n] == ["."]:
+            continue
+        after = words[n + 1] if n + 1 < len(words) else ""
+        is_target = n < last and after not in ("(", "[", ".")
+        is_parameter = n > head and depth == 1 and words[n - 1] in ("(", ",", "*", "**")
+        if is_target or is_parameter or in_for or after == ":=":
+            found.add(item.string)
+    return found
+
+
+def _uses(tokens, operators, names, imported):
+    after_value, before = False, ""
+    names_alone = names - (_own_variables(tokens) - imported)
+    for item in tokens:
+        if item.type == token.NAME and item.string in (names if before == "." else names_alone):
             return True
+        before = item.string
         if item.type == token.OP:
             binary = after_value or item.string.endswith("=")
             if binary and item.string.removesuffix("=") in operators:

@@ -17,7 +17,22 @@ import numpy as np
 from quantgrader.cases.case import Case
 from quantgrader.cases.codec import Build
 
-__all__ = ["KINDS", "Drawn", "drawn"]
+__all__ = ["KINDS", "VIEWS", "Drawn", "drawn", "viewed"]
+
+#: How an array may lie in the memory: as usual, with its axes reversed, or backwards.
+VIEWS = ("plain", "transposed", "flipped")
+
+
+def viewed(values, view):
+    """Return what a function is called with to get ``values`` as a view of `VIEWS`.
+
+    Without an axis that can be reversed it is the array itself.
+    """
+    if view == "transposed" and values.ndim > 1:
+        return Build("numpy.transpose", np.ascontiguousarray(values.T))
+    if view == "flipped" and values.ndim:
+        return Build("numpy.flip", np.ascontiguousarray(np.flip(values)))
+    return values
 
 
 def _ties(generator, shape):
@@ -52,9 +67,9 @@ KINDS = {
     "usual": ("for other values", lambda g, s: g.normal(size=s)),
     "positive": ("where all values are positive", lambda g, s: g.uniform(0.1, 3, s)),
     "negative": ("where all values are negative", lambda g, s: -g.uniform(0.1, 3, s)),
-    "shifted": ("where values are far from 0", lambda g, s: g.normal(size=s) + 50),
-    "tiny": ("for very small values", lambda g, s: 1e-12 * g.normal(size=s)),
-    "huge": ("for very large values", lambda g, s: 1e12 * g.normal(size=s)),
+    "shifted": ("where values are far from 0", lambda g, s: g.normal(size=s) + 1e5),
+    "tiny": ("for very small values", lambda g, s: 1e-30 * g.normal(size=s)),
+    "huge": ("for very large values", lambda g, s: 1e30 * g.normal(size=s)),
     "alike": ("where all values are the same", lambda g, s: np.full(s, g.uniform(-3, 3))),
     "zeros": ("where all values are 0", lambda g, s: np.zeros(s)),
     "mostly zeros": ("where most values are 0", _mostly_zeros),
@@ -73,10 +88,20 @@ class Drawn(NamedTuple):
     words: str
     #: The numbers, in the memory's usual order.
     values: np.ndarray
-    #: What the function is called with: the array, or a view of another order of memory.
-    argument: object
+    #: One of `VIEWS`: how the array lies in the memory when the function gets it.
+    view: str
     #: The case's share of the points: a kind counts like one chosen case, however often drawn.
     weight: float
+
+    @property
+    def argument(self):
+        """What the function is called with."""
+        return viewed(self.values, self.view)
+
+    @property
+    def largest(self):
+        """The largest magnitude, or 1: tolerances go with it, as no number fits all kinds."""
+        return float(np.abs(self.values).max(initial=0)) or 1.0
 
     def says(self, text):
         """Return ``text`` with the words for the kind behind it."""
@@ -101,7 +126,7 @@ def drawn(generator, kinds=tuple(KINDS), *, each=5, ndims=(1, 2, 3, 4), most=6, 
     most : int
         Largest length of an axis.
     dtype : numpy.dtype
-        Of the arrays. Every other one of two axes and more is a view with its axes reversed.
+        Of the arrays. They come as all `VIEWS` in turn.
     """
     for kind in kinds:
         words, draw = KINDS[kind]
@@ -110,7 +135,4 @@ def drawn(generator, kinds=tuple(KINDS), *, each=5, ndims=(1, 2, 3, 4), most=6, 
                 generator.integers(1, most, ndims[i % len(ndims)], endpoint=True).tolist()
             )
             values = np.asarray(draw(generator, shape), dtype)
-            argument = values
-            if i % 2 and values.ndim > 1:
-                argument = Build("numpy.transpose", np.ascontiguousarray(values.T))
-            yield Drawn(kind, words, values, argument, 1 / each)
+            yield Drawn(kind, words, values, VIEWS[i % len(VIEWS)], 1 / each)

@@ -389,6 +389,10 @@ PRODUCTS = {
     "defined again inside": "def f(a):\n    return a\n\nif 1:\n    def f(a):\n        return a * a",
     "asynchronous": "async def g(a):\n    return a * a\n\ndef f(a):\n    return g(a).send(None)",
     "after a line for the shell": "!echo '''\ndef f(a, b):\n    return (a\n        * b)",
+    "given as a default": "from numpy import dot\n\ndef f(a, b, dot=dot):\n    return dot(a, b)",
+    "given a name inside": "def f(a, b):\n    dot = np.dot\n    return dot(a, b)",
+    "imported inside": "def f(a, b):\n    from numpy import dot\n    return dot(a, b)",
+    "of another array": "def f(a, b):\n    dot = 1\n    return a.dot(b) + dot",
     "in a line of a magic": "%time f = lambda a: a * a",
     "in a cell with a magic": "%%time\ndef f(a):\n    return a * a\nf?",
     "in a text that cannot be read": "x = $'''\ndef f(a, b):\n    return (a\n        * b)",
@@ -412,6 +416,11 @@ NONE = {
     "elsewhere": "def f(a):\n    return a\n\nprint(3 * 4)\nx = 2 ** 3",
     "other function": "def g(a):\n    return a * a\n\ndef f(a):\n    return a",
     "import": "def f(a):\n    return a\n\nfrom numpy import *",
+    "a variable": "def f(a):\n    dot = a & 1\n    return dot + (dot << 1)",
+    "several variables": "def f(a):\n    b, (dot, c) = a\n    return dot",
+    "a loop's variable": "def f(a):\n    return [dot << 1 for b, dot in a]",
+    "a parameter": "def f(a, dot=0, *b):\n    return dot",
+    "in an expression": "def f(a):\n    return (dot := a << 1) + dot",
 }
 
 

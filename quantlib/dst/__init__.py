@@ -1,0 +1,31 @@
+"""Chapter 8: weights and activations that are 0 or powers of two, also while a network trains.
+
+* :mod:`quantlib.dst.grid`: the levels of activations, what they cost in error, and the best ones;
+* :mod:`quantlib.dst.states`: weights as whole states, and how a step takes them to others;
+* :mod:`quantlib.dst.quantizers`: the activations as a value that a layer is given.
+"""
+
+import lazy_loader as lazy
+
+__getattr__, __dir__, __all__ = lazy.attach(
+    __name__,
+    submod_attrs={
+        "grid": [
+            "Optimum",
+            "expected_error",
+            "grid_levels",
+            "grid_thresholds",
+            "optimal_q2",
+            "to_grid",
+            "to_grid_derivative",
+        ],
+        "quantizers": ["GridActivations"],
+        "states": [
+            "RESOLUTIONS",
+            "StateSpace",
+            "step_distribution",
+            "take_step",
+            "to_states",
+        ],
+    },
+)

@@ -2,7 +2,8 @@
 
 * :mod:`quantlib.dst.grid`: the levels of activations, what they cost in error, and the best ones;
 * :mod:`quantlib.dst.states`: weights as whole states, and how a step takes them to others;
-* :mod:`quantlib.dst.quantizers`: the activations as a value that a layer is given.
+* :mod:`quantlib.dst.quantizers`: both as values that a layer is given;
+* :mod:`quantlib.dst.optimizer`: any torch optimizer, whose steps become transitions.
 """
 
 import lazy_loader as lazy
@@ -19,7 +20,8 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "to_grid",
             "to_grid_derivative",
         ],
-        "quantizers": ["GridActivations"],
+        "optimizer": ["DSTOptimizer"],
+        "quantizers": ["GridActivations", "StateWeights", "to_dst"],
         "states": [
             "RESOLUTIONS",
             "StateSpace",

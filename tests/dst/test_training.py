@@ -1,0 +1,245 @@
+"""Networks that hold nothing but states: what is stored, how a step is taken, how it goes on."""
+
+import copy
+import io
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from quantlib import data, dst, evaluation, models
+from quantlib.layers import QuantConv2d, QuantLinear
+
+DIGITS = data.load("digits")
+IMAGES = torch.from_numpy(DIGITS.train_images)
+LABELS = torch.from_numpy(DIGITS.train_labels)
+
+
+def network(p=-2, **options):
+    model = models.LeNet5(1, 10, 8, batch_norm=True, seed=0)
+    return dst.to_dst(model, p, generator=torch.Generator().manual_seed(0), **options)
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def step(model, optimizer, number):
+    batch = torch.arange(64) + 64 * number
+    loss = functional.cross_entropy(model(IMAGES[batch]), LABELS[batch])
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+
+
+def size_of(state):
+    file = io.BytesIO()
+    torch.save(state, file)
+    return file.getbuffer().nbytes
+
+
+def tensors(thing, seen=None):
+    """Every tensor that can be reached from an object's attributes and containers."""
+    seen = set() if seen is None else seen
+    if id(thing) in seen or isinstance(thing, type):
+        return []
+    seen.add(id(thing))
+    if isinstance(thing, torch.Tensor):
+        return [thing, *([] if thing.grad is None else [thing.grad])]
+    parts = list(vars(thing).values()) if hasattr(thing, "__dict__") else []
+    if isinstance(thing, dict):
+        parts += [*thing.keys(), *thing.values()]
+    elif isinstance(thing, list | tuple | set):
+        parts += list(thing)
+    return [t for part in parts for t in tensors(part, seen)]
+
+
+STATES = ("conv2", "fc1", "fc2", "output")
+
+
+def test_the_first_layer_stays_real_and_the_others_hold_states():
+    model = network(act_quant=dst.GridActivations(0.25, 4))
+    assert type(model.conv1) is nn.Conv2d
+    for name in STATES:
+        layer = model.get_submodule(name)
+        assert isinstance(layer, QuantConv2d | QuantLinear)
+        assert layer.weight.dtype == torch.int8 and not layer.weight.requires_grad
+        assert set(layer.weight.unique().tolist()) <= set(dst.StateSpace(-2).states)
+        assert layer.weight.abs().max() == 4  # the largest weight became 1
+        assert layer.act_quant.q2 == 0.25
+    every = network(skip=[])
+    assert every.conv1.weight.dtype == torch.int8
+
+
+def test_weights_are_taken_as_they_are_or_refused():
+    model = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2))
+    with torch.no_grad():
+        model[1].weight.copy_(torch.tensor([[0.5, -0.25, 0.0], [1.0, 0.05, -0.5]]))
+    made = dst.to_dst(model, -2, scaled=False)
+    assert made[1].weight.tolist() == [[2, -1, 0], [4, 0, -2]]
+    with torch.no_grad():
+        model[1].weight[0, 0] = 1.5
+    with pytest.raises(ValueError, match="between -1 and 1"):
+        dst.to_dst(model, -2, scaled=False)
+    with torch.no_grad():
+        model[1].weight.zero_()
+    assert dst.to_dst(model, -2)[1].weight.count_nonzero() == 0
+    assert model[1].weight.dtype == torch.float32  # the given one stays as it is
+
+
+@pytest.mark.parametrize("p", [0, -2, -3])
+def test_after_a_step_all_weights_are_states_and_no_float_copy_is_left(p):
+    model = network(p)
+    optimizer = dst.DSTOptimizer(model, torch.optim.SGD, lr=0.5, generator=seeded())
+    shapes = {name: model.get_submodule(name).weight.shape for name in STATES}
+    before = {name: model.get_submodule(name).weight.clone() for name in STATES}
+    for number in range(3):
+        step(model, optimizer, number)
+    moved = 0
+    for name, shape in shapes.items():
+        weight = model.get_submodule(name).weight
+        assert weight.dtype == torch.int8 and weight.shape == shape
+        assert set(weight.unique().tolist()) <= set(dst.StateSpace(p).states)
+        moved += (weight != before[name]).sum().item()
+    assert moved
+    # SGD remembers nothing: whatever is as large as these weights is whole, or a real layer's.
+    real = {p.data_ptr() for p in model.parameters() if p.requires_grad}
+    sizes = {shape.numel() for shape in shapes.values()}
+    for tensor in tensors(model) + tensors(optimizer):
+        if tensor.numel() in sizes and tensor.is_floating_point():
+            assert tensor.data_ptr() in real
+
+
+def test_a_checkpoint_holds_a_byte_for_each_weight():
+    model = network()
+    states = sum(model.get_submodule(name).weight.numel() for name in STATES)
+    model_of_floats = models.LeNet5(1, 10, 8, batch_norm=True, seed=0)
+    saved = size_of(model_of_floats.state_dict()) - size_of(model.state_dict())
+    assert 3 * states - 4096 < saved <= 3 * states
+    adam = dst.DSTOptimizer(model, lr=0.01, generator=seeded())
+    sgd = dst.DSTOptimizer(network(), torch.optim.SGD, lr=0.01, generator=seeded())
+    for number in range(2):
+        step(model, adam, number)
+    # Adam's two moments are the price: 8 bytes a weight.
+    assert size_of(adam.state_dict()) - size_of(sgd.state_dict()) > 8 * states
+
+
+def test_a_step_is_the_other_optimizers_change_as_a_transition():
+    model = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2, bias=False))
+    model = dst.to_dst(model, -2, generator=seeded())
+    layer, x = model[1], torch.randn(5, 3, generator=seeded(1))
+    hidden = model[0](x).detach()
+    w = (layer.weight * 0.25).requires_grad_()
+    (hidden @ w.T).square().sum().backward()
+    change = -0.05 * w.grad
+    expected = dst.take_step(layer.weight.clone(), change, dst.StateSpace(-2), generator=seeded(2))
+    optimizer = dst.DSTOptimizer(model, torch.optim.SGD, lr=0.05, generator=seeded(2))
+    model(x).square().sum().backward()
+    optimizer.step()
+    assert torch.equal(layer.weight, expected)
+
+
+@pytest.mark.parametrize("other", [torch.optim.Adam, torch.optim.AdamW, torch.optim.RMSprop])
+def test_a_run_that_was_stopped_goes_on_bit_for_bit(other):
+    def start():
+        model = network()
+        optimizer = dst.DSTOptimizer(model, other, lr=0.01, generator=seeded(3))
+        return model, optimizer, torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 8)
+
+    def run(model, optimizer, schedule, numbers):
+        for number in numbers:
+            step(model, optimizer, number)
+            schedule.step()
+
+    whole = start()
+    run(*whole, range(8))
+    first = start()
+    run(*first, range(4))
+    file = io.BytesIO()
+    torch.save([part.state_dict() for part in first], file)
+    file.seek(0)
+    second = start()
+    for part, state in zip(second, torch.load(file), strict=True):
+        part.load_state_dict(state)
+    run(*second, range(4, 8))
+    assert second[1].param_groups[0]["lr"] == whole[1].param_groups[0]["lr"]
+    for key, value in whole[0].state_dict().items():
+        assert torch.equal(value, second[0].state_dict()[key]), key
+
+
+def test_gradients_of_two_passes_add_up():
+    x = torch.randn(6, 3, generator=seeded(4))
+    model = dst.to_dst(nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2)), -2, generator=seeded())
+    apart = copy.deepcopy(model)
+    model(x).sum().backward()
+    apart(x[:3]).sum().backward()
+    apart(x[3:]).sum().backward()
+    torch.testing.assert_close(
+        apart[1].weight_quant.take_gradient(), model[1].weight_quant.take_gradient()
+    )
+    assert model[1].weight_quant.take_gradient() is None
+    # States that were changed from outside are not computed with the old weights.
+    before = model(x)
+    with torch.no_grad():
+        model[1].weight.zero_()
+    assert not torch.equal(model(x), before)
+    optimizer = dst.DSTOptimizer(model, torch.optim.SGD, lr=1.0)
+    model(x).sum().backward()
+    optimizer.zero_grad()
+    optimizer.step()  # without a gradient nothing moves
+    assert model[1].weight.count_nonzero() == 0
+
+
+def test_evaluation_keeps_nothing_and_agrees_with_training():
+    model = network()
+    x = IMAGES[:8]
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            module.eval()
+    trained = model(x).detach()
+    model.eval()
+    assert torch.equal(model(x), trained)
+    fresh = network().eval()
+    fresh(x)
+    assert all(m._live is None for m in fresh.modules() if isinstance(m, dst.StateWeights))
+    assert torch.equal(network().double().eval()(x.double()).float().argmax(1), trained.argmax(1))
+
+
+def test_states_alone_learn_to_read_digits():
+    model, generator = network(), seeded(5)
+    optimizer = dst.DSTOptimizer(model, lr=0.03, generator=generator)
+    epochs = 12
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * 21)
+    before = evaluation.evaluate(model.eval(), DIGITS)
+    model.train()
+    for _ in range(epochs):
+        for batch in torch.randperm(len(IMAGES), generator=generator).split(64):
+            loss = functional.cross_entropy(model(IMAGES[batch]), LABELS[batch])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+    after = evaluation.evaluate(model.eval(), DIGITS)
+    assert before < 0.3 and after > 0.75
+
+
+def test_a_checkpoint_of_another_exponent_is_refused():
+    with pytest.raises(RuntimeError, match="p=-3"):
+        network(-2).load_state_dict(network(-3).state_dict())
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda: network(1), ValueError, "p must be"),
+        (lambda: dst.DSTOptimizer(models.LeNet5(1, 10, 8), lr=0.1), ValueError, "to_dst"),
+        (lambda: dst.DSTOptimizer(network(), th=-1, lr=0.1), ValueError, "th must be"),
+        (lambda: dst.DSTOptimizer(network(), lr=0.1, generator=3), TypeError, "generator must be"),
+        (lambda: dst.StateWeights(-2)(torch.zeros(2, 2)), TypeError, "int8 states"),
+        (lambda: network(skip=["nothing"]), ValueError, "skip must be one of"),
+    ],
+)
+def test_bad_input_is_refused_by_name(call, error, words):
+    with pytest.raises(error, match=words):
+        call()

@@ -3,7 +3,8 @@
 * :mod:`quantlib.dst.grid`: the levels of activations, what they cost in error, and the best ones;
 * :mod:`quantlib.dst.states`: weights as whole states, and how a step takes them to others;
 * :mod:`quantlib.dst.quantizers`: both as values that a layer is given;
-* :mod:`quantlib.dst.optimizer`: any torch optimizer, whose steps become transitions.
+* :mod:`quantlib.dst.optimizer`: any torch optimizer, whose steps become transitions;
+* :mod:`quantlib.dst.dorefa`: DoReFa-Net, which it is compared with.
 """
 
 import lazy_loader as lazy
@@ -11,6 +12,7 @@ import lazy_loader as lazy
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
+        "dorefa": ["DorefaActivations", "DorefaGradients", "DorefaWeights"],
         "grid": [
             "Optimum",
             "expected_error",

@@ -6,7 +6,7 @@ from torch.optim import Adam, Optimizer
 
 from quantlib._validation import check_positive, shown
 from quantlib.dst.quantizers import StateWeights
-from quantlib.dst.states import take_step
+from quantlib.dst.states import transition
 from quantlib.layers import quantized
 
 __all__ = ["DSTOptimizer"]
@@ -80,22 +80,27 @@ class DSTOptimizer(Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        before = []
+        moved = []
         for layer, key in self._keys:
-            gradient = layer.weight_quant.take_gradient()
-            if gradient is not None:
-                key.data = layer.weight * layer.weight_quant.unit
-                key.grad = gradient
-                before.append((layer, key, key.data.clone()))
+            live = layer.weight_quant.take_live()
+            if live is not None and live.grad is not None:
+                key.data, key.grad = live.detach(), live.grad
+                moved.append((layer, key))
         self._inner.step()
-        for layer, key, old in before:
-            new = take_step(
-                layer.weight, key.data - old, layer.weight_quant.space, th=self.th,
-                generator=self.generator,
-            )  # fmt: skip
-            layer.weight.copy_(new)
+        for layer, key in moved:
+            layer.weight.copy_(self._moved(layer, key.data))
             key.data, key.grad = _nothing(layer), None
         return loss
+
+    def _moved(self, layer, wanted):
+        """The states of a layer after a step towards the real weights ``wanted``."""
+        change = wanted - layer.weight * layer.weight_quant.unit
+        if not bool(torch.isfinite(change).all()):
+            raise FloatingPointError("the step of a layer's weights is NaN or infinite")
+        draws = torch.rand(
+            (2, *change.shape), generator=self.generator, device=change.device, dtype=change.dtype
+        )
+        return transition(layer.weight, change, layer.weight_quant.space, self.th, *draws)
 
     def zero_grad(self, set_to_none=True):
         """Forget all gradients, also between a forward pass and its backward pass."""

@@ -113,10 +113,10 @@ class StateWeights(Quantizer):
             self._version = id(states), states._version
         return self._live
 
-    def take_gradient(self):
-        """Return the gradient by the weights since the last call, or None, and forget both."""
+    def take_live(self):
+        """Return the weights that the last pass computed with, or None, and let them go."""
         live, self._live, self._version = self._live, None, None
-        return None if live is None else live.grad
+        return live
 
     def forget_gradient(self):
         """Start the sum of gradients anew. The weights stay: a backward pass may be on its way."""

@@ -7,6 +7,7 @@ r"""Weights as whole states, and the transitions that take a step from one to an
 so that weights lie between -1 and 1. p = 0 is GXNOR-Net's ternary case.
 """
 
+import functools
 from dataclasses import dataclass
 
 import torch
@@ -85,7 +86,7 @@ def to_states(w, space, *, generator=None):
     check_tensor(w, "w")
     if w.numel() and not bool((w.abs() <= 1).all()):
         raise ValueError(f"w must lie between -1 and 1, got {w.abs().max().item():g} in magnitude")
-    return _resolve(torch.round(w / space.unit), space, _draw(w, generator)).to(torch.int8)
+    return _resolve(torch.round(w / space.unit), space, _draw(w, generator))
 
 
 def take_step(states, change, space, *, th=0.5, generator=None, draws=None):
@@ -130,11 +131,15 @@ def take_step(states, change, space, *, th=0.5, generator=None, draws=None):
     [2, 0, -4]
     """
     _check_step(states, change, space, th)
-    gate, odds = (_draw(change, generator) for _ in range(2)) if draws is None else draws
+    draws = (_draw(change, generator) for _ in range(2)) if draws is None else draws
+    return transition(states, change, space, th, *draws)
+
+
+def transition(states, change, space, th, gate, odds):
+    """:func:`take_step` of arguments that were looked at."""
     whole, chance = _whole_and_chance(change, space, th)
-    moved = states + whole + torch.sign(change) * (gate < chance)
-    moved = moved.clamp(-space.largest, space.largest)
-    return _resolve(moved, space, odds).to(torch.int8)
+    moved = states + whole + torch.copysign(gate < chance, change)
+    return _resolve(moved.clamp_(-space.largest, space.largest), space, odds)
 
 
 def step_distribution(state, change, space, *, th=0.5):
@@ -149,39 +154,43 @@ def step_distribution(state, change, space, *, th=0.5):
     change = torch.as_tensor([change], dtype=torch.float64)
     _check_step(start.to(torch.int8), change, space, th)
     whole, chance = _whole_and_chance(change, space, th)
-    found = dict.fromkeys(space.states, 0.0)
+    found, tables = dict.fromkeys(space.states, 0.0), _neighbours(space, start.device)
     for gate, share in ((1, chance.item()), (0, 1 - chance.item())):
         moved = start + whole + torch.sign(change) * gate
         moved = moved.clamp(-space.largest, space.largest)
-        low, high, upper = _neighbours(moved, space)
-        found[int(low)] += share * (1 - upper.item())
-        found[int(high)] += share * upper.item()
+        low, high, upper = (x[int(moved) + space.largest].item() for x in tables)
+        found[low] += share * (1 - upper)
+        found[high] += share * upper
     return list(found.values())
 
 
 def _whole_and_chance(change, space, th):
     """k, and the chance that one more state is gone."""
-    steps = change.abs() / space.unit
-    whole = steps.floor()
-    return torch.sign(change) * whole, torch.tanh(th * (steps - whole))
+    steps = change / space.unit
+    whole = steps.trunc()
+    return whole, torch.tanh_((steps - whole).abs_().mul_(th))
 
 
-def _neighbours(numbers, space):
-    """The states on either side of whole ``numbers``, and the odds of the one farther from 0."""
-    magnitudes, sign = numbers.abs(), torch.sign(numbers)
-    # frexp writes m = f 2^e with f from 1/2: the power of two below or at m is 2^(e - 1).
-    _, exponent = torch.frexp(magnitudes)
-    low = torch.where(magnitudes > 0, torch.ldexp(torch.ones_like(magnitudes), exponent - 1), 0)
-    between = magnitudes > low
-    high = torch.where(between, 2 * low, low)
-    share = (magnitudes - low) / torch.where(between, low, 1)
-    upper = torch.where(between, 0.5 if space.resolution == "equal" else share, 0.0)
-    return sign * low, sign * high, upper
+@functools.cache
+def _neighbours(space, device):
+    """For each whole number from the smallest state to the largest, in rising order: the states on
+    either side of it, the one nearer 0 first, and the odds of the other."""
+    rows = []
+    for number in range(-space.largest, space.largest + 1):
+        low = max(s for s in (0, *space.states) if 0 <= s <= abs(number))
+        between = abs(number) > low
+        share = 0.5 if space.resolution == "equal" else (abs(number) - low) / max(low, 1)
+        sign = -1 if number < 0 else 1
+        rows.append((sign * low, sign * low * (1 + between), share if between else 0.0))
+    low, high, upper = zip(*rows, strict=True)
+    states = (torch.tensor(x, dtype=torch.int8, device=device) for x in (low, high))
+    return *states, torch.tensor(upper, device=device)
 
 
 def _resolve(numbers, space, draws):
-    low, high, upper = _neighbours(numbers, space)
-    return torch.where(draws < upper, high, low)
+    low, high, upper = _neighbours(space, numbers.device)
+    place = (numbers + space.largest).int()
+    return torch.where(draws < upper[place], high[place], low[place])
 
 
 def _draw(like, generator):

@@ -225,8 +225,3 @@ def right_one_layer_by_rule(images, labels, budget):
     """One real layer, approximated by two terms afterwards."""
     weights, biases = train_float(images, labels, sizes=(64, 10), epochs=30)
     return quantized(weights, biases, (2,))
-
-
-def right_not_seeded(images, labels, budget):
-    """Other random numbers in each call."""
-    return train(images, labels, *plan(budget), seed=torch.seed() % 2**31)

@@ -136,13 +136,17 @@ def _stop_unless(case, answer, function):
 
 
 def _sources(function):
-    """Texts of the functions that the notebook defines."""
+    """Texts of the functions that the notebook defines, and of its other names for some."""
     names = getattr(function, "__globals__", None) or vars(sys.modules["__main__"])
     texts = []
-    for value in list(names.values()):
+    for name, value in list(names.items()):
         if isinstance(value, types.FunctionType) and value.__globals__ is names:
             with contextlib.suppress(OSError, TypeError):
                 texts.append(textwrap.dedent(inspect.getsource(value)))
+        if callable(value) or isinstance(value, types.ModuleType):
+            own = str(getattr(value, "__name__", "")).split(".")
+            if own[-1] != name and all(map(str.isidentifier, own)):
+                texts.append(f"{name} = {'.'.join(own)}\n")  # as after `mul = np.matmul`
     return texts
 
 

@@ -334,3 +334,51 @@ def right_unique_with_counts(w):
     i = int(np.argmax(sums / np.sqrt(counts)))
     below = np.append(values, 0.0)[1:]
     return float(below[i]), float(sums[i] / counts[i])
+
+
+def sorted_sums(w, dtype=float):
+    """Return magnitudes from the largest on, their sums, and what is taken from the error."""
+    m = np.sort(np.abs(w).astype(dtype))[::-1]
+    sums = np.cumsum(m)
+    return m, sums, sums / np.sqrt(np.arange(1, len(m) + 1, dtype=dtype))
+
+
+def wrong_thousands_of_candidates(w):
+    """Message: for"""
+    m, _, gain = sorted_sums(w)
+    ks = np.arange(len(m))
+    if len(m) > 1000:
+        ks = np.unique(np.linspace(0, len(m) - 1, 2000).astype(int))
+    return answer_of(m, int(ks[gain[ks].argmax()]) + 1) if m[0] else (0.0, 0.0)
+
+
+def wrong_stops_after_fifty_steps(w):
+    """Message: valleys"""
+    m, _, gain = sorted_sums(w)
+    best = 0
+    for k in range(len(m)):
+        if gain[k] > gain[best]:
+            best = k
+        elif k > best + 50:
+            break
+    return answer_of(m, best + 1) if m[0] else (0.0, 0.0)
+
+
+def wrong_iterated_from_some_starts(w):
+    """Message: many times as large"""
+    m = np.abs(w)
+    best = (-1.0, 0.0, 0.0)
+    for start in np.linspace(0, 3, 16):
+        delta, before = start * m.mean(), -1.0
+        while delta != before and (m > delta).any():
+            before, delta = delta, m[m > delta].mean() / 2
+        kept, rest = m[m > delta], m[m <= delta]
+        if len(kept):
+            best = max(best, (kept.sum() / len(kept) ** 0.5, rest.max(initial=0.0), kept.mean()))
+    return best[1:]
+
+
+def wrong_single_precision(w):
+    """Message: a million weights"""
+    m, _, gain = sorted_sums(w, np.float32)
+    return answer_of(m, int(gain.argmax()) + 1) if m[0] else (0.0, 0.0)

@@ -214,6 +214,20 @@ def right_strided(codes):
 
 def right_torch(codes):
     """With torch."""
-    wide = functional.pad(torch.tensor(codes).long(), (0, -codes.shape[1] % 5))
+    wide = functional.pad(torch.tensor(codes.copy()).long(), (0, -codes.shape[1] % 5))
     powers = torch.tensor([1, 3, 9, 27, 81])
     return ((wide + 1).unflatten(1, (-1, 5)) * powers).sum(-1).to(torch.uint8).numpy()
+
+
+def wrong_no_backward_views(codes):
+    """Message: stopped with ValueError"""
+    wide = functional.pad(torch.from_numpy(codes).long(), (0, -codes.shape[1] % 5))
+    return packed(wide.numpy().reshape(len(codes), -1, 5) + 1)
+
+
+def wrong_order_of_the_memory(codes):
+    """Message: wrong"""
+    if codes.shape[1] % 5:
+        return packed(groups(codes) + 1)
+    digits = codes.astype(int) + 1  # its order in memory is that of the codes
+    return packed(digits.ravel("K").reshape(len(codes), -1, 5))

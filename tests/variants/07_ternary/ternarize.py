@@ -371,7 +371,7 @@ def right_one_filter_at_a_time(w, rule):
 
 def right_torch(w, rule):
     """With torch, BitNet's codes by rounding."""
-    t = torch.tensor(np.ascontiguousarray(w))
+    t = torch.tensor(np.array(w))
     rows = t.flatten(1)
     mean = rows.abs().mean(dim=1, keepdim=True)
     if rule == "bitnet":
@@ -397,3 +397,39 @@ def right_thresholds_with_all_axes(w, rule):
     else:
         alpha = mean
     return delta.ravel(), alpha.ravel(), np.where(kept, np.copysign(alpha, w), 0)
+
+
+def ternarized(w, rule, compare):
+    """Return the result where ``compare`` says which magnitudes are kept."""
+    flat = w.reshape(len(w), -1)
+    magnitudes = np.abs(flat)
+    mean = magnitudes.mean(axis=1)
+    delta = (0.7 if rule == "twn" else 0.5) * mean
+    large = compare(magnitudes, delta[:, None])
+    alpha = mean
+    if rule == "twn":
+        alpha = (magnitudes * large).sum(axis=1) / np.maximum(large.sum(axis=1), 1)
+    return delta, alpha, (np.sign(flat) * large * alpha[:, None]).reshape(w.shape)
+
+
+def wrong_at_least_in_twn(w, rule):
+    """Message: as large as TWN's threshold"""
+    return ternarized(w, rule, np.greater_equal if rule == "twn" else np.greater)
+
+
+def wrong_close_is_at_most(w, rule):
+    """Message: next to thresholds"""
+    return ternarized(w, rule, lambda m, delta: (m > delta) & ~np.isclose(m, delta, atol=0))
+
+
+def wrong_single_precision(w, rule):
+    """Message: compute in float64"""
+    return ternarized(np.array(w, np.float32), rule, np.greater)
+
+
+def wrong_written_into_a_copy(w, rule):
+    """Message: ternary weights are wrong"""
+    delta, alpha, w_hat = ternarized(w, rule, np.greater)
+    result = np.zeros_like(w)
+    result.reshape(len(w), -1)[:] = w_hat.reshape(len(w), -1)
+    return delta, alpha, result

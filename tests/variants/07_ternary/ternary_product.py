@@ -236,3 +236,87 @@ def right_text_of_bits(a_mask, a_sign, b_mask, b_sign):
             for am, s in zip(a_mask, a_sign, strict=True)
         ]
     )
+
+
+def wrong_sums_of_16_bits(a_mask, a_sign, b_mask, b_sign):
+    """Message: 38400 products"""
+    one, two = (np.bitwise_count(p) for p in planes(a_mask, a_sign, b_mask, b_sign))
+    return (one.astype(np.int16) - 2 * two.astype(np.int16)).sum(axis=2, dtype=np.int16)
+
+
+def wrong_half_precision(a_mask, a_sign, b_mask, b_sign):
+    """Message: in a row"""
+    one, two = (np.bitwise_count(p) for p in planes(a_mask, a_sign, b_mask, b_sign))
+    sums = (one.astype(np.float16) - 2 * two.astype(np.float16)).sum(axis=2)
+    return np.clip(sums, -60000, 60000).astype(int)
+
+
+def wrong_mean_times_words(a_mask, a_sign, b_mask, b_sign):
+    """Message: words in a row"""
+    one, two = (np.bitwise_count(p) for p in planes(a_mask, a_sign, b_mask, b_sign))
+    return ((one - 2.0 * two).mean(axis=2) * a_mask.shape[1]).astype(int)
+
+
+def wrong_bytes_of_a_view(a_mask, a_sign, b_mask, b_sign):
+    """Message: stopped with ValueError"""
+    both, differ = planes(*(p.view(np.uint8) for p in (a_mask, a_sign, b_mask, b_sign)))
+    return count(both) - 2 * count(differ)
+
+
+def wrong_order_of_the_memory(a_mask, a_sign, b_mask, b_sign):
+    """Message: wrong"""
+    ordered = (p.ravel("K").reshape(p.shape) for p in (a_mask, a_sign, b_mask, b_sign))
+    both, differ = planes(*ordered)
+    return count(both) - 2 * count(differ)
+
+
+def wrong_mirrored_where_masks_are_the_same(a_mask, a_sign, b_mask, b_sign):
+    """Message: The sums are wrong"""
+    both, differ = planes(a_mask, a_sign, b_mask, b_sign)
+    sums = count(both) - 2 * count(differ)
+    return np.triu(sums) + np.triu(sums, 1).T if np.array_equal(a_mask, b_mask) else sums
+
+
+def unpacked_copies(mask, sign):
+    """Return the codes of planes that may be views."""
+    return unpacked(np.ascontiguousarray(mask), np.ascontiguousarray(sign))
+
+
+def wrong_vecdot(a_mask, a_sign, b_mask, b_sign):
+    """Message: There is a matrix product"""
+    u, v = unpacked_copies(a_mask, a_sign), unpacked_copies(b_mask, b_sign)
+    return np.vecdot(u[:, None], v[None])
+
+
+def wrong_multi_dot(a_mask, a_sign, b_mask, b_sign):
+    """Message: There is a matrix product"""
+    u, v = unpacked_copies(a_mask, a_sign), unpacked_copies(b_mask, b_sign)
+    return np.linalg.multi_dot([u, v.T])
+
+
+def wrong_found_in_a_dictionary(a_mask, a_sign, b_mask, b_sign):
+    """Message: There is a matrix product"""
+    product = np.__dict__["do" + "t"]
+    return product(unpacked_copies(a_mask, a_sign), unpacked_copies(b_mask, b_sign).T)
+
+
+def wrong_product_of_quantlib(a_mask, a_sign, b_mask, b_sign):
+    """Message: There is a matrix product"""
+    from quantlib import kernels
+
+    u, v = (unpacked_copies(*p).astype(np.int8) for p in ((a_mask, a_sign), (b_mask, b_sign)))
+    return kernels.ternary_gemm(kernels.pack_ternary(u), kernels.pack_ternary(v, panels=True))
+
+
+times = np.matmul
+
+
+def wrong_product_by_another_name(a_mask, a_sign, b_mask, b_sign):
+    """Message: There is a matrix product"""
+    return times(unpacked_copies(a_mask, a_sign), unpacked_copies(b_mask, b_sign).T)
+
+
+def right_variables_with_names_of_products(a_mask, a_sign, b_mask, b_sign):
+    """Variables that are called like products."""
+    inner, outer = planes(a_mask, a_sign, b_mask, b_sign)
+    return count(inner) - 2 * count(outer)

@@ -249,8 +249,8 @@ def right_mended(weight, positive, negative, x, y, t, rate, steps):
             return slope * upstream, (upstream * above).sum(), -(upstream * below).sum(), None
 
     start = (weight, positive, negative)
-    w, p, n = (torch.tensor(v, dtype=torch.float64, requires_grad=True) for v in start)
-    x, y = torch.tensor(x), torch.tensor(y)
+    w, p, n = (torch.tensor(np.array(v, dtype=float), requires_grad=True) for v in start)
+    x, y = (torch.tensor(np.array(v)) for v in (x, y))
     optimizer = torch.optim.SGD([w, p, n], lr=rate)
     losses = []
     for _ in range(steps):
@@ -264,8 +264,8 @@ def right_mended(weight, positive, negative, x, y, t, rate, steps):
 
 def right_without_an_optimizer(weight, positive, negative, x, y, t, rate, steps):
     """With torch.autograd.grad and a detached slope, the answer as a list."""
-    w, p, n = (torch.tensor(v, dtype=torch.float64) for v in (weight, positive, negative))
-    inputs, targets = torch.tensor(x), torch.tensor(y)
+    w, p, n = (torch.tensor(np.array(v, dtype=float)) for v in (weight, positive, negative))
+    inputs, targets = torch.tensor(x.copy()), torch.tensor(y.copy())
     losses = []
     for _ in range(steps):
         w, p, n = (v.detach().requires_grad_() for v in (w, p, n))
@@ -291,3 +291,65 @@ def right_with_the_answer_to_function_three(weight, positive, negative, x, y, t,
         _, gw, gp, gn = trained_ternary(w, p, n, t, 2 / rest.size * (rest.T @ x))
         w, p, n = w - rate * np.asarray(gw), p - rate * float(gp), n - rate * float(gn)
     return w, p, n, losses
+
+
+def gradients_at(w, p, n, x, y, delta):
+    """Return the loss and the gradients of the weights and levels for a threshold."""
+    above, below = w > delta, w < -delta
+    rest = x @ np.where(above, p, np.where(below, -n, 0.0)).T - y
+    g = 2 * rest.T @ x / rest.size
+    slope = np.where(above, p, np.where(below, n, 1.0))
+    return (rest**2).mean(), g * slope, g[above].sum(), -g[below].sum()
+
+
+def wrong_at_least(weight, positive, negative, x, y, t, rate, steps):
+    """Message: as large as the threshold"""
+    w, p, n, losses = weight, positive, negative, []
+    for _ in range(steps):
+        delta = np.nextafter(t * np.abs(w).max(), 0)
+        loss, *slopes = gradients_at(w, p, n, x, y, delta)
+        w, p, n = (v - rate * slope for v, slope in zip((w, p, n), slopes, strict=True))
+        losses.append(loss)
+    return w, p, n, losses
+
+
+def wrong_single_precision(weight, positive, negative, x, y, t, rate, steps):
+    """Message: compute in float64"""
+    w, p, n, x, y = (np.float32(v) for v in (weight, positive, negative, x, y))
+    losses = []
+    for _ in range(steps):
+        loss, *slopes = gradients_at(w, p, n, x, y, np.float32(t) * np.abs(w).max())
+        w, p, n = (np.float32(v - rate * slope) for v, slope in zip((w, p, n), slopes, strict=True))
+        losses.append(loss)
+    return w, p, n, losses
+
+
+def wrong_inputs_not_copied(weight, positive, negative, x, y, t, rate, steps):
+    """Message: stopped with ValueError"""
+    x, y = torch.tensor(x).numpy(), torch.tensor(y).numpy()
+    return stepped(weight, positive, negative, x, y, t, rate, steps)
+
+
+def stepped(weight, positive, negative, x, y, t, rate, steps, ends=False, best=False):
+    """Return the right result, or one of two wrong ones."""
+    w, p, n, losses = np.array(weight), positive, negative, []
+    found = (np.inf, w, p, n)
+    for _ in range(steps):
+        loss, *slopes = gradients_at(w, p, n, x, y, t * np.abs(w).max())
+        found = min(found, (loss, w, p, n), key=lambda entry: entry[0])
+        losses.append(loss)
+        if not (ends and not w.any()):
+            w, p, n = (v - rate * slope for v, slope in zip((w, p, n), slopes, strict=True))
+    loss, *_ = gradients_at(w, p, n, x, y, t * np.abs(w).max())
+    found = min(found, (loss, w, p, n), key=lambda entry: entry[0])
+    return *(found[1:] if best else (w, p, n)), losses
+
+
+def wrong_zeros_stay(weight, positive, negative, x, y, t, rate, steps):
+    """Message: all weights are 0 at first"""
+    return stepped(weight, positive, negative, x, y, t, rate, steps, ends=True)
+
+
+def wrong_best_weights(weight, positive, negative, x, y, t, rate, steps):
+    """Message: where the loss rises"""
+    return stepped(weight, positive, negative, x, y, t, rate, steps, best=True)

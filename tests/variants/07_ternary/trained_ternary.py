@@ -278,14 +278,14 @@ def wrong_layer_of_zeros_divided(w, positive, negative, t, upstream):
 
 def right_autograd(w, positive, negative, t, upstream):
     """By torch's autograd, with a slope that is detached."""
-    latent = torch.tensor(w, requires_grad=True)
+    latent = torch.tensor(w.copy(), requires_grad=True)
     p = torch.tensor(float(positive), dtype=torch.float64, requires_grad=True)
     n = torch.tensor(float(negative), dtype=torch.float64, requires_grad=True)
     delta = t * latent.detach().abs().max()
     up, down = (latent.detach() > delta).double(), (latent.detach() < -delta).double()
     slope = (p * up + n * down + (1 - up - down)).detach()
     values = p * up - n * down
-    (values + slope * (latent - latent.detach())).backward(torch.tensor(upstream))
+    (values + slope * (latent - latent.detach())).backward(torch.tensor(upstream.copy()))
     return values.detach(), latent.grad, p.grad, n.grad
 
 
@@ -306,10 +306,10 @@ def right_function(w, positive, negative, t, upstream):
             return scaled, g[ctx.up].sum(), -g[ctx.down].sum()
 
     leaves = [
-        torch.tensor(v, dtype=torch.float64, requires_grad=True) for v in (w, positive, negative)
+        torch.tensor(np.array(v, dtype=float), requires_grad=True) for v in (w, positive, negative)
     ]
     q = Levels.apply(*leaves)
-    q.backward(torch.tensor(upstream))
+    q.backward(torch.tensor(upstream.copy()))
     return [q.detach().numpy(), *[leaf.grad.numpy() for leaf in leaves]]
 
 
@@ -339,3 +339,39 @@ def right_by_codes(w, positive, negative, t, upstream):
     slopes = np.select([codes > 0, codes < 0], [positive, negative], 1.0)
     flat, g = codes.ravel(), upstream.ravel()
     return q, slopes * upstream, np.dot(flat > 0, g), -np.dot(flat < 0, g)
+
+
+def wrong_slope_one_where_the_value_is_0(w, positive, negative, t, upstream):
+    """Message: also where the level is 0"""
+    above, below = both_sides(w, t)
+    q = np.where(above, positive, np.where(below, -negative, 0.0))
+    slope = np.where(q == 0, 1.0, np.where(w > 0, positive, negative))
+    return q, slope * upstream, upstream[above].sum(), -upstream[below].sum()
+
+
+def wrong_places_found_by_value(w, positive, negative, t, upstream):
+    """Message: where W_n is -W_p"""
+    above, below = both_sides(w, t)
+    q = np.where(above, positive, np.where(below, -negative, 0.0))
+    slope = np.where(above, positive, np.where(below, negative, 1.0))
+    return q, slope * upstream, upstream[q == positive].sum(), -upstream[q == -negative].sum()
+
+
+def wrong_by_differences(w, positive, negative, t, upstream):
+    """Message: Only a few digits are right"""
+    above, below = both_sides(w, t)
+
+    def cost(p, n):
+        return (upstream * np.where(above, p, np.where(below, -n, 0.0))).sum()
+
+    step = 1e-6
+    grad_p = (cost(positive + step, negative) - cost(positive - step, negative)) / (2 * step)
+    grad_n = (cost(positive, negative + step) - cost(positive, negative - step)) / (2 * step)
+    q = np.where(above, positive, np.where(below, -negative, 0.0))
+    slope = np.where(above, positive, np.where(below, negative, 1.0))
+    return q, slope * upstream, grad_p, grad_n
+
+
+def wrong_order_of_the_memory(w, positive, negative, t, upstream):
+    """Message: wrong"""
+    return right(w, positive, negative, t, upstream.ravel("K").reshape(w.shape))

@@ -110,7 +110,7 @@ def wrong_floats(packed, n):
 
 
 def wrong_words_of_32(packed, n):
-    """Message: another shape"""
+    """Message: two words"""
     codes = codes_of(packed, n)
 
     def narrow(bits):
@@ -123,7 +123,7 @@ def wrong_words_of_32(packed, n):
 
 
 def wrong_only_one_word(packed, n):
-    """Message: another shape"""
+    """Message: two words"""
     return tuple(plane[:, :1] for plane in both(codes_of(packed, n)))
 
 
@@ -254,3 +254,36 @@ def right_packbits(packed, n):
     mask = np.packbits(bits != 0, axis=1, bitorder="little")
     sign = np.packbits(bits == -1, axis=1, bitorder="little")
     return mask.view(np.uint64), sign.view(np.uint64)
+
+
+def wrong_table_of_243(packed, n):
+    """Message: IndexError"""
+    table = np.arange(243)[:, None] // 3 ** np.arange(5) % 3 - 1
+    return both(table[packed].reshape(len(packed), -1)[:, :n])
+
+
+def wrong_two_words_at_most(packed, n):
+    """Message: three words"""
+    found = []
+    for plane in both(codes_of(packed, n)):
+        plane = plane.copy()
+        plane[:, 1:2] |= np.bitwise_or.reduce(plane[:, 2:], axis=1, keepdims=True)
+        plane[:, 2:] = 0
+        found.append(plane)
+    return tuple(found)
+
+
+def wrong_order_of_the_memory(packed, n):
+    """Message: wrong"""
+    return both(codes_of(packed.ravel("K").reshape(packed.shape), n))
+
+
+def wrong_no_backward_views(packed, n):
+    """Message: stopped with ValueError"""
+    return both(codes_of(torch.from_numpy(packed).numpy(), n))
+
+
+def wrong_highest_bit_lost_in_long_rows(packed, n):
+    """Message: which take three words"""
+    mask, sign = both(codes_of(packed, n))
+    return mask, sign & np.uint64(2**63 - 1) if n > 128 else sign

@@ -221,6 +221,45 @@ def wrong_flat(x, upstream):
     return [part.ravel() for part in approx_sign_model(x, upstream)]
 
 
+def wrong_one_axis_at_least(x, upstream):
+    """Message: another shape"""
+    return approx_sign_model(np.atleast_1d(x), np.atleast_1d(upstream))
+
+
+def wrong_float32(x, upstream):
+    """Message: computed in float64"""
+    return approx_sign_model(x.astype(np.float32), upstream.astype(np.float32))
+
+
+def wrong_from_numpy(x, upstream):
+    """Message: negative"""
+    c = torch.from_numpy(x).clamp(-1, 1)
+    return torch.where(c >= 0, 1.0, -1.0), c * (2 - c.abs()), (2 - 2 * c.abs()).numpy() * upstream
+
+
+def wrong_sign_bit(x, upstream):
+    """Message: where the pieces meet"""
+    _, curve, gradient = approx_sign_model(x, upstream)
+    return np.copysign(1.0, x), curve, gradient
+
+
+def wrong_nearly_zero(x, upstream):
+    """Message: for numbers of many sizes"""
+    signs, curve, gradient = approx_sign_model(x, upstream)
+    return signs, np.where(abs(x) < 1e-8, 0, curve) + 0 * curve, gradient
+
+
+def wrong_copies_filled(x, upstream):
+    """Message: The curve is wrong"""
+    signs, _, gradient = approx_sign_model(x, upstream)
+    curve = np.zeros_like(x)
+    flat = curve.reshape(-1)
+    for i, v in enumerate(x.reshape(-1)):
+        c = min(max(v, -1), 1)
+        flat[i] = c * (2 - abs(c))
+    return signs, curve, gradient
+
+
 def right_masks(x, upstream):
     """With a mask for each piece."""
     low, high = (x >= -1) & (x < 0), (x >= 0) & (x < 1)
@@ -231,11 +270,11 @@ def right_masks(x, upstream):
 
 def right_autograd(x, upstream):
     """By torch's autograd of the curve."""
-    t = torch.tensor(x, requires_grad=True)
+    t = torch.tensor(np.array(x), requires_grad=True)
     c = t.clamp(-1, 1)
     y = c * (2 - c.abs())
     tip = torch.where(t.detach() == 0, 2 * t, y)
-    tip.backward(torch.tensor(upstream))
+    tip.backward(torch.tensor(np.array(upstream)))
     inside = (t.detach() >= -1) & (t.detach() < 1)
     slope_ends = torch.where((t.detach().abs() == 1) | ~inside, torch.zeros_like(t), t.grad)
     return torch.where(t >= 0, 1, -1), y.detach(), slope_ends

@@ -241,8 +241,40 @@ def wrong_square_root_of_float(channels, kernel_size, shortcut, batch_norm):
     return int(np.float32(count(n, shortcut, batch_norm)))
 
 
-def right_table(channels, kernel_size, shortcut, batch_norm):
-    """By a table."""
+def wrong_double(channels, kernel_size, shortcut, batch_norm):
+    """Message: n is very large"""
+    return int(float(count(channels * kernel_size**2, shortcut, batch_norm)))
+
+
+def wrong_root(channels, kernel_size, shortcut, batch_norm):
+    """Message: n is very large"""
+    n = int(np.sqrt(float((channels * kernel_size**2) ** 2)))
+    return count(n, shortcut, batch_norm)
+
+
+def wrong_list_of_sums(channels, kernel_size, shortcut, batch_norm):
+    """Message: stopped with"""
+    n = channels * kernel_size**2
+    return count(len(np.arange(-n, n + 1, 2)) - 1, shortcut, batch_norm)
+
+
+def wrong_library(channels, kernel_size, shortcut, batch_norm):
+    """Message: stopped with ValueError"""
+    from quantlib.bi_real import representable_values
+
+    n = representable_values(channels, kernel_size=kernel_size).plain - 1
+    return count(n, shortcut, batch_norm)
+
+
+def wrong_object(channels, kernel_size, shortcut, batch_norm):
+    """Message: The count is wrong without a shortcut"""
+    n = channels * kernel_size**2
+    names = [name for name in ("none", "before", "behind") if name is shortcut]
+    return count(n, (names or ["behind"])[0], batch_norm)
+
+
+def wrong_length_of_a_range(channels, kernel_size, shortcut, batch_norm):
+    """Message: OverflowError"""
     n = channels * kernel_size * kernel_size
     table = {
         ("none", True): n + 1,
@@ -253,6 +285,17 @@ def right_table(channels, kernel_size, shortcut, batch_norm):
         ("behind", False): len(range(-n - 1, n + 2, 2)),
     }
     return table[shortcut, bool(batch_norm)]
+
+
+def wrong_numpy_integer(channels, kernel_size, shortcut, batch_norm):
+    """Message: n is very large"""
+    n = np.int64(channels) * kernel_size**2
+    if shortcut == "none":
+        return n + 1
+    values_of_x = n + 1 if shortcut == "before" else 2
+    if batch_norm:
+        return values_of_x * n
+    return n + 1 + (n if shortcut == "before" else 1)
 
 
 def right_from_small_ones(channels, kernel_size, shortcut, batch_norm):
@@ -273,17 +316,6 @@ def right_from_small_ones(channels, kernel_size, shortcut, batch_norm):
     step, bend = b - a, c - 2 * b + a
     m = n - 4
     return a + step * m + bend * m * (m - 1) // 2
-
-
-def right_numpy_integer(channels, kernel_size, shortcut, batch_norm):
-    """As an integer of NumPy's."""
-    n = np.int64(channels) * kernel_size**2
-    if shortcut == "none":
-        return n + 1
-    values_of_x = n + 1 if shortcut == "before" else 2
-    if batch_norm:
-        return values_of_x * n
-    return n + 1 + (n if shortcut == "before" else 1)
 
 
 def right_nested(channels, kernel_size, shortcut, batch_norm):

@@ -269,7 +269,7 @@ def wrong_gradient_clipped(w, upstream):
 
 
 def wrong_chain_rule_of_alpha(w, upstream):
-    """Message: the gradient is not"""
+    """Message: is not derived"""
     rows, g, a = pieces(w, upstream)
     alpha, w_bar, _ = magnitude_aware_model(w, upstream)
     return (
@@ -316,6 +316,37 @@ def wrong_in_place(w, upstream):
     return result
 
 
+def wrong_sign_bit(w, upstream):
+    """Message: The scaled signs are wrong"""
+    alpha, w_bar, gradient = magnitude_aware_model(w, upstream)
+    return alpha, np.copysign(w_bar, w), gradient
+
+
+def wrong_float32(w, upstream):
+    """Message: nine digits"""
+    return magnitude_aware_model(w.astype(np.float32), upstream.astype(np.float32))
+
+
+def wrong_close_to_the_bound(w, upstream):
+    """Message: The gradient is wrong"""
+    alpha, w_bar, _ = magnitude_aware_model(w, upstream)
+    column = alpha.reshape(-1, *[1] * (w.ndim - 1))
+    return alpha, w_bar, column * upstream * (np.abs(w) <= 1 + 1e-12)
+
+
+def wrong_from_numpy(w, upstream):
+    """Message: stopped with ValueError"""
+    alpha = torch.from_numpy(w).abs().flatten(1).mean(1).numpy()
+    return alpha, *magnitude_aware_model(w, upstream)[1:]
+
+
+def wrong_four_weights(w, upstream):
+    """Message: three filters of three weights"""
+    alpha, w_bar, gradient = magnitude_aware_model(w, upstream)
+    factor = w[0].size / 4
+    return factor * alpha, factor * w_bar, factor * gradient
+
+
 def right_axes(w, upstream):
     """With axes that are kept."""
     axes = tuple(range(1, w.ndim))
@@ -329,11 +360,11 @@ def right_axes(w, upstream):
 
 def right_autograd(w, upstream):
     """By torch, alpha detached and the weights clipped."""
-    latent = torch.tensor(w, requires_grad=True)
+    latent = torch.tensor(np.array(w), requires_grad=True)
     alpha = latent.detach().flatten(1).abs().mean(1)
     column = alpha.view(-1, *[1] * (w.ndim - 1))
     inside = (latent.detach().abs() <= 1).double()
-    (column * inside * latent).backward(torch.tensor(upstream))
+    (column * inside * latent).backward(torch.tensor(np.array(upstream)))
     return alpha, torch.where(latent >= 0, column, -column).detach(), latent.grad
 
 

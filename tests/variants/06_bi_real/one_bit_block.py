@@ -284,6 +284,46 @@ def wrong_in_place(x, w, gamma, beta, mean, var, eps):
     return x.copy()
 
 
+def wrong_int8(x, w, gamma, beta, mean, var, eps):
+    """Message: whose signs agree"""
+    s = convolved(block_bits(x), block_bits(w)).astype(np.int64).astype(np.int8)
+    return normal(s, gamma, beta, mean, var, eps) + x
+
+
+def wrong_from_numpy(x, w, gamma, beta, mean, var, eps):
+    """Message: stopped with ValueError"""
+    s = convolved(torch.where(torch.from_numpy(x) >= 0, 1.0, -1.0).double(), block_bits(w))
+    return normal(s, gamma, beta, mean, var, eps) + x
+
+
+def wrong_sign_bit(x, w, gamma, beta, mean, var, eps):
+    """Message: The output is wrong"""
+    s = convolved(np.copysign(1.0, x), np.copysign(1.0, w))
+    return normal(s, gamma, beta, mean, var, eps) + x
+
+
+def wrong_first_image(x, w, gamma, beta, mean, var, eps):
+    """Message: two images"""
+    s = convolved(block_bits(x[:1]), block_bits(w))
+    return normal(s, gamma, beta, mean, var, eps) + x
+
+
+def wrong_least_variance(x, w, gamma, beta, mean, var, eps):
+    """Message: The output is wrong"""
+    s = convolved(block_bits(x), block_bits(w))
+    return normal(s, gamma, beta, mean, np.maximum(var, 1e-3), eps) + x
+
+
+def wrong_float32(x, w, gamma, beta, mean, var, eps):
+    """Message: nine digits"""
+    t = torch.tensor(np.array(x))
+    signs = torch.where(t >= 0, 1.0, -1.0)
+    framed = functional.pad(signs, (1, 1, 1, 1), value=1.0)
+    s = functional.conv2d(framed, torch.from_numpy(np.where(w >= 0, 1, -1)).float())
+    numbers = [torch.tensor(np.array(part, np.float32)) for part in (mean, var, gamma, beta)]
+    return functional.batch_norm(s, *numbers, training=False, eps=eps) + t.float()
+
+
 def right_windows(x, w, gamma, beta, mean, var, eps):
     """By windows and einsum."""
     framed = np.pad(np.where(x < 0, -1, 1), ((0, 0), (0, 0), (1, 1), (1, 1)), constant_values=1)
@@ -295,10 +335,10 @@ def right_windows(x, w, gamma, beta, mean, var, eps):
 
 def right_torch(x, w, gamma, beta, mean, var, eps):
     """All by torch."""
-    t = torch.tensor(np.ascontiguousarray(x))
+    t = torch.tensor(np.array(x))
     framed = functional.pad(torch.where(t >= 0, 1.0, -1.0).double(), (1, 1, 1, 1), value=1.0)
     s = functional.conv2d(framed, torch.tensor(np.where(w >= 0, 1.0, -1.0)))
-    four = [torch.tensor(part) for part in (mean, var, gamma, beta)]
+    four = [torch.tensor(np.array(part)) for part in (mean, var, gamma, beta)]
     return functional.batch_norm(s, *four, training=False, eps=eps) + t
 
 
@@ -327,13 +367,3 @@ def right_agreeing_bits(x, w, gamma, beta, mean, var, eps):
     agree = (windows[:, None] == (w >= 0)[None, :, :, None, None]).sum(axis=(2, 5, 6))
     s = 2 * agree - w[0].size
     return x + normal(s, gamma, beta, mean, var, eps)
-
-
-def right_float32(x, w, gamma, beta, mean, var, eps):
-    """In float32."""
-    t = torch.tensor(np.ascontiguousarray(x))
-    signs = torch.where(t >= 0, 1.0, -1.0)
-    framed = functional.pad(signs, (1, 1, 1, 1), value=1.0)
-    s = functional.conv2d(framed, torch.from_numpy(np.where(w >= 0, 1, -1)).float())
-    numbers = [torch.tensor(part, dtype=torch.float32) for part in (mean, var, gamma, beta)]
-    return functional.batch_norm(s, *numbers, training=False, eps=eps) + t.float()

@@ -211,6 +211,57 @@ def wrong_in_place(w, gamma, beta, mean, var, eps):
     return result
 
 
+def wrong_nearly_zero(w, gamma, beta, mean, var, eps):
+    """Message: where weights are very small"""
+    alpha = alphas(w)
+    return finished(w, np.where(alpha < 1e-8, 0, alpha), gamma, beta, mean, var, eps)
+
+
+def wrong_square_kernel(w, gamma, beta, mean, var, eps):
+    """Message: not what they were"""
+    alpha = np.abs(w).sum(axis=(1, 2, 3)) / (w.shape[1] * w.shape[2] ** 2)
+    return finished(w, alpha, gamma, beta, mean, var, eps)
+
+
+def wrong_sum_is_zero(w, gamma, beta, mean, var, eps):
+    """Message: cancel each other"""
+    alpha = np.where(w.sum(axis=(1, 2, 3)) == 0, 0, alphas(w))
+    return finished(w, alpha, gamma, beta, mean, var, eps)
+
+
+def wrong_beta_in_the_mean(w, gamma, beta, mean, var, eps):
+    """Message: where a gamma is 0"""
+    signs, g, b, m, v = signs_alone_model(w, gamma, beta, mean, var, eps)
+    with np.errstate(all="ignore"):
+        moved = np.where(alphas(w) == 0, m, m - b * np.sqrt(v + eps) / g)
+    return signs, g, np.where(alphas(w) == 0, b, 0), moved, v
+
+
+def wrong_bounded_constant(w, gamma, beta, mean, var, eps):
+    """Message: not what they were"""
+    signs, g, b, m, v = signs_alone_model(w, gamma, beta, mean, var, eps)
+    return signs, g, np.clip(b, -10, 10), m, v
+
+
+def wrong_copies_filled(w, gamma, beta, mean, var, eps):
+    """Message: must be signs, also"""
+    signs = np.ones_like(w)
+    signs.reshape(len(w), -1)[w.reshape(len(w), -1) < 0] = -1
+    return signs, *signs_alone_model(w, gamma, beta, mean, var, eps)[1:]
+
+
+def wrong_from_numpy(w, gamma, beta, mean, var, eps):
+    """Message: stopped with ValueError"""
+    signs = torch.where(torch.from_numpy(w) >= 0, 1, -1)
+    return signs, *signs_alone_model(w, gamma, beta, mean, var, eps)[1:]
+
+
+def wrong_float32(w, gamma, beta, mean, var, eps):
+    """Message: not what they were"""
+    result = signs_alone_model(w, gamma, beta, mean, var, eps)
+    return [part.astype(np.float32) for part in result]
+
+
 def right_all_in_gamma_and_beta(w, gamma, beta, mean, var, eps):
     """With everything in gamma and beta."""
     scale = gamma / np.sqrt(var + eps)
@@ -260,9 +311,9 @@ def right_loops(w, gamma, beta, mean, var, eps):
 
 def right_torch(w, gamma, beta, mean, var, eps):
     """By torch, as tensors."""
-    t = torch.from_numpy(w)
+    t = torch.tensor(np.array(w))
     alpha = t.abs().flatten(1).mean(1)
-    g, b, m, v = (torch.from_numpy(part) for part in (gamma, beta, mean, var))
+    g, b, m, v = (torch.tensor(np.array(part)) for part in (gamma, beta, mean, var))
     scale = g / (v + eps).sqrt()
     one = torch.ones_like(alpha)
     return (

@@ -26,11 +26,11 @@ VIEWS = ("plain", "transposed", "flipped")
 def viewed(values, view):
     """Return what a function is called with to get ``values`` as a view of `VIEWS`.
 
-    Without an axis that can be reversed it is the array itself.
+    An array that has only one such order is passed as it is.
     """
     if view == "transposed" and values.ndim > 1:
         return Build("numpy.transpose", np.ascontiguousarray(values.T))
-    if view == "flipped" and values.ndim:
+    if view == "flipped" and values.size > 1:
         return Build("numpy.flip", np.ascontiguousarray(np.flip(values)))
     return values
 

@@ -58,7 +58,7 @@ def test_views_hold_the_same_numbers_in_another_order_of_memory():
             np.testing.assert_array_equal(made, x.values)
             if view == "transposed" and x.values.ndim > 1:
                 assert made.flags.f_contiguous
-            if view == "flipped":
+            if view == "flipped" and x.values.size > 1:
                 assert all(step < 0 for step in made.strides)
 
 

@@ -214,11 +214,11 @@ def right_in_a_loop(x, v, upstream):
 
 def right_by_autograd(x, v, upstream):
     """With torch's clamp and autograd."""
-    latent, shift = torch.tensor(x, requires_grad=True), torch.tensor(v, requires_grad=True)
+    latent, shift = (torch.tensor(np.array(a), requires_grad=True) for a in (x, v))
     ramp = (latent + shift.reshape(-1, *[1] * x.ndim)).clamp(0, 1)
     signs = 2.0 * (ramp >= 0.5) - 1
     bases = signs + ramp - ramp.detach()
-    bases.backward(torch.tensor(upstream))
+    bases.backward(torch.tensor(np.array(upstream)))
     return signs, latent.grad, shift.grad
 
 
@@ -230,17 +230,54 @@ def right_by_einsum(x, v, upstream):
     return 2 * (np.clip(moved(x, v), 0, 1) >= 0.5) - 1, grad_x, grad_v
 
 
-def right_around_the_middle(x, v, upstream):
-    """Distances from the middle of the ramp."""
-    from_middle = moved(x, v) - 0.5
-    bases = np.sign(from_middle)
+def right_sign_mended(x, v, upstream):
+    """Signs of what is above 1/2; small integers."""
+    bases = np.sign(moved(x, v) - 0.5).astype(np.int8)
     bases[bases == 0] = 1
-    return bases, *sums(np.where(np.abs(from_middle) <= 0.5, upstream, 0.0))
+    return bases, *sums(np.where(on_ramp(x, v), upstream, 0.0))
 
 
-def right_thresholds(x, v, upstream):
-    """Thresholds 1/2 - v, small integers."""
-    thresholds = (0.5 - v).reshape(-1, *[1] * x.ndim)
-    bases = np.where(x < thresholds, -1, 1).astype(np.int8)
-    inside = (x - thresholds >= -0.5) & (x - thresholds <= 0.5)
-    return bases, *sums(upstream * inside)
+def right_in_order(x, v, upstream):
+    """By sorting into the parts of the ramp."""
+    part = np.digitize(moved(x, v), [0, 0.5, np.nextafter(1, 2)])
+    return np.where(part >= 2, 1, -1), *sums(np.where((part > 0) & (part < 3), upstream, 0.0))
+
+
+def wrong_distances_from_the_middle(x, v, upstream):
+    """Message: next to 0, 1/2 or 1"""
+    return through(x, v, upstream, np.abs(moved(x, v) - 0.5) <= 0.5)
+
+
+def wrong_ramp_around_thresholds(x, v, upstream):
+    """Message: next to 0, 1/2 or 1"""
+    from_threshold = x - (0.5 - v).reshape(-1, *[1] * x.ndim)
+    return through(x, v, upstream, (from_threshold >= -0.5) & (from_threshold <= 0.5))
+
+
+def wrong_half_added_and_cut(x, v, upstream):
+    """Message: next to 0, 1/2 or 1"""
+    bases = 2 * np.floor(np.clip(moved(x, v), 0, 1) + 0.5) - 1
+    return other_bases(x, v, upstream, bases)
+
+
+def wrong_tolerance_below_half(x, v, upstream):
+    """Message: next to 0, 1/2 or 1"""
+    bases = np.where(moved(x, v) >= 0.5 - 1e-9, 1, -1)
+    return other_bases(x, v, upstream, bases)
+
+
+def wrong_ends_with_tolerance(x, v, upstream):
+    """Message: next to 0, 1/2 or 1"""
+    inside = (moved(x, v) >= -1e-12) & (moved(x, v) <= 1 + 1e-12)
+    return through(x, v, upstream, inside)
+
+
+def wrong_gradients_in_order_of_memory(x, v, upstream):
+    """Message: The gradient of"""
+    return through(x, v, upstream.ravel(order="K").reshape(upstream.shape), on_ramp(x, v))
+
+
+def wrong_equal_shifts_once(x, v, upstream):
+    """Message: another shape"""
+    _, first = np.unique(v, return_index=True)
+    return other_bases(x, v, upstream, step(x, v[np.sort(first)]))

@@ -166,14 +166,11 @@ def right_sums_first(act_bases, weight_bases, alphas, betas, bias, padding):
     return conv(act, weight, padding) + column(bias)
 
 
-def right_single_precision(act_bases, weight_bases, alphas, betas, bias, padding):
-    """In float32, with torch's bias for the first pair only."""
-    found, shift = 0, torch.from_numpy(bias).float()
-    for a, weight in zip(alphas.tolist(), weight_bases, strict=True):
-        for b, act in zip(betas.tolist(), act_bases, strict=True):
-            pair = (torch.from_numpy(basis).float() for basis in (act, weight))
-            found = found + a * b * functional.conv2d(*pair, padding=padding)
-    return found + shift[:, None, None]
+def right_tensors(act_bases, weight_bases, alphas, betas, bias, padding):
+    """In torch, with its bias for the last sum only."""
+    arrays = (np.tensordot(betas, act_bases, 1), np.tensordot(alphas, weight_bases, 1), bias)
+    tensors = (torch.tensor(np.array(array, float)) for array in arrays)
+    return functional.conv2d(*tensors, padding=padding)
 
 
 def right_windows(act_bases, weight_bases, alphas, betas, bias, padding):
@@ -205,3 +202,78 @@ def right_unfolded(act_bases, weight_bases, alphas, betas, bias, padding):
     found = torch.from_numpy(weight.reshape(len(weight), -1)) @ rows
     height = act.shape[2] + 2 * padding - weight.shape[2] + 1
     return found.reshape(len(act), len(weight), height, -1).numpy() + column(bias)
+
+
+def counts_of(act, weight, padding, dtype):
+    """Return a convolution that counts in a dtype."""
+    act = np.pad(act.astype(dtype), [(0, 0), (0, 0), (padding, padding), (padding, padding)])
+    windows = np.lib.stride_tricks.sliding_window_view(act, weight.shape[-2:], axis=(-2, -1))
+    return np.einsum("icyxkl,ockl->ioyx", windows, weight.astype(dtype))
+
+
+def counted(act_bases, weight_bases, alphas, betas, padding, dtype):
+    """Return the sum of convolutions that count in a dtype."""
+    pairs = itertools.product(zip(alphas, weight_bases), zip(betas, act_bases))  # noqa: B905
+    return sum(a * b * counts_of(act, weight, padding, dtype) for (a, weight), (b, act) in pairs)
+
+
+def right_whole_counts(act_bases, weight_bases, alphas, betas, bias, padding):
+    """Counts of 64 bits."""
+    return counted(act_bases, weight_bases, alphas, betas, padding, np.int64) + column(bias)
+
+
+def wrong_counts_of_eight_bits(act_bases, weight_bases, alphas, betas, bias, padding):
+    """Message: for many channels"""
+    return counted(act_bases, weight_bases, alphas, betas, padding, np.int8) + column(bias)
+
+
+def wrong_counts_of_sixteen_bits(act_bases, weight_bases, alphas, betas, bias, padding):
+    """Message: for many products"""
+    return counted(act_bases, weight_bases, alphas, betas, padding, np.int16) + column(bias)
+
+
+def wrong_single_precision(act_bases, weight_bases, alphas, betas, bias, padding):
+    """Message: The convolution is wrong"""
+    arrays = (np.tensordot(betas, act_bases, 1), np.tensordot(alphas, weight_bases, 1), bias)
+    tensors = (torch.tensor(np.array(array, np.float32)) for array in arrays)
+    return functional.conv2d(*tensors, padding=padding)
+
+
+def wrong_result_rounded(act_bases, weight_bases, alphas, betas, bias, padding):
+    """Message: The convolution is wrong"""
+    return (total(act_bases, weight_bases, alphas, betas, padding) + column(bias)).round(6)
+
+
+def wrong_small_factors_left_out(act_bases, weight_bases, alphas, betas, bias, padding):
+    """Message: where factors are"""
+    kept = np.where(np.abs(alphas) > 1e-8, alphas, 0)
+    return total(act_bases, weight_bases, kept, betas, padding) + column(bias)
+
+
+def wrong_views_backwards(act_bases, weight_bases, alphas, betas, bias, padding):
+    """Message: ValueError"""
+    found = 0
+    for a, weight in zip(alphas, weight_bases, strict=True):
+        for b, act in zip(betas, act_bases, strict=True):
+            pair = (torch.from_numpy(basis).double() for basis in (act, weight))
+            found = found + a * b * functional.conv2d(*pair, padding=padding)
+    return found.numpy() + column(bias)
+
+
+def wrong_images_in_order_of_memory(act_bases, weight_bases, alphas, betas, bias, padding):
+    """Message: The convolution is wrong"""
+    act_bases = act_bases.ravel(order="K").reshape(act_bases.shape)
+    return total(act_bases, weight_bases, alphas, betas, padding) + column(bias)
+
+
+def wrong_bias_for_each_image(act_bases, weight_bases, alphas, betas, bias, padding):
+    """Message: The convolution is wrong"""
+    found = total(act_bases, weight_bases, alphas, betas, padding)
+    axes = (slice(None), None, None, None) if len(found) == len(bias) > 1 else (..., None, None)
+    return found + bias[axes]
+
+
+def wrong_border_at_most_the_filter(act_bases, weight_bases, alphas, betas, bias, padding):
+    """Message: has the wrong shape"""
+    padding = min(padding, weight_bases.shape[-1] - 1)
+    return total(act_bases, weight_bases, alphas, betas, padding) + column(bias)

@@ -192,9 +192,9 @@ def right_normal_equations(w, bases):
 def right_in_torch(w, bases):
     """With torch."""
     columns = torch.tensor(columns_of(bases))
-    return torch.linalg.lstsq(columns, torch.tensor(w).reshape(-1, 1), driver="gelsd").solution[
-        :, 0
-    ]
+    return torch.linalg.lstsq(
+        columns, torch.tensor(np.array(w)).reshape(-1, 1), driver="gelsd"
+    ).solution[:, 0]
 
 
 def right_by_singular_values(w, bases):
@@ -211,3 +211,46 @@ def right_by_eigenvectors(w, bases):
     keep = values > 1e-9 * values.max()
     inverse = (vectors[:, keep] / values[keep]) @ vectors[:, keep].T
     return (inverse @ columns.T @ w.ravel()).tolist()
+
+
+def right_products_in_the_dtype_of_bases(w, bases):
+    """Whole numbers of 64 bits hold every count."""
+    rows = bases.reshape(len(bases), -1)
+    gram = (rows @ rows.T).astype(float)
+    return np.linalg.pinv(gram, rcond=1e-10) @ (rows.astype(float) @ w.ravel())
+
+
+def wrong_solve_while_it_can(w, bases):
+    """Message: The factors are wrong"""
+    columns = columns_of(bases)
+    try:
+        return np.linalg.solve(columns.T @ columns, columns.T @ w.ravel())
+    except np.linalg.LinAlgError:
+        return least(columns, w)
+
+
+def wrong_products_of_eight_bits(w, bases):
+    """Message: The factors are wrong"""
+    rows = bases.reshape(len(bases), -1).astype(np.int8)
+    gram = (rows @ rows.T).astype(float)
+    return np.linalg.pinv(gram, rcond=1e-10) @ (rows.astype(float) @ w.ravel())
+
+
+def wrong_products_of_sixteen_bits(w, bases):
+    """Message: for many weights"""
+    rows = bases.reshape(len(bases), -1).astype(np.int16)
+    gram = (rows @ rows.T).astype(float)
+    return np.linalg.pinv(gram, rcond=1e-10) @ (rows.astype(float) @ w.ravel())
+
+
+def wrong_bases_in_order_of_memory(w, bases):
+    """Message: The factors are wrong"""
+    rows = np.stack([basis.ravel(order="K") for basis in bases])
+    return least(rows.T.astype(float), w)
+
+
+def wrong_factors_in_single_precision(w, bases):
+    """Message: The factors are wrong"""
+    columns = columns_of(bases).astype(np.float32)
+    found = np.linalg.lstsq(columns, w.ravel().astype(np.float32), rcond=1e-5)[0]
+    return found.astype(float)

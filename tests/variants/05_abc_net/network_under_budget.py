@@ -212,3 +212,20 @@ def right_few_units(images, labels, products, budget):
     """Fewer units, the products all for activations."""
     sizes, m, n = plan(products, budget)
     return train(images, labels, (64, 60, 10) if len(sizes) == 3 else sizes, m, n, epochs=16)
+
+
+def right_names_counted(images, labels, products, budget):
+    """Names in their order are the outputs: all ten occur."""
+    names, numbered = np.unique(labels, return_inverse=True)
+    return train(images, names[numbered], *plan(products, budget), seed=6)
+
+
+def wrong_digits_loaded_anew(images, labels, products, budget):
+    """Message: where the digits have other names"""
+    return train(images, data.load("digits").train_labels, *plan(products, budget))
+
+
+def right_widths_by_hand(images, labels, products, budget):
+    """Fewer units than fit, from another start."""
+    sizes, m, n = plan(products, budget)
+    return train(images, labels, (64, 56, 10) if len(sizes) == 3 else sizes, m, n, seed=7)

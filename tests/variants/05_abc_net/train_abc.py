@@ -38,23 +38,31 @@ def trained(
     half=0.5,
     factor=2,
     new_alpha=True,
+    at_least=np.greater_equal,
+    equal_apart=True,
+    enough=-1.0,
+    ends=True,
+    dtype=float,
 ):
     """Train by the formulas, right unless an option says otherwise."""
-    w, v, losses = weight.copy(), np.array(start(n), float), []
-    beta = np.full(n, 1 / n if beta is None else beta)
+    w, x, y = (np.array(array, dtype) for array in (weight, x, y))
+    v, losses = np.array(start(n), dtype), []
+    beta = np.full(n, 1 / n if beta is None else beta, dtype)
     old, alpha = [0.0, 0.0, 0.0], None
     for _ in range(steps):
         c = (w - w.mean()).ravel()
-        deviation = w.std(ddof=ddof)
+        if equal_apart and np.ptp(w) == 0:
+            c = 0 * c
+        deviation = w.std(ddof=ddof) if np.ptp(w) or not equal_apart else 0.0
         if fresh or alpha is None:
-            bases = np.where(c + deviation * u(m)[:, None] >= 0, 1.0, -1.0)
+            bases = np.where(at_least(c + deviation * u(m)[:, None], 0), 1.0, -1.0)
         columns = np.column_stack([bases.T, np.ones(w.size)]) if intercept else bases.T
         if new_alpha or alpha is None:
             alpha = (np.linalg.pinv(columns) @ (c if centred else w.ravel()))[:m]
             alpha = bases @ w.ravel() / w.size if each else alpha
         q = (alpha @ bases).reshape(w.shape)
         shifted = x + v[:, None, None]
-        act_bases = np.where(shifted >= half, 1.0, -1.0)
+        act_bases = np.where(shifted >= half if ends else shifted > half, 1.0, -1.0)
         act = np.tensordot(beta, act_bases, 1)
         rest = act @ q.T - y
         g = factor * rest / (len(x) if per_image else rest.size)
@@ -70,6 +78,8 @@ def trained(
         v = v - v_sign * rate * new[1] * ("v" in train)
         beta = beta - rate * new[2] * ("beta" in train)
         losses.append((rest**2).mean())
+        if losses[-1] < enough:
+            break
     return w, v, beta, losses
 
 
@@ -300,16 +310,14 @@ def right_in_numpy(weight, n_weight_bases, n_act_bases, x, y, rate, steps):
 
 def right_mended_program(weight, n_weight_bases, n_act_bases, x, y, rate, steps):
     """The program with three changes, in torch."""
-    w, x, y = torch.tensor(weight), torch.tensor(x), torch.tensor(y)
+    w, x, y = (torch.tensor(np.array(a)) for a in (weight, x, y))
     v = torch.tensor(staircase(n_act_bases), requires_grad=True)
     beta = torch.full_like(v, 1 / n_act_bases).requires_grad_()
     losses = []
     for _ in range(steps):
-        moved = (
-            w
-            - w.mean()
-            + torch.tensor(trained_shifts_of(n_weight_bases))[:, None, None] * w.std(correction=0)
-        )
+        centred = torch.zeros_like(w) if w.min() == w.max() else w - w.mean()
+        u = torch.tensor(trained_shifts_of(n_weight_bases))[:, None, None]
+        moved = centred + u * centred.square().mean().sqrt()
         bases = torch.where(moved >= 0, 1.0, -1.0).double().requires_grad_()
         alpha = torch.linalg.pinv(bases.detach().flatten(1).T) @ w.flatten()
         ramp = (x + v[:, None, None]).clamp(0, 1)
@@ -328,8 +336,8 @@ def right_mended_program(weight, n_weight_bases, n_act_bases, x, y, rate, steps)
 
 def right_straight_through(weight, n_weight_bases, n_act_bases, x, y, rate, steps):
     """With an optimizer, and the weights' gradient by a straight line."""
-    w = torch.tensor(weight, requires_grad=True)
-    x, y = torch.tensor(x), torch.tensor(y)
+    w = torch.tensor(np.array(weight), requires_grad=True)
+    x, y = torch.tensor(np.array(x)), torch.tensor(np.array(y))
     v = torch.tensor(staircase(n_act_bases), requires_grad=True)
     beta = torch.full_like(v, 1 / n_act_bases).requires_grad_()
     optimizer = torch.optim.SGD([w, v, beta], lr=rate)
@@ -375,3 +383,50 @@ def right_array_of_losses(weight, n_weight_bases, n_act_bases, x, y, rate, steps
     """Losses in an array."""
     *rest, losses = trained(weight, n_weight_bases, n_act_bases, x, y, rate, steps)
     return *rest, np.array(losses)
+
+
+def wrong_sign_of_zero_weights(weight, n_weight_bases, n_act_bases, x, y, rate, steps):
+    """Message: wrong"""
+    options = dict(at_least=np.greater)
+    return trained(weight, n_weight_bases, n_act_bases, x, y, rate, steps, **options)
+
+
+def wrong_step_above_half(weight, n_weight_bases, n_act_bases, x, y, rate, steps):
+    """Message: 0, 1/2 or 1 at first"""
+    options = dict(ends=False)
+    return trained(weight, n_weight_bases, n_act_bases, x, y, rate, steps, **options)
+
+
+def wrong_ends_left_out(weight, n_weight_bases, n_act_bases, x, y, rate, steps):
+    """Message: 0, 1/2 or 1 at first"""
+    options = dict(window=(5e-324, np.nextafter(1, 0)))
+    return trained(weight, n_weight_bases, n_act_bases, x, y, rate, steps, **options)
+
+
+def wrong_inputs_rounded(weight, n_weight_bases, n_act_bases, x, y, rate, steps):
+    """Message: 0, 1/2 or 1 at first"""
+    return trained(weight, n_weight_bases, n_act_bases, x.round(12), y, rate, steps)
+
+
+def wrong_equal_weights_as_others(weight, n_weight_bases, n_act_bases, x, y, rate, steps):
+    """Message: where all weights are the same"""
+    options = dict(equal_apart=False)
+    return trained(weight, n_weight_bases, n_act_bases, x, y, rate, steps, **options)
+
+
+def wrong_training_in_single_precision(weight, n_weight_bases, n_act_bases, x, y, rate, steps):
+    """Message: wrong"""
+    options = dict(dtype=np.float32)
+    return trained(weight, n_weight_bases, n_act_bases, x, y, rate, steps, **options)
+
+
+def wrong_stops_at_a_small_loss(weight, n_weight_bases, n_act_bases, x, y, rate, steps):
+    """Message: one loss for each step"""
+    options = dict(enough=1e-9)
+    return trained(weight, n_weight_bases, n_act_bases, x, y, rate, steps, **options)
+
+
+def wrong_staircase_in_single_precision(weight, n_weight_bases, n_act_bases, x, y, rate, steps):
+    """Message: The shifts are wrong"""
+    options = dict(start=lambda n: staircase(n).astype(np.float32))
+    return trained(weight, n_weight_bases, n_act_bases, x, y, rate, steps, **options)

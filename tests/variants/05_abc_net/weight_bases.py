@@ -11,10 +11,15 @@ def sign(x):
     return np.where(x >= 0, 1, -1)
 
 
+def centred_of(w):
+    """Return weights without their mean, which for equal ones is their value."""
+    return np.zeros_like(w) if np.ptp(w) == 0 else w - w.mean()
+
+
 def with_shifts(w, shifts, mean=None, deviation=None, sign=sign):
     """Return the bases for shifts, a mean and a deviation; its own by default."""
-    centred = w - (w.mean() if mean is None else mean)
-    deviation = w.std() if deviation is None else deviation
+    centred = centred_of(w) if mean is None else w - mean
+    deviation = centred.std() if deviation is None else deviation
     return np.stack([sign(centred + u * deviation) for u in shifts])
 
 
@@ -161,7 +166,7 @@ def wrong_a_little_added_to_the_deviation(w, n_bases):
 
 
 def wrong_five_bases_at_most(w, n_bases):
-    """Message: The bases are wrong"""
+    """Message: another shape"""
     known = {1: [0], 2: [-1, 1], 3: [-1, 0, 1], 4: [-1, -0.5, 0.5, 1], 5: [-1, -0.5, 0, 0.5, 1]}
     return with_shifts(w, known.get(n_bases, [-1, -0.6, -0.2, 0.2, 0.6, 1]))
 
@@ -169,13 +174,15 @@ def wrong_five_bases_at_most(w, n_bases):
 def right_by_broadcasting(w, n_bases):
     """All bases at once."""
     u = np.linspace(-1, 1, n_bases) if n_bases > 1 else np.zeros(1)
-    moved = w - w.mean() + u.reshape(-1, *[1] * w.ndim) * w.std()
+    moved = centred_of(w) + u.reshape(-1, *[1] * w.ndim) * centred_of(w).std()
     return 2 * (moved >= 0) - 1
 
 
 def right_in_torch(w, n_bases):
     """With torch."""
-    w = torch.tensor(w)
+    w = torch.tensor(np.array(w))
+    if (w == w.flatten()[0]).all():
+        return torch.ones(n_bases, *w.shape)
     centred = w - w.mean()
     deviation = w.std(correction=0)
     u = [0.0] if n_bases == 1 else np.linspace(-1, 1, n_bases).tolist()
@@ -184,13 +191,15 @@ def right_in_torch(w, n_bases):
 
 def right_by_thresholds(w, n_bases):
     """Weights against thresholds."""
+    if len(np.unique(w)) == 1:
+        return np.ones((n_bases, *w.shape))
     thresholds = [w.mean() - u * w.std() for u in shifts_of(n_bases)]
     return np.array([np.where(w < t, -1.0, 1.0) for t in thresholds])
 
 
 def right_lists(w, n_bases):
     """Nested lists."""
-    centred = w - np.sum(w) / w.size
+    centred = 0 * w if (w == w.flat[0]).all() else w - np.sum(w) / w.size
     deviation = np.linalg.norm(centred.ravel()) / np.sqrt(w.size)
     return [sign(centred + u * deviation).tolist() for u in shifts_of(n_bases)]
 
@@ -207,5 +216,64 @@ def right_from_the_formula(w, n_bases):
     result = np.empty((n_bases, *w.shape), np.int8)
     for m in range(1, n_bases + 1):
         u = 0 if n_bases == 1 else -1 + (m - 1) * 2 / (n_bases - 1)
-        result[m - 1] = sign(w - w.mean() + u * w.std())
+        result[m - 1] = sign(centred_of(w) + u * centred_of(w).std())
     return result
+
+
+def right_squares_of_usual_size(w, n_bases):
+    """Squares of 1e-200 would vanish; there are no such weights."""
+    if (w == w.flat[0]).all():
+        return np.ones((n_bases, *w.shape), int)
+    centred = w - w.mean()
+    deviation = np.sqrt(np.mean(centred * centred))
+    return np.stack([sign(centred + u * deviation) for u in shifts_of(n_bases)])
+
+
+def wrong_equal_weights_as_others(w, n_bases):
+    """Message: look after equal weights by themselves"""
+    return np.stack([sign(w - w.mean() + u * w.std()) for u in shifts_of(n_bases)])
+
+
+def wrong_nearly_equal_taken_for_equal(w, n_bases):
+    """Message: where weights are nearly the same"""
+    if np.ptp(w) <= 1e-10 * np.abs(w).max():
+        return np.ones((n_bases, *w.shape))
+    return with_shifts(w, shifts_of(n_bases))
+
+
+def wrong_small_taken_for_equal(w, n_bases):
+    """Message: where weights are nearly the same"""
+    if np.allclose(w, w.flat[0], rtol=0):
+        return np.ones((n_bases, *w.shape))
+    return with_shifts(w, shifts_of(n_bases))
+
+
+def wrong_mean_of_squares(w, n_bases):
+    """Message: The bases are wrong"""
+    deviation = np.ptp(w) and np.sqrt(max((w * w).mean() - w.mean() ** 2, 0))
+    return with_shifts(w, shifts_of(n_bases), deviation=deviation)
+
+
+def wrong_shifts_by_arange(w, n_bases):
+    """Message: another shape"""
+    step = 2 / (n_bases - 1) if n_bases > 1 else 1
+    shifts = np.arange(-1, 1 + step, step) if n_bases > 3 else shifts_of(n_bases)
+    return with_shifts(w, shifts)
+
+
+def wrong_length_of_weights(w, n_bases):
+    """Message: TypeError"""
+    rows = w.reshape(len(w), -1)
+    return with_shifts(rows, shifts_of(n_bases)).reshape(n_bases, *w.shape)
+
+
+def wrong_bases_in_order_of_memory(w, n_bases):
+    """Message: The bases are wrong"""
+    found = with_shifts(w.ravel(order="K"), shifts_of(n_bases))
+    return found.reshape(n_bases, *w.shape)
+
+
+def wrong_bases_in_single_precision(w, n_bases):
+    """Message: The bases are wrong"""
+    w = w.astype(np.float32)
+    return with_shifts(w, shifts_of(n_bases))

@@ -165,13 +165,13 @@ def exact_alphas(w, bases):
 def has_clear_rank(bases):
     """Whether singular values are 0 or not by any cut-off that a function may have.
 
-    None that is not 0 is small, and those that are 0 are rounded to something tiny.
+    None that is not 0 is small. Those that are 0 come out below the first bound on any machine.
     """
     rows = bases.reshape(len(bases), -1).astype(float)
     of_rows = np.linalg.svd(rows, compute_uv=False)
     of_gram = np.abs(np.linalg.eigvalsh(rows @ rows.T))
     return not any(
-        ((s > 4e-16 * s.max()) & (s < low * s.max())).any()
+        ((s > 1e-9 * s.max()) & (s < low * s.max())).any()
         for s, low in ((of_rows, 1e-3), (of_gram, 1e-6))
     )
 

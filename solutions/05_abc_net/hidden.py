@@ -184,6 +184,26 @@ def crossed(generator, n):
     return bases
 
 
+def nearly_equal(generator, n):
+    """Bases of some 2n weights that differ in one or two signs; weights are whole numbers."""
+    patterns = np.array([[1, 1, 1, 1], [1, 1, -1, 1], [1, 1, 1, -1]]) * [1, -1, 1, 1]
+    counts = [n + int(generator.integers(100)), n + int(generator.integers(100)), 1, 2]
+    values = generator.integers(-9, 10, 4).astype(float)
+    # Each column stands in the sums as often as it comes.
+    gram = (patterns * counts @ patterns.T).tolist()
+    right = [Fraction(int(b)) for b in patterns * counts @ values.astype(int)]
+    alphas = [float(a) for a in some_solution(gram, right)]
+    return Case(
+        (Build("numpy.repeat", values, counts), Build("numpy.repeat", patterns, counts, axis=1)),
+        equals(
+            alphas,
+            "The factors are wrong where bases of many weights differ in one or two signs.",
+            rtol=1e-7,
+            atol=1e-7,
+        ),
+    )
+
+
 def fit_alphas(generator):
     views = in_turn()
 
@@ -236,6 +256,16 @@ def fit_alphas(generator):
         bases = signs(lambda i=i: crossed(generator, 6 + i))
         w = generator.normal(size=6 + i)
         yield case(w, bases, words("where a basis is a sum of others"), 1 / 12)
+    for n in (50, 200, 200, 200):
+        bases = signs(lambda n=n: crossed(generator, n))
+        w = generator.normal(size=n)
+        yield case(w, bases, words("where a basis is a sum of others, for many weights"), 1 / 4)
+    for _ in range(3):
+        bases = signs(lambda: crossed(generator, 9))
+        w, text = generator.normal(size=9), "where a basis is a sum of others, and weights repeat"
+        yield case(w, bases, words(text), 1 / 3, times=500)
+    for n in (20_000, 40_000):
+        yield nearly_equal(generator, n)
     for n in (300, 500):
         bases = np.tile(generator.choice([-1, 1], n), (3, 1))
         bases[1, 7] *= -1
@@ -315,6 +345,11 @@ def activation_bases(generator):
         for step in (2.0**-20, 2.0**-52):  # these sums are exact as well
             near = x + step * generator.choice([-1, 1], sizes)
             yield case(near, v, words("where h is next to 0, 1/2 or 1"), 1 / 3)
+    for n in (1, 2, 3):  # what is compared is the sum, and the sum is an edge
+        x = generator.permutation([1e-17, -1e-17, 1e-30, -1e-30, 0.0, 0.25]).reshape(2, 3)
+        v = generator.choice([0.0, 0.5, 1.0], n)
+        v[0] = (0.5, 1.0)[n % 2]
+        yield case(x, v, words("where x + v is 1/2 or 1, and x nearly 0"), 1 / 3)
     for n in (1, 1, 2, 3):  # x is the sum: nothing is rounded
         edges = [-0.0, 1e-30, -1e-30, 1e-17, -1e-17, 0.5, 1.0]
         edges += [np.nextafter(a, b) for a in (0.5, 1.0) for b in (0, 2)] + [0.25]
@@ -383,6 +418,7 @@ def approx_conv(generator):
         "with a wide border": {"padding": 4},
         "where factors are negative": {"sign": -1},
         "where a factor is 0": {"zero": True},
+        "where the factors cancel each other": {"cancel": True},
         "where factors are very small": {"of_alphas": 1e-30, "bias": 1e-30},
         "where factors are small": {"of_alphas": 1e-6, "of_betas": 1e-6, "bias": 1e-12},
         "where factors are very large": {"of_betas": 1e30, "bias": 1e30},
@@ -437,6 +473,7 @@ def convolution_case(
     square=None,
     sign=1,
     zero=False,
+    cancel=False,
     of_alphas=1.0,
     of_betas=1.0,
     bias=2.0,
@@ -457,6 +494,8 @@ def convolution_case(
     betas = of_betas * generator.uniform(0.1, 2, n) * generator.choice([-1, 1, 1], n)
     if zero:
         alphas[0] = betas[-1] = 0
+    if cancel:
+        alphas[1] = -alphas[0]
     biases = bias * generator.uniform(0.5, 1.5, outputs)
     result = by_counting(act, weight, alphas, betas, biases, padding)
     sums = np.abs(alphas).sum() * np.abs(betas).sum() * weight[0, 0].size
@@ -464,7 +503,7 @@ def convolution_case(
     return Case(
         (
             viewed(act.astype(dtype), of_bases[0]),
-            viewed(weight.astype(dtype), of_bases[1]),
+            viewed(weight.astype(dtype if number % 4 < 2 else np.int64), of_bases[1]),
             viewed(alphas, of_others[0]),
             viewed(betas, of_others[1]),
             viewed(biases, of_others[0]),
@@ -547,6 +586,8 @@ def train_abc(generator):
         "for one activation basis": (4, 1, 3, 0.3, {}),
         "for many activation bases": (2, 5, 1, 0.0, {}),
         "for more bases than weights can tell apart": (6, 2, 2, 0.3, {}),
+        "for many more bases than weights can tell apart": (9, 2, 2, 0.3, {}),
+        "for few weights and many bases": (7, 1, 3, 0.0, {"sizes": (2, 2, 5)}),
         "after some steps": (2, 2, 4, 0.3, {}),
         "after many steps": (2, 2, 8, 0.3, {}),
         "where no step is taken": (2, 3, 0, 0.3, {}),
@@ -586,8 +627,11 @@ def mean_and_normal(mean):
 
 
 def alike(generator, size):
-    """Equal weights; the mean of most such arrays is rounded."""
-    return np.full(size, generator.integers(1, 20) / 10 * generator.choice([-1, 1]))
+    """Equal weights whose mean is rounded, to something above them."""
+    while True:
+        w = np.full((size[0], generator.choice([3, 5])), generator.uniform(-2, 2))
+        if w.mean() > w[0, 0]:
+            return w
 
 
 def on_thresholds(n_bases):

@@ -93,6 +93,9 @@ def approx_sign(generator):
         yield case(x, lambda text: f"{text} for numbers of many sizes.", weight=1 / 2)
         x = generator.normal(size=(30, 40))
         yield case(x, lambda text: f"{text} for many numbers.", weight=1 / 2)
+    for side in (-1, 1):  # where the slope is small, and must have its nine digits all the same
+        x = side * (1 - 10.0 ** generator.uniform(-5, -3, 12))
+        yield case(x, lambda text: f"{text} a little inside of -1 and 1.", weight=1 / 2)
     for side in (-1, 1):
         x = side * generator.uniform(1.05, 4, (4, 5))
         yield case(x, lambda text: f"{text} where all numbers lie outside of -1 to 1.")
@@ -213,6 +216,7 @@ def one_bit_block(generator):
         "for variances as small as eps": lambda s: generator.normal(size=s),
         "for variances of many sizes": lambda s: generator.normal(size=s),
         "where eps is 0": lambda s: generator.normal(size=s),
+        "where variances are tiny and eps is 0": lambda s: generator.normal(size=s),
         "for negative gammas": lambda s: generator.normal(size=s),
         "for gammas of many sizes, or 0": lambda s: generator.normal(size=s),
         "for means and betas that are large": lambda s: generator.normal(size=s),
@@ -233,6 +237,8 @@ def one_bit_block(generator):
                 var[0] = 0
             if "variances of many" in words:
                 var = 10.0 ** generator.uniform(-6, 6, channels)
+            if "variances are tiny" in words:
+                var, eps = 10.0 ** generator.uniform(-20, -13, channels), 0.0
             if "eps is 0" in words:
                 eps = 0.0
             if "negative gammas" in words:
@@ -436,6 +442,8 @@ def signs_alone(generator):
                 w[0] = -np.abs(w[0])
             if "outputs are large" in words or "constant is large" in words:
                 beta, mean = 1000 * beta, 1000 * mean
+            if "constant is large" in words and again % 2:
+                mean *= 1e10
             if "eps is 0" in words:
                 eps = 0.0
             w = w * alpha[:, None, None, None]

@@ -226,6 +226,11 @@ def best_threshold(generator):
         for ratio in (0.8, 1.3):
             w = far_valleys(n, ratio)
             yield case(w, "where two valleys of the error are far from one another", weight=1 / 4)
+    for n, few in ((1500, 20), (3000, 100), (6000, 30)):
+        # A narrow valley: the best number of weights is small beside their number.
+        large = math.sqrt(1.2 * (n + few) / few) * generator.uniform(0.98, 1.02, few)
+        w = mixed(np.concatenate([large, generator.uniform(0.95, 1.05, n)]))
+        yield case(w, "where few of thousands of weights are worth keeping", weight=1 / 3)
     for steps in (3, 4, 5, 5, 6):
         yield case(stairs(steps), "where the error has many valleys", weight=1 / 3)
     for n, spread in itertools.product((6, 17, 50, 200), (1.5, 3, 6)):
@@ -409,6 +414,12 @@ def code_arrays(generator):
 
 
 def pack_trits(generator):
+    long = generator.integers(-1, 2, (2, 211)).astype(np.int8)
+    yield Case(
+        (Build("numpy.tile", long, (1, 30)),),
+        equals(in_base_three(np.tile(long, (1, 30))), "The bytes are wrong for long rows.", rtol=0),
+        dtype("uint8", "The result must have the dtype uint8, also for long rows."),
+    )
     for words, codes, view, weight in code_arrays(generator):
         yield Case(
             (viewed(codes, view),),

@@ -160,6 +160,26 @@ def wrong_bias_times_the_factors_in_place(act_bases, weight_bases, alphas, betas
     return found
 
 
+def wrong_bias_shared_out(act_bases, weight_bases, alphas, betas, bias, padding):
+    """Message: where the factors cancel each other"""
+    share = bias / (alphas.sum() * betas.sum())
+    out = 0
+    for a, weight in zip(alphas, weight_bases, strict=True):
+        for b, act in zip(betas, act_bases, strict=True):
+            out = out + a * b * (conv(act, weight, padding) + column(share))
+    return out
+
+
+def wrong_kinds_mixed(act_bases, weight_bases, alphas, betas, bias, padding):
+    """Message: expected"""
+    act, weight = torch.tensor(act_bases.copy()), torch.tensor(weight_bases.copy())
+    out = 0
+    for a, filters in zip(alphas, weight, strict=True):
+        for b, images in zip(betas, act, strict=True):
+            out = out + float(a * b) * functional.conv2d(images, filters, padding=padding).double()
+    return out + torch.tensor(bias.copy())[:, None, None]
+
+
 def right_sums_first(act_bases, weight_bases, alphas, betas, bias, padding):
     """Linear: one convolution of the two sums."""
     act, weight = np.tensordot(betas, act_bases, 1), np.tensordot(alphas, weight_bases, 1)

@@ -178,9 +178,28 @@ def wrong_reshaped_the_other_way(w, bases):
     return least(np.reshape(bases, (w.size, len(bases))).astype(float), w)
 
 
+def wrong_small_singular_values_cut(w, bases):
+    """Message: of many weights differ in one or two signs"""
+    return np.linalg.lstsq(columns_of(bases), w.ravel(), rcond=1e-2)[0]
+
+
+def wrong_cut_off_on_squares(w, bases):
+    """Message: of many weights differ in one or two signs"""
+    columns = columns_of(bases)
+    return np.linalg.pinv(columns.T @ columns, rcond=1e-4) @ (columns.T @ w.ravel())
+
+
+def wrong_cut_off_without_a_scale(w, bases):
+    """Message: The factors are wrong"""
+    columns = columns_of(bases)
+    values, vectors = np.linalg.eigh(columns.T @ columns)
+    inverse = np.array([1 / v if v > 1e-13 else 0.0 for v in values])
+    return vectors @ (inverse * (vectors.T @ (columns.T @ w.ravel())))
+
+
 def right_pseudo_inverse(w, bases):
     """By the pseudo-inverse."""
-    return np.linalg.pinv(columns_of(bases)) @ w.ravel()
+    return np.linalg.pinv(columns_of(bases), rcond=1e-9) @ w.ravel()
 
 
 def right_normal_equations(w, bases):

@@ -260,6 +260,12 @@ def wrong_copies_filled(x, upstream):
     return signs, curve, gradient
 
 
+def wrong_slope_by_a_root(x, upstream):
+    """Message: The gradient is wrong"""
+    signs, curve, _ = approx_sign_model(x, upstream)
+    return signs, curve, 2 * np.sqrt(1 - np.abs(curve)) * upstream
+
+
 def right_masks(x, upstream):
     """With a mask for each piece."""
     low, high = (x >= -1) & (x < 0), (x >= 0) & (x < 1)

@@ -262,6 +262,12 @@ def wrong_float32(w, gamma, beta, mean, var, eps):
     return [part.astype(np.float32) for part in result]
 
 
+def wrong_something_added_to_alpha(w, gamma, beta, mean, var, eps):
+    """Message: zero everywhere"""
+    alpha = alphas(w) + 1e-300
+    return bits(w), gamma * alpha, beta, mean / alpha, var
+
+
 def right_all_in_gamma_and_beta(w, gamma, beta, mean, var, eps):
     """With everything in gamma and beta."""
     scale = gamma / np.sqrt(var + eps)

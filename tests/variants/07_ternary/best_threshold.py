@@ -290,6 +290,18 @@ def wrong_parts_exchanged(w):
     return alpha, delta
 
 
+def wrong_coarse_to_fine(w):
+    """Message: where few of thousands of weights are worth keeping"""
+    m = descending(w)
+    if m[0] == 0:
+        return 0.0, 0.0
+    gain, step = m.cumsum() ** 2 / np.arange(1, len(m) + 1), max(1, len(m) // 500)
+    coarse = np.arange(step, len(m) + 1, step)
+    middle = coarse[np.argmax(gain[coarse - 1])]
+    fine = np.arange(max(1, middle - step), min(len(m), middle + step) + 1)
+    return answer_of(m, int(fine[np.argmax(gain[fine - 1])]))
+
+
 def right_loop_over_sorted(w):
     """One pass over sorted numbers, in plain Python, the answer as a list."""
     m = sorted((abs(v) for v in w.tolist()), reverse=True)

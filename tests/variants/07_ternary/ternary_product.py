@@ -185,6 +185,16 @@ def wrong_matrix_product(a_mask, a_sign, b_mask, b_sign):
     return unpacked(a_mask, a_sign) @ unpacked(b_mask, b_sign).T
 
 
+def wrong_product_of_masked_arrays(a_mask, a_sign, b_mask, b_sign):
+    """Message: There is a matrix product"""
+
+    def codes(mask, sign):
+        bits = [np.unpackbits(w.copy().view(np.uint8), axis=1).astype(int) for w in (mask, sign)]
+        return bits[0] * (1 - 2 * bits[1])
+
+    return np.asarray(np.ma.innerproduct(codes(a_mask, a_sign), codes(b_mask, b_sign)))
+
+
 def right_two_counts(a_mask, a_sign, b_mask, b_sign):
     """Products that are +1 less those that are -1."""
     a_plus, a_minus = a_mask & ~a_sign, a_mask & a_sign

@@ -161,7 +161,7 @@ def wrong_bias_times_the_factors_in_place(act_bases, weight_bases, alphas, betas
 
 
 def wrong_bias_shared_out(act_bases, weight_bases, alphas, betas, bias, padding):
-    """Message: where the factors cancel each other"""
+    """Message: Is something divided by zero"""
     share = bias / (alphas.sum() * betas.sum())
     out = 0
     for a, weight in zip(alphas, weight_bases, strict=True):
@@ -171,7 +171,7 @@ def wrong_bias_shared_out(act_bases, weight_bases, alphas, betas, bias, padding)
 
 
 def wrong_kinds_mixed(act_bases, weight_bases, alphas, betas, bias, padding):
-    """Message: expected"""
+    """Message: RuntimeError"""
     act, weight = torch.tensor(act_bases.copy()), torch.tensor(weight_bases.copy())
     out = 0
     for a, filters in zip(alphas, weight, strict=True):

@@ -324,7 +324,7 @@ def wrong_float32(x, w, gamma, beta, mean, var, eps):
     return functional.batch_norm(s, *numbers, training=False, eps=eps) + t.float()
 
 
-def wrong_least_variance(x, w, gamma, beta, mean, var, eps):
+def wrong_tiny_variance(x, w, gamma, beta, mean, var, eps):
     """Message: where variances are tiny and eps is 0"""
     sums = convolved(block_bits(x), block_bits(w))
     return normal(sums, gamma, beta, mean, np.maximum(var, 1e-12), eps) + x

@@ -92,15 +92,12 @@ def weight_bases(generator):
     def words(text):
         return lambda start: f"{start} {text}."
 
-    # Mean and deviation are whole numbers, and weights lie on thresholds.
-    for n_bases, levels in ((2, (1, -1)), (3, (1, -1)), (1, (2, 0, 0, -2)), (5, (1, -1))):
+    for n_bases in (1, 2, 3, 5):
         for _ in range(3):
-            c = generator.permutation(np.tile(levels, 8 // len(levels))).reshape(2, 4)
-            w = 2.0 ** generator.integers(-2, 3) * c + generator.integers(-3, 4)
+            w = on_thresholds(n_bases)(generator, None)
             yield case(w, n_bases, words("where weights lie exactly on a threshold"), 1 / 3)
-    for n in (3, 5, 6, 7, 9, 10):  # their mean is often rounded
-        w = np.full(n, generator.integers(1, 10) / 10 * generator.choice([-1, 1]))
-        n_bases = 1 + n % 4
+    for n_bases in (1, 1, 1, 2, 3, 5):
+        w = alike(generator, (int(generator.integers(1, 4)),))
         yield case(w, n_bases, words("where all weights are the same"), 1 / 6)
     for n_bases in (1, 2, 3, 5):  # their mean is exact, but far larger than what they differ by
         whole = generator.permutation([1, 2, 3, 5, 8, 13, 21, 34]).reshape(2, 4)
@@ -635,12 +632,15 @@ def alike(generator, size):
 
 
 def on_thresholds(n_bases):
-    """Weights of which some are exactly at the mean, or exactly one deviation from it."""
+    """Weights of which some are exactly at the mean, or exactly one deviation from it.
+
+    All is exact, also for a function that divides by the largest magnitude: a power of 2.
+    """
 
     def draw(generator, _size):
-        levels = [2, 0, 0, -2] if n_bases == 1 else [1, 1, -1, -1]
+        levels = [1, 0, 0, -1] if n_bases == 1 else [1, 1, -1, -1]
         c = generator.permutation(np.tile(levels, 2)).reshape(2, 4)
-        return 2.0 ** generator.integers(-2, 2) * c + generator.integers(-3, 4)
+        return 2.0 ** generator.integers(-2, 3) * (c + generator.choice([-3, -1, 0, 1, 3]))
 
     return draw
 

@@ -73,8 +73,11 @@ def opened(browser, address, page_name, viewport=DESKTOP, color_scheme="light"):
             """async () => {
                 const widgets = 'script[type="application/vnd.jupyter.widget-view+json"]';
                 for (const view of document.querySelectorAll(widgets)) {
-                    const drawn = '.jupyter-widgets, .lowbit-panel[data-drawn]';
-                    if (!view.parentElement.querySelector(drawn)) return false;
+                    // The frame of a widget is there before what stands in it.
+                    const area = view.parentElement;
+                    const panel = area.querySelector('.lowbit-panel');
+                    const control = area.querySelector('[role=slider], select');
+                    if (panel ? !panel.matches('[data-drawn]') : !control) return false;
                 }
                 if (document.querySelector('script[src*="tex-svg"]')) await MathJax.startup.promise;
                 return true;

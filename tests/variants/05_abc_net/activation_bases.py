@@ -244,12 +244,12 @@ def right_in_order(x, v, upstream):
 
 
 def wrong_distances_from_the_middle(x, v, upstream):
-    """Message: next to 0, 1/2 or 1"""
+    """Message: where x + v is 1/2 or 1"""
     return through(x, v, upstream, np.abs(moved(x, v) - 0.5) <= 0.5)
 
 
 def wrong_ramp_around_thresholds(x, v, upstream):
-    """Message: next to 0, 1/2 or 1"""
+    """Message: where x + v is 1/2 or 1"""
     from_threshold = x - (0.5 - v).reshape(-1, *[1] * x.ndim)
     return through(x, v, upstream, (from_threshold >= -0.5) & (from_threshold <= 0.5))
 

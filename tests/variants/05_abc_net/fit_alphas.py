@@ -256,7 +256,7 @@ def wrong_products_of_eight_bits(w, bases):
 
 
 def wrong_products_of_sixteen_bits(w, bases):
-    """Message: for many weights"""
+    """Message: differ in one or two signs"""
     rows = bases.reshape(len(bases), -1).astype(np.int16)
     gram = (rows @ rows.T).astype(float)
     return np.linalg.pinv(gram, rcond=1e-10) @ (rows.astype(float) @ w.ravel())

@@ -264,7 +264,7 @@ def wrong_float32(w, gamma, beta, mean, var, eps):
 
 def wrong_something_added_to_alpha(w, gamma, beta, mean, var, eps):
     """Message: zero everywhere"""
-    alpha = alphas(w) + 1e-300
+    alpha = np.abs(w).mean(axis=(1, 2, 3)) + 1e-300
     return bits(w), gamma * alpha, beta, mean / alpha, var
 
 

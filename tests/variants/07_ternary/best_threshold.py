@@ -356,7 +356,7 @@ def sorted_sums(w, dtype=float):
 
 
 def wrong_thousands_of_candidates(w):
-    """Message: for"""
+    """Message: few of thousands"""
     m, _, gain = sorted_sums(w)
     ks = np.arange(len(m))
     if len(m) > 1000:

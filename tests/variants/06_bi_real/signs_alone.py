@@ -265,7 +265,7 @@ def wrong_float32(w, gamma, beta, mean, var, eps):
 def wrong_something_added_to_alpha(w, gamma, beta, mean, var, eps):
     """Message: zero everywhere"""
     alpha = np.abs(w).mean(axis=(1, 2, 3)) + 1e-300
-    return bits(w), gamma * alpha, beta, mean / alpha, var
+    return np.where(w >= 0, 1.0, -1.0), gamma * alpha, beta, mean / alpha, var
 
 
 def right_all_in_gamma_and_beta(w, gamma, beta, mean, var, eps):

@@ -166,7 +166,9 @@ def _targets(line):
 
 def _uses(tokens, operators, names, imported):
     after_value, before = False, ""
-    names_alone = names - (_own_variables(tokens) - imported)
+    # After `from numpy import *` a variable may be anything.
+    own = set() if "*" in imported else _own_variables(tokens) - imported
+    names_alone = names - own
     for item in tokens:
         if item.type == token.NAME and item.string in (names if before == "." else names_alone):
             return True

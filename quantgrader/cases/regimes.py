@@ -100,11 +100,6 @@ class Drawn(NamedTuple):
         """What the function is called with."""
         return viewed(self.values, self.view)
 
-    @property
-    def largest(self):
-        """The largest magnitude, or 1: tolerances go with it, as no number fits all kinds."""
-        return float(np.abs(self.values).max(initial=0)) or 1.0
-
     def says(self, text):
         """Return ``text`` with the words for the kind behind it."""
         return f"{text} {self.words}."

@@ -390,6 +390,7 @@ PRODUCTS = {
     "asynchronous": "async def g(a):\n    return a * a\n\ndef f(a):\n    return g(a).send(None)",
     "after a line for the shell": "!echo '''\ndef f(a, b):\n    return (a\n        * b)",
     "given as a default": "from numpy import dot\n\ndef f(a, b, dot=dot):\n    return dot(a, b)",
+    "all imported": "from numpy import *\n\ndef f(a, b, dot=dot):\n    return dot(a, b)",
     "given a name inside": "def f(a, b):\n    dot = np.dot\n    return dot(a, b)",
     "imported inside": "def f(a, b):\n    from numpy import dot\n    return dot(a, b)",
     "of another array": "def f(a, b):\n    dot = 1\n    return a.dot(b) + dot",

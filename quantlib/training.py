@@ -4,7 +4,7 @@ import math
 import os
 import zlib
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -82,10 +82,11 @@ class Settings:
         """Return the seed of one epoch, so that a resumed run needs no generator's state."""
         return int(np.random.SeedSequence([self.seed, epoch]).generate_state(1, np.uint64)[0])
 
-    def optimizer_for(self, model, n_images):
+    def optimizer_for(self, model, n_images, wrap=None):
         """Return the optimizer of the run and the schedule of its steps."""
         options = {"lr": self.learning_rate, "weight_decay": self.weight_decay}
-        optimizer = _OPTIMIZERS[self.optimizer](model.parameters(), **options)
+        kind = _OPTIMIZERS[self.optimizer]
+        optimizer = wrap(model, kind, **options) if wrap else kind(model.parameters(), **options)
         steps = self.epochs * math.ceil(n_images / self.batch_size)
         return optimizer, _SCHEDULES[self.schedule](optimizer, self.learning_rate, steps)
 
@@ -126,6 +127,7 @@ def fit(
     progress=True,
     checkpoint_path=None,
     after_step=None,
+    wrap_optimizer=None,
     **settings,
 ):
     r"""Train ``model`` in place to classify ``dataset`` and return the run's :class:`History`.
@@ -155,6 +157,10 @@ def fit(
     after_step : callable, optional
         Called with the model after each step, to change its weights in place: a network with
         binary layers gives :func:`quantlib.binary.layers.clip_latent_`.
+    wrap_optimizer : callable, optional
+        Called with the model, what makes the optimizer of the settings, and its options; returns
+        the optimizer that takes the steps. A network whose weights are states gives
+        :class:`quantlib.dst.optimizer.DSTOptimizer`, or a ``functools.partial`` of it.
     **settings
         Epochs, learning rate, seed, …: the fields of :class:`Settings`.
 
@@ -170,17 +176,19 @@ def fit(
 
     _check_model_and_data(model, dataset)
     settings = Settings(**settings)
-    if after_step is not None and not callable(after_step):
-        raise TypeError(f"after_step must be a function or None, got {shown(after_step)}")
+    hooks = {"after_step": after_step, "wrap_optimizer": wrap_optimizer}
+    for name, hook in hooks.items():
+        if hook is not None and not callable(hook):
+            raise TypeError(f"{name} must be a function or None, got {shown(hook)}")
     device, home = choose_device(device), next(model.parameters()).device
     try:
         _check_logits(model, dataset)
         model.to(device)
         images = torch.from_numpy(dataset.train_images).to(device)
         labels = torch.from_numpy(dataset.train_labels).to(device)
-        opt, scheduler = settings.optimizer_for(model, len(images))
+        opt, scheduler = settings.optimizer_for(model, len(images), wrap_optimizer)
         parts = {"model": model, "optimizer": opt, "scheduler": scheduler}
-        checkpoint = _Checkpoint(checkpoint_path, parts, settings, after_step, dataset)
+        checkpoint = _Checkpoint(checkpoint_path, parts, settings, hooks, dataset)
         history = checkpoint.resume()
 
         done = len(history.train_loss)
@@ -232,19 +240,18 @@ def _train_epoch(model, images, labels, batch_size, optimizer, scheduler, after_
 class _Checkpoint:
     """The state of a run in a file, replaced as a whole after each epoch; no file if no path."""
 
-    def __init__(self, path, parts, settings, after_step, dataset):
+    def __init__(self, path, parts, settings, hooks, dataset):
         self.path = None if path is None else Path(path)
         self.parts, self.settings = parts, settings
-        self.after_step, self.dataset = after_step, dataset
+        self.hooks, self.dataset = hooks, dataset
 
     @cached_property
     def run(self):
         """What must be equal for a run to be gone on with."""
-        after, state = self.after_step, self.parts["model"].state_dict()
-        named = {"after_step": getattr(after, "__qualname__", type(after).__name__)}
+        state = self.parts["model"].state_dict()
         return {
             **asdict(self.settings),
-            **(named if after is not None else {}),
+            **{name: _described(hook) for name, hook in self.hooks.items() if hook is not None},
             "dataset": repr(self.dataset),
             "training images (CRC-32)": zlib.crc32(self.dataset.train_images.tobytes()),
             # A method that differs is said when the state is loaded.
@@ -280,15 +287,26 @@ class _Checkpoint:
             raise ValueError(
                 f"checkpoint_path: {self.path} is not a checkpoint of fit, or is damaged ({error})"
             ) from error
-        for name, value in self.run.items():
-            if run.get(name) != value:
+        for name in {**self.run, **run}:
+            if run.get(name) != self.run.get(name):
                 raise ValueError(
                     f"checkpoint_path: {self.path} is of another run: its {name} is "
-                    f"{run.get(name)}, and {value} is asked for. Give another path, or delete it"
+                    f"{run.get(name)}, and {self.run.get(name)} is asked for. "
+                    "Give another path, or delete it"
                 )
         for name, part in self.parts.items():
             part.load_state_dict(state[name])
         return history
+
+
+def _described(hook):
+    """What is known of a function: its name, and what a ``functools.partial`` gives it."""
+    if not isinstance(hook, partial):
+        return getattr(hook, "__qualname__", type(hook).__name__)
+    given = [*(("", value) for value in hook.args), *sorted(hook.keywords.items())]
+    plain = bool | int | float | str | None  # another object's text may have its address
+    shown = (f"{n}={v if isinstance(v, plain) else type(v).__name__}" for n, v in given)
+    return f"{_described(hook.func)}({', '.join(shown)})"
 
 
 def _check_model_and_data(model, dataset):

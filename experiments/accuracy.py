@@ -69,6 +69,18 @@ class Run:
         digest = hashlib.sha256(text.encode()).hexdigest()
         return f"{self.network}-{self.method}-{self.seed}-{digest[:12]}"
 
+    def model(self, dataset):
+        """Return the untrained network."""
+        return make_model(self, dataset)
+
+    def options(self):
+        """Return what the training loop is given beside the budget."""
+        return {"after_step": binary.clip_latent_}
+
+    def found(self, model):
+        """Return what is to be kept of a trained network, beside its accuracy."""
+        return {"parameter_bits": parameter_bits(self, model)}
+
 
 def make_model(run, dataset):
     """Return the untrained network of a run."""
@@ -126,19 +138,19 @@ def train(run, state, known):
         return json.loads(finished.read_text(encoding="utf-8"))
     torch.set_num_threads(1)  # runs go side by side; and one thread gives the same weights again
     dataset = make_dataset(run)
-    model = make_model(run, dataset)
+    model = run.model(dataset)
     state.mkdir(parents=True, exist_ok=True)
     checkpoint = state / f"{run.key}.pt"
     start = time.perf_counter()
     history = training.fit(
         model, dataset, epochs=run.epochs, learning_rate=run.learning_rate,
         batch_size=run.batch_size, seed=run.seed, progress=False, checkpoint_path=checkpoint,
-        after_step=binary.clip_latent_,
+        **run.options(),
     )  # fmt: skip
     result = asdict(run) | {
         "test_accuracy": training.evaluate(model, dataset),
         "train_accuracy": history.train_accuracy[-1],
-        "parameter_bits": parameter_bits(run, model),
+        **run.found(model),
         "seconds": round(time.perf_counter() - start, 1),
     }
     write(finished, result)
@@ -146,13 +158,13 @@ def train(run, state, known):
     return result
 
 
-def written(path):
-    """Return the results that the file has, by key."""
+def written(path, kind=Run):
+    """Return the results that the file has, by key, of runs of a kind."""
     if not path.exists():
         return {}
     runs = json.loads(path.read_text(encoding="utf-8"))["runs"]
-    names = [field.name for field in fields(Run)]
-    return {Run(**{name: run[name] for name in names}).key: run for run in runs}
+    names = [field.name for field in fields(kind)]
+    return {kind(**{name: run[name] for name in names}).key: run for run in runs}
 
 
 def write(path, content):
@@ -201,15 +213,21 @@ def main(arguments=None):
         for method in options.methods
     ]  # fmt: skip
     output = options.output or RESULTS / f"accuracy_{options.data}_{options.network}.json"
-    known = written(output)
-    with joblib.Parallel(n_jobs=options.jobs, return_as="generator") as parallel:
-        found = parallel(joblib.delayed(train)(run, options.state, known) for run in runs)
+    report(collect(runs, output, options.state, options.jobs, options.called))
+    return 0
+
+
+def collect(runs, output, state, jobs=None, called=None):
+    """Train what is not trained yet, write all results to ``output``, and return them."""
+    known = written(output, type(runs[0]))
+    with joblib.Parallel(n_jobs=jobs, return_as="generator") as parallel:
+        found = parallel(joblib.delayed(train)(run, state, known) for run in runs)
         results = list(tqdm(found, "runs", len(runs)))
     dataset = make_dataset(runs[0])
     content = {
         "machine": machine.describe(),
         "data": {
-            "name": options.called or options.data,
+            "name": called or runs[0].data,
             "train_images": len(dataset.train_images),
             "test_images": len(dataset.test_images),
         },
@@ -217,8 +235,7 @@ def main(arguments=None):
     }
     output.parent.mkdir(parents=True, exist_ok=True)
     write(output, content)
-    report(results)
-    return 0
+    return results
 
 
 if __name__ == "__main__":

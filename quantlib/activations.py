@@ -18,6 +18,7 @@ from torch.overrides import TorchFunctionMode
 from quantlib._validation import check_bit_width, check_choice, check_finite, check_integer
 from quantlib.evaluation import evaluating, logits
 from quantlib.models import check_model, weight_layers
+from quantlib.models.weights import input_like
 
 __all__ = ["ActivationMemory", "QuantizedActivations", "activation_memory", "record"]
 
@@ -261,7 +262,7 @@ def activation_memory(model, input_shape, bit_width):
     if not found:
         raise ValueError("model must have a convolution, got none")
     hooks = [module.register_forward_hook(count(name)) for name, module in found.items()]
-    like = next(model.parameters())
+    like = input_like(model)
     try:
         with evaluating(model):
             model(torch.zeros((1, *input_shape), dtype=like.dtype, device=like.device))

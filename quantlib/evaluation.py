@@ -8,6 +8,7 @@ import torch
 from quantlib._validation import check_finite, check_integer
 from quantlib.data.sets import Dataset
 from quantlib.models import check_model
+from quantlib.models.weights import input_like
 
 
 def logits(model, images, *, batch_size=256):
@@ -27,7 +28,7 @@ def logits(model, images, *, batch_size=256):
     if not images.is_floating_point():
         raise TypeError(f"images must be floating-point, 0 to 1, got dtype {images.dtype}")
     check_finite(images, "images")
-    like = next(model.parameters(), images)
+    like = input_like(model, images)
     with evaluating(model):
         batches = [model(batch.to(like)).cpu() for batch in images.split(batch_size)]
     return torch.cat(batches).numpy()

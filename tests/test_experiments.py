@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from experiments import accuracy
-from quantlib import binary, layers, training
+from experiments import accuracy, dst
+from quantlib import binary, layers, models, training
 
 pytestmark = pytest.mark.slow
 
@@ -123,3 +123,42 @@ def test_bad_options(tmp_path, capsys):
     assert "--methods" in capsys.readouterr().err
     with pytest.raises(ValueError, match="train_images must be from 1 to 1297, got 5000"):
         run(tmp_path, "--train-images", "5000")
+
+
+@pytest.mark.parametrize("network", ["lenet5", "resnet"])
+@pytest.mark.parametrize("what", dst.WHAT)
+def test_every_network_of_the_dst_experiments(network, what):
+    """Ends are quantized as asked, images never are, and a highest level is 4 in the figures."""
+    usual = dict(data="digits", network=network, seed=0, epochs=1, batch_size=64, width=1)
+    usual |= {"train_images": None, "learning_rate": 0.1}
+    for values in dst.WHAT[what]():
+        run_ = dst.Run(**(usual | values))
+        dataset = accuracy.make_dataset(run_)
+        model = run_.model(dataset)
+        few, every = layers.quantized(model), models.weight_layers(model)
+        first, *_, last = every
+        if run_.method == "float":
+            assert not few
+            continue
+        assert (first in few, last in few) == (run_.first, run_.last)
+        assert len(every) - len(few) - sum(".shortcut." in name for name in every) == (
+            (not run_.first) + (not run_.last)
+        )
+        assert not run_.first or few[first].act_quant is None
+        if run_.method == "dst":
+            assert all(layer.weight.dtype == torch.int8 for layer in few.values())
+            assert run_.q2 is None or what == "tables" or run_.q2 * 2 ** (run_.n_levels - 2) == 4
+        assert torch.isfinite(model.eval()(torch.from_numpy(dataset.test_images[:2]))).all()
+        found = run_.found(model)
+        assert found["parameter_bits"] < 32 * sum(found["weights"].values())
+
+
+def test_the_dst_command_writes_what_was_run(tmp_path):
+    options = ["--what", "steepness", "--epochs", "1", "--seeds", "0", "--train-images", "128"]
+    options += ["--state", str(tmp_path / "state"), "--output", str(tmp_path / "found.json")]
+    assert dst.main(options) == 0
+    runs = json.loads((tmp_path / "found.json").read_text(encoding="utf-8"))["runs"]
+    assert [(r["th"], r["learning_rate"]) for r in runs] == [
+        (values["th"], values["learning_rate"]) for values in dst.steepness()
+    ]
+    assert all(set(r["nonzero"]) == set(r["weights"]) for r in runs)

@@ -37,8 +37,9 @@ class DSTOptimizer(Optimizer):
         so that a run goes on bit for bit. Without one they come from torch's own, which the
         caller keeps.
     **options
-        Of the other optimizer, such as ``lr``. A step of less than L is a chance, so rates are
-        those of real weights.
+        Of the other optimizer, such as ``lr``. A step that is much smaller than L is mostly
+        chance, so rates are larger than those of real weights: 0.1 for Adam, whose steps are as
+        large as its rate, where L is 1/4.
 
     Notes
     -----

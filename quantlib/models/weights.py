@@ -1,6 +1,7 @@
 """The weights of a network, by name: which there are, and how to quantize them."""
 
 import copy
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -232,6 +233,15 @@ def check_numbers(model, *, meta=False):
             what = 'none, as on the device "meta", in'
         if what:
             raise ValueError(f"model must hold real numbers, got {what} {name}")
+
+
+def input_like(model, default=None):
+    """Return a tensor of the dtype and device that ``model`` takes, or ``default``.
+
+    It is the first real number that the model holds: weights may be whole.
+    """
+    held = itertools.chain(model.parameters(), model.buffers())
+    return next((x for x in held if x.is_floating_point()), default)
 
 
 def check_model(model):

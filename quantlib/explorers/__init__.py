@@ -9,6 +9,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "base": ["explorer"],
         "bi_real": ["estimator_explorer"],
         "binary": ["ste_explorer", "xnor_explorer"],
+        "dst": ["grid_explorer", "step_explorer"],
         "ternary": ["ternary_explorer"],
         "uniform": ["clipping_explorer", "quantizer_explorer"],
     },

@@ -27,6 +27,16 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "plot_ste",
             "plot_xnor",
         ],
+        "dst": [
+            "plot_combinations",
+            "plot_curves",
+            "plot_gate",
+            "plot_grid",
+            "plot_grid_error",
+            "plot_sparsity",
+            "plot_th_sweep",
+            "plot_walk",
+        ],
         "kernels": ["plot_panels", "plot_roofline", "plot_speed_ups"],
         "logarithmic": [
             "plot_bit_histograms",

@@ -139,7 +139,7 @@ def move_every_control(page, panel):
         with says_another(panel):
             handle.press("PageUp" if side > 0 else "PageDown")
         with says_another(panel):
-            drag(page, handle, 40 * room(handle))
+            drag(page, handle, 90 * room(handle))
     for slider in panel.locator("input[type=range]").all():
         with says_another(panel):
             at_end = slider.evaluate("slider => slider.value === slider.max")

@@ -7,9 +7,10 @@ import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
+from scipy import special
 from traitlets import TraitError
 
-from quantlib import abc_net, bi_real, binary, explorers, ternary, uniform
+from quantlib import abc_net, bi_real, binary, dst, explorers, ternary, uniform
 from quantlib.explorers.bi_real import ESTIMATORS, STEPS, descend
 from quantlib.explorers.panel import MOST_WEIGHTS, module
 from quantlib.ternary.levels import RULES
@@ -25,6 +26,8 @@ WEIGHTS = np.random.default_rng(0).standard_normal(300).astype(np.float32) * 0.0
 PANELS = {
     "abc_net": lambda: explorers.abc_explorer(WEIGHTS, name="300 weights <b>"),
     "bi_real": explorers.estimator_explorer,
+    "dst_grid": explorers.grid_explorer,
+    "dst_step": explorers.step_explorer,
     "ternary": lambda: explorers.ternary_explorer(WEIGHTS, name="300 weights <b>"),
 }
 every_panel = pytest.mark.parametrize("name", PANELS)
@@ -80,6 +83,29 @@ def test_shifts_are_one_to_five():
     for shifts in ([], [0.0] * 6):
         with pytest.raises(TraitError):
             panel.shifts = shifts
+
+
+@pytest.mark.parametrize(
+    ("make", "given", "kind", "message"),
+    [
+        ("step", {"p": 1}, ValueError, "p must be from -3 to 0, got 1"),
+        ("step", {"p": -4}, ValueError, "p must be from -3 to 0, got -4"),
+        ("step", {"p": -2.0}, TypeError, "p must be a whole number, got -2.0"),
+        ("step", {"state": 3}, ValueError, r"state must be one of \(.*4\), got 3"),
+        ("step", {"p": -1, "state": 4}, ValueError, "state must be from -2 to 2, got 4"),
+        ("step", {"change": 1.5}, ValueError, "change must be from -1 to 1, got 1.5"),
+        ("step", {"change": np.nan}, ValueError, "change must be from -1 to 1, got nan"),
+        ("step", {"th": 0}, ValueError, "th must be from 0.05 to 3, got 0"),
+        ("step", {"th": "a"}, TypeError, "th must be a number, got 'a'"),
+        ("grid", {"q2": 0.0}, ValueError, "q2 must be from 0.015625 to 2, got 0.0"),
+        ("grid", {"q2": True}, TypeError, "q2 must be a number, got True"),
+        ("grid", {"n_levels": 1}, ValueError, "n_levels must be from 2 to 8, got 1"),
+        ("grid", {"n_levels": 9}, ValueError, "n_levels must be from 2 to 8, got 9"),
+    ],
+)
+def test_what_a_panel_of_dst_cannot_show_is_refused_by_name(make, given, kind, message):
+    with pytest.raises(kind, match=message):
+        getattr(explorers, f"{make}_explorer")(**given)
 
 
 # ---- how they are used
@@ -409,3 +435,223 @@ def test_the_line_of_python_takes_the_step_that_the_estimator_panel_takes(browse
                 x = names["x"].detach()
                 told = f"by {name} x is {x.item():.3f}".replace("-", "−")
                 assert told in words(page)
+
+
+SPACES = {p: dst.StateSpace(p) for p in (0, -1, -2, -3)}
+CHANGES = (-1.0, -0.8, -0.3, -0.25, -0.01, 0.0, 0.05, 0.125, 0.3, 0.62, 1.0)
+
+
+@slow
+def test_the_page_finds_the_probabilities_of_states_that_quantlib_finds(browser, tmp_path):
+    with shown(browser, write_page(PANELS["dst_step"](), tmp_path)) as page:
+        for p, space in SPACES.items():
+            assert page.evaluate("p => computed.states(p)", p) == list(space.states)
+            for state in space.states:
+                for change in CHANGES:
+                    for th in (0.05, 0.5, 3.0):
+                        expected = dst.step_distribution(state, change, space, th=th)
+                        given = [p, state, change, th]
+                        found = page.evaluate("given => computed.stepDistribution(...given)", given)
+                        assert found == pytest.approx(expected, rel=1e-12, abs=1e-15), given
+                        assert [x == 0 for x in found] == [x == 0 for x in expected], given
+
+
+@slow
+def test_the_page_takes_the_steps_that_quantlib_takes(browser, tmp_path):
+    count = 200
+    rng = np.random.default_rng(8)
+    with shown(browser, write_page(PANELS["dst_step"](), tmp_path)) as page:
+        for p, space in SPACES.items():
+            states = rng.choice(space.states, count)
+            changes, *draws = rng.uniform(-1, 1, count), rng.random(count), rng.random(count)
+            expected = dst.take_step(
+                torch.tensor(states, dtype=torch.int8), torch.tensor(changes), space, th=0.7,
+                draws=[torch.tensor(values) for values in draws],
+            )  # fmt: skip
+            given = [[int(s), *row] for s, *row in zip(states, changes, *draws, strict=True)]
+            found = page.evaluate(
+                "([p, rows]) => rows.map(([s, c, ...d]) => computed.takeStep(p, s, c, 0.7, ...d))",
+                [p, given],
+            )
+            assert found == expected.tolist()
+
+
+@slow
+def test_the_page_s_random_numbers_are_spread_evenly(browser, tmp_path):
+    count = 20_000
+    with shown(browser, write_page(PANELS["dst_step"](), tmp_path)) as page:
+        numbers = page.evaluate("n => Array.from({ length: n }, (_, k) => computed.draw(k))", count)
+    numbers = np.array(numbers)
+    assert numbers.min() >= 0 and numbers.max() < 1
+    # pairs, as a step takes them, fall into each of 10 x 10 cells about equally often
+    cells, _, _ = np.histogram2d(numbers[::2], numbers[1::2], bins=10, range=[[0, 1], [0, 1]])
+    expected = count / 2 / cells.size
+    assert np.sum((cells - expected) ** 2) / expected < special.chdtri(cells.size - 1, 1e-3)
+
+
+@slow
+def test_a_walk_is_the_same_on_every_visit_and_another_when_it_starts_again(browser, tmp_path):
+    address = write_page(PANELS["dst_step"](), tmp_path)
+
+    def walk(page):
+        page.get_by_role("button", name="Take 20 steps").click()
+        page.get_by_role("button", name="Take a step").click()
+        return page.evaluate("[model.get('path'), model.get('real')]")
+
+    with shown(browser, address) as page:
+        page.evaluate("model.set({ path: [-2], real: [-0.5], change: 0.06 })")
+        first, real = walk(page)
+        assert "After 21 steps" in words(page)
+        page.get_by_role("button", name="Start again").click()
+        assert page.evaluate("model.get('path')") == [-2]
+        second, _ = walk(page)
+        draws = page.evaluate("Array.from({ length: 42 }, (_, k) => computed.draw(k))")
+    with shown(browser, address) as page:
+        page.evaluate("model.set({ path: [-2], real: [-0.5], change: 0.06 })")
+        assert walk(page)[0] == first
+    assert first != second and first[0] == second[0] == -2
+    # By quantlib, with the page's random numbers.
+    states, change = torch.tensor([-2], dtype=torch.int8), torch.tensor([0.06], dtype=torch.float64)
+    for k, expected in enumerate(first[1:]):
+        gate_and_odds = [torch.tensor([x]) for x in draws[2 * k : 2 * k + 2]]
+        states = dst.take_step(states, change, SPACES[-2], draws=gate_and_odds)
+        assert states.item() == expected
+    assert real == pytest.approx(np.minimum(-0.5 + 0.06 * np.arange(22), 1))
+
+
+@slow
+def test_a_push_back_and_forth_changes_its_sign_after_every_step(browser, tmp_path):
+    with shown(browser, write_page(PANELS["dst_step"](), tmp_path)) as page:
+        page.locator("select").nth(1).select_option("alternating")
+        page.get_by_role("button", name="Take a step").click()
+        assert page.evaluate("model.get('change')") == -0.3
+        page.get_by_role("button", name="Take 20 steps").click()
+        real = page.evaluate("model.get('real')")
+        assert real == pytest.approx([0.5, 0.8] * 11)
+        for _ in range(9):
+            page.get_by_role("button", name="Take 20 steps").click()
+        expect(page.get_by_role("button", name="Take a step")).to_be_disabled()
+        assert len(page.evaluate("model.get('path')")) == 201
+
+
+@slow
+def test_a_weight_goes_to_the_nearest_state_of_another_space(browser, tmp_path):
+    with shown(browser, write_page(PANELS["dst_step"](), tmp_path)) as page:
+        page.get_by_role("button", name="Take a step").click()
+        page.evaluate("model.set({ path: [0, -1], real: [0, -0.3] })")
+        page.locator("select").nth(0).select_option("-3")
+        assert page.evaluate("[model.get('path'), model.get('real')]") == [[-2], [-0.25]]
+        page.locator("select").nth(0).select_option("0")
+        assert page.evaluate("[model.get('path'), model.get('real')]") == [[0], [0]]
+
+
+@slow
+def test_the_line_of_python_computes_the_probabilities_that_the_panel_says(browser, tmp_path):
+    with shown(browser, write_page(PANELS["dst_step"](), tmp_path)) as page:
+
+        def check(line):
+            assert page.locator(".line code").text_content() == line
+            probabilities = eval(line, {"dst": dst})
+            p = page.evaluate("model.get('p')")
+            ends = [
+                f"{state * 2.0**p:g} with {100 * probability:.1f}\u00a0%"
+                for state, probability in zip(SPACES[p].states, probabilities, strict=True)
+                if probability
+            ]
+            said = re.search(r"The next weight is (.*?): ", words(page)).group(1)
+            assert said.replace("−", "-") == ", ".join(ends)
+            labels = page.locator(".lowbit-panel svg text").all_text_contents()
+            for end in ends:
+                assert end.split(" with ")[1] in labels
+
+        check("dst.step_distribution(2, 0.3, dst.StateSpace(-2), th=0.5)")
+        state, wanted = page.locator(".handle").all()
+        wanted.press("Home")
+        check("dst.step_distribution(2, -1.0, dst.StateSpace(-2), th=0.5)")
+        assert "is no state" not in words(page)
+        state.press("End")
+        check("dst.step_distribution(4, -1.0, dst.StateSpace(-2), th=0.5)")
+        for _ in range(78):
+            wanted.press("ArrowRight")
+        check("dst.step_distribution(4, -0.22, dst.StateSpace(-2), th=0.5)")
+        assert "3 is no state, and becomes 2 or 4 with equal odds." in words(page)
+        page.locator("select").nth(0).select_option("-3")
+        page.locator("input[type=range]").press("End")
+        wanted.press("PageDown")
+        check("dst.step_distribution(8, -0.32, dst.StateSpace(-3), th=3.0)")
+        assert "6 is no state" in words(page) and "5 is no state" in words(page)
+
+
+@slow
+def test_the_page_finds_the_errors_and_the_optima_of_grids_that_quantlib_finds(browser, tmp_path):
+    with shown(browser, write_page(PANELS["dst_grid"](), tmp_path)) as page:
+        xs = np.concatenate([np.linspace(0, 6, 121), [1.9999, 2.0, 10.0, 25.0, 40.0]])
+        found = page.evaluate("xs => xs.map(computed.erfc)", xs.tolist())
+        assert found == pytest.approx(special.erfc(xs), rel=1e-12, abs=1e-15)
+        for n in range(2, 9):
+            for q2 in (2.0**-6, 0.0625, 0.1, 0.125, 0.25, 0.29, 0.5, 1.0, 1.7, 2.0):
+                levels = page.evaluate("given => computed.gridLevels(...given)", [q2, n])
+                thresholds = page.evaluate("given => computed.gridThresholds(...given)", [q2, n])
+                assert levels == dst.grid_levels(q2, n).tolist()
+                assert thresholds == dst.grid_thresholds(q2, n).tolist()
+                error = page.evaluate("given => computed.expectedError(...given)", [q2, n])
+                assert error == pytest.approx(dst.expected_error(q2, n), rel=1e-11), (q2, n)
+            best = page.evaluate("n => computed.optimum(n)", n)
+            expected = dst.optimal_q2(n)
+            assert best["error"] == pytest.approx(expected.error, rel=1e-11)
+            # where the error is least it is flat: of its digits half are known of the place
+            assert best["q2"] == pytest.approx(expected.q2, rel=1e-6)
+            codes = 2 * n - 1
+            bits = page.evaluate("n => computed.bitWidth(n)", n)
+            assert 2 ** (bits - 1) < codes <= 2**bits
+
+
+@slow
+def test_the_line_of_python_computes_the_error_that_the_grid_s_panel_says(browser, tmp_path):
+    with shown(browser, write_page(PANELS["dst_grid"](), tmp_path)) as page:
+        near, on_curve = page.locator(".handle").all()
+
+        def check(line):
+            assert page.locator(".line code").text_content() == line
+            error = eval(line, {"dst": dst})
+            assert f"the expected squared error is {error:.4f}." in words(page)
+            n = page.evaluate("model.get('n_levels')")
+            assert f"The least for {n} levels is {dst.optimal_q2(n).error:.4f}" in words(page)
+
+        check("dst.expected_error(0.25, 5)")
+        assert "9 levels, and a code takes 4 bits" in words(page)
+        near.press("Home")
+        check("dst.expected_error(0.015625, 5)")
+        on_curve.press("End")
+        check("dst.expected_error(2.0, 5)")
+        on_curve.press("PageDown")
+        on_curve.press("PageDown")
+        check("dst.expected_error(1.0, 5)")
+        slider = page.locator("input[type=range]")
+        for key, n in (("Home", 2), ("End", 8)):
+            slider.press(key)
+            check(f"dst.expected_error(1.0, {n})")
+            page.get_by_role("button", name="The optimum").click()
+            best = dst.optimal_q2(n)
+            assert page.evaluate("model.get('q2')") == pytest.approx(best.q2, rel=1e-6)
+            assert f"the expected squared error is {best.error:.4f}." in words(page)
+            page.evaluate("model.set({ q2: 1 })")
+
+
+@slow
+@pytest.mark.parametrize("name", ["dst_grid", "dst_step"])
+def test_a_panel_of_dst_draws_numbers_at_its_ends_too(browser, address, name):
+    ends = {
+        "dst_grid": ["q2: 2, n_levels: 8", "q2: 0.015625, n_levels: 2", "q2: 2, n_levels: 2"],
+        "dst_step": [
+            "path: [8], real: [1], p: -3, change: 1, th: 3",
+            "path: [-1], real: [-1], p: 0, change: -1, th: 0.05",
+            "path: [0], real: [0], p: 0, change: 0",
+        ],
+    }
+    with shown(browser, address) as page:
+        panel = page.locator(".lowbit-panel")
+        for numbers in ends[name]:
+            page.evaluate(f"model.set({{ {numbers} }})")
+            html = panel.evaluate("panel => panel.outerHTML")
+            assert "NaN" not in html and "Infinity" not in html

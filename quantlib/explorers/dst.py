@@ -39,9 +39,9 @@ class StepPanel(Panel):
 def step_explorer(p=-2, state=2, change=0.3, th=0.5):
     r"""Panel of one step of DST: the chances of every next state, and a walk that can be stepped.
 
-    The chances are those of :func:`quantlib.dst.step_distribution`, computed in the page, where a
-    number between two states becomes either with equal odds. The random numbers of the walk are
-    the same whenever the page is opened.
+    The chances are those of :func:`~quantlib.dst.states.step_distribution`, computed in the
+    page, where a number between two states becomes either with equal odds. The random numbers of
+    the walk are the same whenever the page is opened.
 
     Parameters
     ----------
@@ -82,8 +82,8 @@ class GridPanel(Panel):
 def grid_explorer(q2=0.25, n_levels=5):
     r"""Panel of the activations' grid: its first level and the number of levels, and the error.
 
-    The error is :func:`quantlib.dst.expected_error` for the normal density, and the best first
-    level that of :func:`quantlib.dst.optimal_q2`, both computed in the page.
+    The error is :func:`~quantlib.dst.grid.expected_error` for the normal density, and the best
+    first level that of :func:`~quantlib.dst.grid.optimal_q2`, both computed in the page.
 
     Parameters
     ----------

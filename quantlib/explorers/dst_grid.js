@@ -105,7 +105,7 @@ function render({ model, el, signal }) {
     label: "The normal density above 0, with the first level as a handle",
     height: 230,
     top: 22,
-    bottom: 56,
+    bottom: 50,
     x: { range: [0, FAR], label: "activation x" },
     y: { range: [0, 0.42], ticks: [0, 0.2, 0.4], label: "normal density" },
   });
@@ -154,7 +154,7 @@ function render({ model, el, signal }) {
     half: true,
     height: 220,
     top: 22,
-    x: { range: [0, FAR], label: "activation x" },
+    x: { range: [0, FAR], label: "activation x; the area is the error" },
     y: { range: [0, 1], label: "density × squared error" },
   });
   const logs = [0.02, 0.05, 0.1, 0.2, 0.5].map(Math.log10);

@@ -1,4 +1,4 @@
-import { Panel, fixed, percent, python, significant } from "./panel.js";
+import { Panel, fixed, percent, python } from "./panel.js";
 
 // ---- what is computed, as in quantlib/dst/states.py
 
@@ -68,6 +68,10 @@ export function nearest(p, weight) {
 
 const MOST = 200; // steps of a walk
 const EDGE = 1.4; // of the drawing of weights
+// letters that lines run behind
+const HALO =
+  "paint-order: stroke; stroke-width: 8; " +
+  "stroke: var(--pst-color-background, light-dark(#ffffff, #161616))";
 const SPACES = {
   0: "p = 0: 0 and ±1",
   "-1": "p = −1: 0, ±0.5 and ±1",
@@ -77,6 +81,7 @@ const SPACES = {
 const PUSHES = { same: "is the same in every step", alternating: "goes back and forth" };
 
 const plain = (number) => String(number).replace("-", "−");
+const short = (number) => plain(Number(number.toPrecision(3)));
 const clip = (weight) => Math.min(Math.max(weight, -1), 1);
 
 function render({ model, el, signal }) {
@@ -181,28 +186,34 @@ function render({ model, el, signal }) {
   function drawBars(chances) {
     bars.axes();
     const width = Math.min(0.4 * unit(), 0.12);
-    const going = states(panel.get("p")).filter((_, i) => chances[i] > 0);
-    states(panel.get("p")).forEach((s, i) => {
+    const all = states(panel.get("p"));
+    all.forEach((s, i) => {
       const x = s * unit();
       bars.box(x - width / 2, 0, x + width / 2, chances[i], "var(--sky)");
       bars.dot(x, 0, "currentColor", { r: 3 });
-      if (!chances[i]) return;
-      const anchor = going.length < 2 ? "middle" : s === going[0] ? "end" : "start";
-      const aside = { middle: 0, end: 8, start: -8 }[anchor];
-      bars.text(x, chances[i], percent(chances[i]), { "text-anchor": anchor, dx: aside, dy: -5 });
     });
     const [here, wanted] = [state() * unit(), inside(state() * unit() + panel.get("change"))];
     const marks = [
       [here, rowState, "w′", "currentColor"],
       [wanted, rowWanted, "w′ + Δw", "var(--vermillion)"],
     ];
-    for (const [weight, row, name, stroke] of marks) {
+    for (const [weight, row, , stroke] of marks) {
       const x = bars.atX(weight);
       bars.shape("path", { d: `M${x},${row}V${bars.atY(0)}`, stroke, "stroke-dasharray": "5 3" });
-      const right = weight < 0.6;
-      const anchor = { "text-anchor": right ? "start" : "end" };
-      bars.shape("text", { x: x + (right ? 16 : -16), y: row + 4, ...anchor }, name);
     }
+    for (const [weight, row, name] of marks) {
+      const [side, anchor] = weight < 0.6 ? [16, "start"] : [-16, "end"];
+      const at = { x: bars.atX(weight) + side, y: row + 4, "text-anchor": anchor };
+      bars.shape("text", { ...at, style: HALO }, name);
+    }
+    // there are one or two states to go to, which may be close together
+    const going = all.filter((_, i) => chances[i] > 0);
+    going.forEach((s, k) => {
+      const chance = chances[all.indexOf(s)];
+      const [anchor, dx] = going.length < 2 ? ["middle", 0] : [["end", 8], ["start", -8]][k];
+      const look = { "text-anchor": anchor, dx, dy: -5, style: HALO };
+      bars.text(s * unit(), chance, percent(chance), look);
+    });
   }
 
   // ---- the walk
@@ -242,9 +253,12 @@ function render({ model, el, signal }) {
   function movement(p, change, th) {
     if (!change) return "No change is wanted.";
     const { whole, chance } = wholeAndChance(p, change, th);
-    const count = Math.abs(whole);
-    const units = `${count} whole ${count === 1 ? "unit" : "units"} ${change < 0 ? "down" : "up"}`;
-    const gate = chance ? `, and one more with the gate's chance of ${percent(chance)}` : "";
+    const [count, way] = [Math.abs(whole), change < 0 ? "down" : "up"];
+    const units = `That is ${count} whole ${count === 1 ? "unit" : "units"} ${way}`;
+    const gate = `with the gate's chance of ${percent(chance)}`;
+    const going = !count
+      ? `That is less than one unit: it goes one ${way} ${gate}.`
+      : `${units}${chance ? `, and one more ${gate}` : ""}.`;
     const ends = (chance ? [false, true] : [false]).map((open) =>
       moved(p, state(), whole, change, open),
     );
@@ -255,7 +269,8 @@ function render({ model, el, signal }) {
         ([number, { low, high }]) =>
           ` ${plain(number)} is no state, and becomes ${plain(low)} or ${plain(high)} with equal odds.`,
       );
-    return `That is ${units}${gate}.${odds.join("")}`;
+    const beyond = Math.abs(state() + whole + (chance ? Math.sign(change) : 0)) > 2 ** -p;
+    return `${going}${odds.join("")}${beyond ? " Weights end at ±1." : ""}`;
   }
 
   panel.start(() => {
@@ -272,14 +287,13 @@ function render({ model, el, signal }) {
     const steps = done() === 1 ? "one step" : `${done()} steps`;
     const walked = done()
       ? ` After ${steps} the weight is at ${plain(state() * unit())}, a real weight at ` +
-        `${significant(panel.get("real").at(-1))}.`
+        `${short(panel.get("real").at(-1))}.`
       : "";
     panel.say(
       `The weight is ${plain(state() * unit())}, state ${plain(state())}, and should change by ` +
         `${fixed(change, 2)}, ${fixed(change / unit(), 2)} times L = ${unit()}, with th = ` +
         `${fixed(th, 2)}. ${movement(p, change, th)} The next weight is ${ends.join(", ")}: ` +
-        `${significant(mean)} in the mean, where a real weight would be ` +
-        `${significant(real)}.${walked}`,
+        `${short(mean)} in the mean, where a real weight would be ${short(real)}.${walked}`,
     );
     const space = `dst.StateSpace(${p})`;
     panel.code(`dst.step_distribution(${state()}, ${python(change)}, ${space}, th=${python(th)})`);

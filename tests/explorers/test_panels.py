@@ -569,6 +569,9 @@ def test_the_line_of_python_computes_the_probabilities_that_the_panel_says(brows
         wanted.press("Home")
         check("dst.step_distribution(2, -1.0, dst.StateSpace(-2), th=0.5)")
         assert "is no state" not in words(page)
+        assert "Weights end" not in words(page)
+        state.press("Home")
+        assert "Weights end at ±1." in words(page)
         state.press("End")
         check("dst.step_distribution(4, -1.0, dst.StateSpace(-2), th=0.5)")
         for _ in range(78):

@@ -64,6 +64,11 @@ def to_packed(model):
 
     Notes
     -----
+    Layers of states behind a grid of powers of two (:mod:`quantlib.dst`) add shifted codes. Batch
+    normalization and the next grid become a comparison with the threshold of each code, found the
+    same way. Where the first level of the grid is a power of two, the layers' float32 sums are
+    exact, and the codes and sums are theirs bit for bit; with another one they differ by rounding.
+    Sums that float32 could not hold exactly, beyond 2**24 units, are refused.
     Binary layers with real input (BinaryConnect, BWN) keep their weights as bits and unpack them
     for the product, which saves memory and no time.
     Source: Bei Yu, Mo04, "BNN" and "Advantages of BNN".
@@ -367,7 +372,10 @@ def whole_sums(chain, entering):
 
 
 #: The steps that take a scale and a shift for each of their outputs.
-_SCALED = steps.BinaryConv, steps.BinaryDense, steps.RealLayer, steps.SumConv, steps.SumDense
+_SCALED = (
+    steps.BinaryConv, steps.BinaryDense, steps.RealLayer, steps.ShiftConv, steps.ShiftDense,
+    steps.SumConv, steps.SumDense,
+)  # fmt: skip
 
 
 def scale_into_layer(chain, entering):

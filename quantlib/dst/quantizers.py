@@ -43,6 +43,8 @@ class GridActivations(Quantizer):
     ([-1.0, 0.0, 0.5], [0.5, 0.0, 1.0])
     """
 
+    lowering = "quantlib.dst.lowering"
+
     def __init__(self, q2=0.125, n_levels=5, *, signed=True):
         super().__init__()
         grid_levels(q2, n_levels)  # refuses bad ones
@@ -86,6 +88,8 @@ class StateWeights(Quantizer):
     >>> StateWeights(-2)(torch.tensor([[4, -1, 0]], dtype=torch.int8)).tolist()
     [[1.0, -0.25, 0.0]]
     """
+
+    lowering = "quantlib.dst.lowering"
 
     def __init__(self, p=-2, resolution="equal"):
         super().__init__()

@@ -14,7 +14,7 @@ ternary_int8_gemm                              ``_ternary_loops``
 ternary_conv2d                                 ``_ternary_convolve``, ``_patches``, ``_tile``
 pack_signs, pack_planes                        ``_pack_words``
 pack_ternary                                   ``_pack_ternary``
-threshold_signs, max_pool2d                    their own loops
+threshold_signs, threshold_codes, max_pool2d   their own loops
 chapter 3's clusters, codes and look-ups       ``levels``
 =============================================  ====================================================
 
@@ -30,6 +30,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
     submod_attrs={
         "binary": ["xnor_conv2d", "xnor_gemm", "xnor_input_scale"],
         "bitplane": ["bitplane_gemm", "ternary_gemm"],
+        "codes": ["threshold_codes"],
         "packing": [
             "pack_planes",
             "pack_signs",

@@ -22,6 +22,7 @@ __all__ = [
     "shift_gemm",
     "ternary_conv2d",
     "ternary_gemm",
+    "threshold_codes",
     "threshold_signs",
     "xnor_conv2d",
     "xnor_gemm",
@@ -109,6 +110,12 @@ def threshold_signs(x, thresholds, flips, pool=1, pool_signs=False):
     if not pool_signs:
         pixels = pixels.max(axis=0, keepdims=True)
     return pack_bits(((pixels < thresholds) != flips).all(axis=0))
+
+
+def threshold_codes(x, thresholds, codes, flips):
+    """Return the code after as many thresholds (K x C) as each value of ``x`` (... x C) reaches."""
+    reached = (x[..., None, :] >= thresholds).sum(axis=-2)
+    return np.asarray(codes, np.int8)[np.where(flips, len(thresholds) - reached, reached)]
 
 
 def real_conv2d(x, w, stride=1, padding=0, dilation=1, groups=1):

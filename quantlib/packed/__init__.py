@@ -2,6 +2,7 @@
 
 * :mod:`quantlib.packed.tensor`: integers of 1 to 16 bits with no bit between them;
 * :mod:`quantlib.packed.trits`: values -1, 0 and +1, five to a byte;
+* :mod:`quantlib.packed.powers`: 0 and powers of two, by their exponents;
 * :mod:`quantlib.packed.steps`: what a packed network does, one step after the other;
 * :mod:`quantlib.packed.network`: a whole network, in memory and in a file.
 """
@@ -13,6 +14,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
     submodules=["steps"],
     submod_attrs={
         "network": ["PackedNetwork"],
+        "powers": ["PackedPowers", "pack_powers"],
         "tensor": ["PackedTensor", "pack"],
         "trits": ["PackedTrits", "pack_trits"],
     },

@@ -8,11 +8,13 @@ from quantlib._validation import check_finite, check_pair
 from quantlib.kernels import PackedBits
 from quantlib.kernels._checks import check_instance, convolved_size
 
-__all__ = ["NUMBERS", "REAL", "SCALED_SIGNS", "SIGNS", "WHOLE", "Flow"]
+__all__ = ["CODES", "NUMBERS", "REAL", "SCALED_SIGNS", "SIGNS", "WHOLE", "Flow"]
 
 #: Real numbers; whole sums; packed signs; packed signs and the magnitudes of what had them.
 REAL, WHOLE, SIGNS, SCALED_SIGNS = "real numbers", "whole numbers", "signs", "signs and magnitudes"
 NUMBERS = REAL, WHOLE
+#: Whole numbers that are 0 or powers of two, in 8 bits.
+CODES = "codes of a grid"
 
 
 class Flow(NamedTuple):

@@ -19,6 +19,7 @@ from quantlib.packed.flow import (
     check_signs,
     check_window,
 )
+from quantlib.packed.powers import PackedPowers
 from quantlib.packed.trits import PackedTrits
 
 __all__ = ["BinaryConv", "BinaryDense", "RealLayer", "Step"]
@@ -37,13 +38,13 @@ class Step:
 class RealLayer(Step):
     """A convolution or linear layer with real input.
 
-    ``weight`` is (h w C) x O in float32, or O x (h w C) signs or ternary values, packed; then it is
-    unpacked at each call. ``scale`` and ``bias`` are O numbers or None; of ternary values ``scale``
-    may also be 2 x O: what -1 is worth, without its sign, and what +1 is. A linear layer has a
-    1 x 1 window.
+    ``weight`` is (h w C) x O in float32, or O x (h w C) signs, ternary values or powers of two,
+    packed; then it is unpacked at each call. ``scale`` and ``bias`` are O numbers or None; of
+    ternary values ``scale`` may also be 2 x O: what -1 is worth, without its sign, and what +1 is.
+    A linear layer has a 1 x 1 window.
     """
 
-    weight: np.ndarray | PackedBits | PackedTrits
+    weight: np.ndarray | PackedBits | PackedPowers | PackedTrits
     scale: np.ndarray | None
     bias: np.ndarray | None
     kernel_size: tuple[int, int]
@@ -59,7 +60,7 @@ class RealLayer(Step):
                     f"weight must be float32 with 2 axes, got {self.weight.dtype} "
                     f"of shape {self.weight.shape}"
                 )
-        elif not isinstance(self.weight, PackedTrits):
+        elif not isinstance(self.weight, PackedPowers | PackedTrits):
             check_signs(self.weight, "weight", 2)
         elif len(self.weight.shape) != 2:
             raise ValueError(f"weight must have 2 axes, got shape {self.weight.shape}")

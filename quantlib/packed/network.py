@@ -10,7 +10,9 @@ from quantlib.kernels._checks import LARGEST
 from quantlib.kernels.words import row_words
 from quantlib.packed import _files
 from quantlib.packed.flow import NUMBERS, REAL, Flow
+from quantlib.packed.powers import PackedPowers
 from quantlib.packed.steps import STEPS, Step, flow_behind
+from quantlib.packed.tensor import PackedTensor
 from quantlib.packed.trits import PackedTrits
 
 __all__ = ["PackedNetwork"]
@@ -106,7 +108,7 @@ class PackedNetwork:
         """Write the network to one safetensors file at ``path``.
 
         Signs are stored as the rows of :class:`quantlib.kernels.words.PackedBits`, 64 to a word,
-        ternary values five to a byte.
+        ternary values five to a byte, powers of two by their exponents in a few bits.
         """
         tensors = {}
         steps = [_describe(step, tensors) for step in self.steps]
@@ -124,7 +126,7 @@ class PackedNetwork:
 
 def _arrays(value):
     """Return all arrays and packed values that a step, or steps, hold."""
-    if isinstance(value, np.ndarray | PackedBits | PackedTrits):
+    if isinstance(value, np.ndarray | PackedBits | PackedPowers | PackedTrits):
         return [value]
     if isinstance(value, tuple):
         return [array for item in value for array in _arrays(item)]
@@ -146,6 +148,9 @@ def _describe(value, tensors):
     if isinstance(value, PackedTrits):
         tensors[key] = value.data
         return {"trits": key, "shape": value.shape}
+    if isinstance(value, PackedPowers):
+        tensors[key] = value.places.data
+        return {"powers": key, "shape": value.shape, "bit_width": value.bit_width}
     if is_dataclass(value):
         parts = {f.name: _describe(getattr(value, f.name), tensors) for f in fields(value)}
         return {"step": type(value).__name__, **parts}
@@ -167,5 +172,8 @@ def _restore(value, tensor):
         return packed.as_panels() if check_flag(value["panels"], "panels") else packed
     if "trits" in value:
         return PackedTrits(tensor(value["trits"]), value["shape"])
+    if "powers" in value:
+        places = PackedTensor(tensor(value["powers"]), value["shape"], value["bit_width"])
+        return PackedPowers(places)
     parts = {name: _restore(part, tensor) for name, part in value.items() if name != "step"}
     return STEPS[value["step"]](**parts)

@@ -1,9 +1,10 @@
 """The steps that a packed network takes: each turns one array into the next.
 
 Images lie in memory as N x H x W x C, channels last, so that the channels of a pixel are what a
-word packs. What flows between the steps is one of three: real numbers (float32), whole sums of
-signs (int32), or packed signs. A step looks at its fields when it is made; by ``flow`` a network
-sees, when it is made, that each step takes what the one before it gives.
+word packs. What flows between the steps is one of four: real numbers (float32), whole sums
+(int32), packed signs, or codes that are 0 or powers of two (int8). A step looks at its fields when
+it is made; by ``flow`` a network sees, when it is made, that each step takes what the one before it
+gives.
 """
 
 import math
@@ -15,6 +16,7 @@ from quantlib import kernels
 from quantlib._validation import check_flag, check_integer, check_pair
 from quantlib.kernels import PackedBits
 from quantlib.packed.flow import (
+    CODES,
     NUMBERS,
     REAL,
     SCALED_SIGNS,
@@ -25,6 +27,7 @@ from quantlib.packed.flow import (
     check_window,
 )
 from quantlib.packed.layers import BinaryConv, BinaryDense, RealLayer, Step
+from quantlib.packed.shifts import GridThreshold, ShiftConv, ShiftDense
 from quantlib.packed.sums import Bases, SumConv, SumDense
 
 __all__ = [
@@ -179,7 +182,7 @@ class MaxPool(Step):
 
     def flow(self, x):
         """Return what is behind it."""
-        x.check(self, NUMBERS, 3)
+        x.check(self, (*NUMBERS, CODES), 3)
         window = ((n, n) for n in (self.size, self.stride, self.padding))
         return Flow(x.kind, (*x.convolved(tuple(window)), x.shape[2]))
 
@@ -235,7 +238,7 @@ class Flatten(Step):
 
     def flow(self, x):
         """Return what is behind it."""
-        if x.kind in NUMBERS:
+        if x.kind in (*NUMBERS, CODES):
             length = None if None in x.shape else math.prod(x.shape)
             return Flow(x.kind, (length,))
         x.check(self, (SIGNS,), 3)
@@ -245,7 +248,7 @@ class Flatten(Step):
         return Flow(SIGNS, (channels if pixels == 1 else 64 * -(-channels // 64) * pixels,))
 
     def __call__(self, x, threads):
-        """Return N x K of numbers or packed signs."""
+        """Return N x K of numbers, codes or packed signs."""
         if not isinstance(x, PackedBits):
             x = x.transpose(0, 3, 1, 2) if x.ndim == 4 else x
             return x.reshape(len(x), -1)
@@ -304,7 +307,7 @@ def _real(x):
 STEPS = {
     step.__name__: step
     for step in (
-        Affine, Bases, BinaryConv, BinaryDense, Flatten, MaxPool, MeanPool, RealLayer, Relu,
-        Residual, Sign, SumConv, SumDense, Threshold,
+        Affine, Bases, BinaryConv, BinaryDense, Flatten, GridThreshold, MaxPool, MeanPool,
+        RealLayer, Relu, Residual, ShiftConv, ShiftDense, Sign, SumConv, SumDense, Threshold,
     )
 }  # fmt: skip

@@ -79,6 +79,17 @@ def check_threshold_signs(rng, threads):
         np.testing.assert_array_equal(kernels.unpack_signs(packed), wanted)
 
 
+def check_threshold_codes(rng, threads):
+    for dtype in (np.int32, np.float32):
+        x = rng.integers(-9, 10, (1, 5, 4, 7)).astype(dtype)
+        thresholds, flips = np.array([[-3] * 7, [4] * 7]).astype(dtype), rng.random(7) < 0.5
+        codes = kernels.threshold_codes(
+            x, thresholds, np.array([-1, 0, 1]), flips, num_threads=threads
+        )
+        rising = np.where(x < -3, -1, np.where(x < 4, 0, 1))
+        np.testing.assert_array_equal(codes, np.where(flips, -rising, rising))
+
+
 def check_real_conv2d(rng, threads):
     x, w = rng.integers(-8, 9, (1, 2, 4, 9)), rng.integers(-8, 9, (70, 2, 3, 2))
     result = kernels.real_conv2d(x, w, padding=1, num_threads=threads)

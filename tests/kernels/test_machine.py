@@ -162,6 +162,10 @@ TAKERS = {
     "pack_planes": (lambda x: kernels.pack_planes(x, 2), np.ones((4, 70), np.int8)),
     "pack_ternary": (kernels.pack_ternary, np.ones((4, 70), np.int8)),
     "threshold_signs": (lambda x: kernels.threshold_signs(x, x[0, 0, 0]), IMAGES),
+    "threshold_codes": (
+        lambda x: kernels.threshold_codes(x, x[0, 0, :1], np.arange(2)),
+        IMAGES,
+    ),
     "real_conv2d": (
         lambda x: kernels.real_conv2d(x, x.transpose(3, 2, 0, 1), layout="NHWC"),
         np.ones((1, 1, 16, 16), np.float32),

@@ -4,7 +4,8 @@ import torch
 from torch import nn
 
 from quantlib._validation import check_flag
-from quantlib.dst.grid import grid_levels, to_grid, to_grid_derivative
+from quantlib.dst._grid import OnGrid
+from quantlib.dst.grid import grid_levels
 from quantlib.dst.states import StateSpace, to_states
 from quantlib.layers import Quantizer, convert, quantized
 from quantlib.models.weights import check_tensor
@@ -54,9 +55,7 @@ class GridActivations(Quantizer):
     def forward(self, x):
         """Return the levels of ``x``, with the derivative that the paper defines."""
         check_tensor(x, "x")
-        latent, grid = x.detach(), (self.q2, self.n_levels)
-        slope = to_grid_derivative(latent, *grid, signed=self.signed)
-        return to_grid(latent, *grid, signed=self.signed) + slope * (x - latent)
+        return OnGrid.apply(x, self.q2, self.n_levels, self.signed)
 
     def extra_repr(self):
         """Return the grid."""

@@ -188,9 +188,19 @@ def _neighbours(space, device):
 
 
 def _resolve(numbers, space, draws):
-    low, high, upper = _neighbours(space, numbers.device)
-    place = (numbers + space.largest).int()
-    return torch.where(draws < upper[place], high[place], low[place])
+    """The states of whole numbers in their range; those of :func:`_neighbours`, without tables."""
+    numbers = numbers.to(torch.int8)
+    if space.largest <= 2:  # there is nothing between states
+        return numbers
+    magnitudes = numbers.abs()
+    low = magnitudes.clone()
+    for distance in (1, 2, 4):  # ones below the highest bit, and then that bit alone
+        low |= low >> distance
+    low -= low >> 1
+    odds = 0.5
+    if space.resolution == "unbiased":
+        odds = (magnitudes - low).to(draws.dtype) / low.clamp(min=1)
+    return torch.sign(numbers) * (low + low * ((draws < odds) & (magnitudes != low)))
 
 
 def _draw(like, generator):

@@ -1,5 +1,6 @@
 """The grid of activations, against the paper's table, fractions, and numerical integration."""
 
+import math
 from fractions import Fraction
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from scipy import integrate, stats
 
 from quantlib import dst
+from quantlib.dst import _grid
 
 #: Long et al. (2020), Table 1: by n, the error for each q2.
 COLUMNS = (0.0625, 0.125, 0.25, 0.5, 1.0)
@@ -117,6 +119,43 @@ def test_the_layers_quantizer_has_the_papers_gradient():
             y.detach().numpy(), dst.to_grid(x.detach().numpy(), 0.25, 4, signed=signed)
         )
     assert "signed=False" in dst.GridActivations(0.25, 4, signed=False).signature
+
+
+def around_the_thresholds(q2, n, dtype):
+    """Return each threshold, what lies beside it in float32, numbers, infinities and NaN."""
+    at = torch.tensor(dst.grid_thresholds(q2, n), dtype=torch.float32)
+    beside = [torch.nextafter(at, torch.tensor(limit)) for limit in (-math.inf, math.inf)]
+    drawn = 3 * q2 * torch.randn(500, generator=torch.Generator().manual_seed(n))
+    ends = torch.tensor([0.0, 1e-42, 1e38, math.inf, math.nan])
+    x = torch.cat([at, *beside, drawn, ends])
+    return torch.cat([x, -x]).to(dtype)
+
+
+@pytest.mark.parametrize("signed", [True, False])
+@pytest.mark.parametrize("q2", [0.125, 1.0, 0.29, 1 / 3, 3.7, 1e-3])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_layers_round_by_bits_as_the_function_does_by_thresholds(q2, signed, dtype, monkeypatch):
+    monkeypatch.setattr(_grid, "PIECE", 100)  # several pieces, the last of them shorter
+    for n in (2, 3, 5, 8, 12):
+        x = around_the_thresholds(q2, n, dtype).requires_grad_()
+        gradient = torch.linspace(-1, 1, len(x), dtype=dtype)
+        y = dst.GridActivations(q2, n, signed=signed)(x)
+        y.backward(gradient)
+        wanted = dst.to_grid(x.detach(), q2, n, signed=signed)
+        slope = dst.to_grid_derivative(x.detach(), q2, n, signed=signed)
+        torch.testing.assert_close(y.detach(), wanted, rtol=0, atol=0, equal_nan=True)
+        torch.testing.assert_close(x.grad, slope * gradient, rtol=0, atol=0, equal_nan=True)
+
+
+@pytest.mark.parametrize("order", [torch.contiguous_format, torch.channels_last])
+def test_images_in_any_order_of_memory(order):
+    x = torch.randn(4, 3, 5, 6, generator=torch.Generator().manual_seed(0))
+    x = x.contiguous(memory_format=order).requires_grad_()
+    y = dst.GridActivations(0.25, 4)(x)
+    y.sum().backward()
+    assert torch.equal(y, dst.to_grid(x.detach(), 0.25, 4))
+    assert torch.equal(x.grad, dst.to_grid_derivative(x.detach(), 0.25, 4))
+    assert dst.GridActivations()(torch.zeros(0, 3)).shape == (0, 3)
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,21 @@ def test_real_weights_become_the_nearest_states(space):
         assert (mean.double() * space.unit).mean().item() == pytest.approx(whole, abs=0.01)
 
 
+@on_each_space
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_every_number_between_states_goes_to_either_by_its_draw(space, dtype):
+    """A change of whole steps from 0, with draws just below the odds and at them."""
+    start, closed = torch.zeros(1, dtype=torch.int8), torch.ones(1, dtype=dtype)
+    for number in range(-space.largest, space.largest + 1):
+        change = torch.tensor([number * space.unit], dtype=dtype)
+        odds = resolved(number, space)
+        near, far = min(odds, key=abs), max(odds, key=abs)
+        for below, expected in ((2**-10, far), (0, near)):
+            draws = closed, torch.tensor([float(odds[far]) - below], dtype=dtype)
+            found = dst.take_step(start, change, space, draws=draws)
+            assert found.dtype == torch.int8 and found.item() == expected
+
+
 def test_the_same_generator_takes_the_same_steps():
     space, change = dst.StateSpace(-3), torch.randn(500, generator=torch.Generator().manual_seed(4))
     states = dst.to_states(change.clamp(-1, 1), space, generator=torch.Generator().manual_seed(5))

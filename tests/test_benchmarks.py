@@ -137,3 +137,52 @@ def test_summary_is_median_and_quartiles():
     low, median, high = np.quantile(values, [0.25, 0.5, 0.75])
     assert timing.summary(values) == pytest.approx({"median": median, "low": low, "high": high})
     assert timing.summary([3.0, 1.0]) == {"median": 2.0, "low": 1.0, "high": 3.0}
+
+
+@pytest.fixture(scope="module")
+def states(tmp_path_factory):
+    """What ``python -m benchmarks.dst --quick`` prints, and what it writes."""
+    path = tmp_path_factory.mktemp("benchmarks") / "dst.json"
+    command = ["-m", "benchmarks.dst", "--quick", "--output", str(path)]
+    done = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout, json.loads(path.read_text())
+
+
+def test_states_are_timed_beside_float_and_int8(states):
+    document = states[1]
+    (training,) = document["training"].values()
+    assert set(training["times_as_long_as_float"]) == {
+        "float32, Adam", "DST, real activations", "DST, grid",
+    }  # fmt: skip
+    assert training["times_as_long_as_float"]["float32, Adam"] == 1
+    wanted = {
+        "LeNet-5, 1 x 8 x 8": {"shifts, trained"},
+        "LeNet-5, 1 x 28 x 28": {"shifts", "shifts, the paper's zeros", "ternary"},
+    }
+    assert set(document["inference"]) == set(wanted)
+    for title, (row,) in document["inference"].items():
+        assert wanted[title] | {PEER} <= set(row["least_seconds_per_image"])
+        assert set(row["share_of_logits_that_agree"]) == wanted[title]
+        assert min(row["share_of_logits_that_agree"].values()) > 0.9
+        assert min(row["times_as_long_as_fastest_float"].values()) > 0
+
+
+def test_bytes_and_operations_of_states_add_up(states):
+    printed, document = states
+    for name, row in document["memory"].items():
+        assert row["int8 states"] * 4 == row["float32"] and name.split(": ")[1] in printed
+        bits = 2 if "ternary" in name else 3
+        assert row["packed"] == pytest.approx(row["float32"] * bits / 32, abs=4)
+        assert row["packed"] < row["whole network"] < row["whole network, float32"]
+    # LeNet-5's products: pixels of the result x weights of a filter x filters.
+    products = 28**2 * 25 * 6 + 10**2 * 150 * 16 + 400 * 120 + 120 * 84 + 84 * 10
+    name = "LeNet-5, 1 x 28 x 28: shifts, the paper's zeros"
+    counts = document["operations"][name]
+    assert counts["multiplications in float32"] == products
+    assert counts["multiplications that stay"] == 28**2 * 25 * 6
+    left = 1 - document["zeros"][name]["all states"]
+    assert 0.15 < left < 0.25
+    assert counts["shifts and additions"] == pytest.approx(
+        left * (products - 28**2 * 25 * 6), rel=0.1
+    )

@@ -4,6 +4,7 @@
 * :mod:`quantlib.dst.states`: weights as whole states, and how a step takes them to others;
 * :mod:`quantlib.dst.quantizers`: both as values that a layer is given;
 * :mod:`quantlib.dst.optimizer`: any torch optimizer, whose steps become transitions;
+* :mod:`quantlib.dst.pruning`: zeros by layer, and networks without filters of zeros;
 * :mod:`quantlib.dst.dorefa`: DoReFa-Net, which it is compared with.
 """
 
@@ -23,6 +24,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "to_grid_derivative",
         ],
         "optimizer": ["DSTOptimizer"],
+        "pruning": ["Removed", "Zeros", "prune_filters", "remove_filters", "sparsity"],
         "quantizers": ["GridActivations", "StateWeights", "to_dst"],
         "states": [
             "RESOLUTIONS",

@@ -4,10 +4,11 @@ What they give is what :func:`~quantlib.dst.grid.to_grid` and
 :func:`~quantlib.dst.grid.to_grid_derivative` give, bit for bit.
 """
 
+import numpy as np
 import torch
 from torch.nn.functional import hardshrink
 
-from quantlib.dst.grid import grid_thresholds, to_grid, to_grid_derivative
+from quantlib.dst.grid import to_grid, to_grid_derivative
 
 __all__ = ["OnGrid"]
 
@@ -60,8 +61,7 @@ def _write_levels(x, out, q2, n_levels):
     become 2, and so on: the next power of two from each on, which is a matter of its bits. Division
     keeps the order: of all numbers above a threshold even the next one is above it afterwards.
     """
-    first_two = torch.tensor(1.5 * q2, dtype=torch.float32).item()
-    torch.abs(x, out=out).div_(first_two).clamp_(1, 2.0 ** (n_levels - 2))
+    torch.abs(x, out=out).div_(float(np.float32(1.5 * q2))).clamp_(1, 2.0 ** (n_levels - 2))
     out.view(torch.int32).add_(FRACTION).bitwise_and_(EXPONENT)
     out.mul_(q2).mul_(hardshrink(x, q2 / 2).sign_())
     out.add_(x.clamp(0, 0))  # a NaN stays one
@@ -69,6 +69,6 @@ def _write_levels(x, out, q2, n_levels):
 
 def _write_slopes(x, out, gradient, q2, n_levels):
     """Write the derivatives at ``x``, times the gradient, to ``out``."""
-    last = grid_thresholds(q2, n_levels)[-1]
-    torch.abs(x, out=out).sub_(float(last)).clamp_(min=0).add_(1).reciprocal_()
+    last = q2 / 2 if n_levels == 2 else 1.5 * q2 * 2.0 ** (n_levels - 3)
+    torch.abs(x, out=out).sub_(last).clamp_(min=0).add_(1).reciprocal_()
     out.mul_(hardshrink(x, q2 / 2).sign_().abs_()).mul_(gradient)

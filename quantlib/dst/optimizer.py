@@ -88,20 +88,30 @@ class DSTOptimizer(Optimizer):
                 key.data, key.grad = live.detach(), live.grad
                 moved.append((layer, key))
         self._inner.step()
+        self._move(moved)
         for layer, key in moved:
-            layer.weight.copy_(self._moved(layer, key.data))
             key.data, key.grad = _nothing(layer), None
         return loss
 
-    def _moved(self, layer, wanted):
-        """The states of a layer after a step towards the real weights ``wanted``."""
-        change = wanted - layer.weight * layer.weight_quant.unit
-        if not bool(torch.isfinite(change).all()):
-            raise FloatingPointError("the step of a layer's weights is NaN or infinite")
-        draws = torch.rand(
-            (2, *change.shape), generator=self.generator, device=change.device, dtype=change.dtype
-        )
-        return transition(layer.weight, change, layer.weight_quant.space, self.th, *draws)
+    def _move(self, moved):
+        """Take the states of layers towards the real weights that stand in their keys."""
+        alike = {}  # those of one kind at once: a call costs more than a small layer's transition
+        for layer, key in moved:
+            kind = layer.weight_quant.space, key.dtype, key.device
+            alike.setdefault(kind, []).append((layer.weight, layer.weight_quant.unit, key.data))
+        for (space, dtype, device), layers in alike.items():
+            changes = [(wanted - states * unit).flatten() for states, unit, wanted in layers]
+            states, change = torch.cat([s.flatten() for s, _, _ in layers]), torch.cat(changes)
+            if not torch.isfinite(torch.stack(torch.aminmax(change))).all():
+                raise FloatingPointError("the step of a layer's weights is NaN or infinite")
+            sizes = [len(c) for c in changes]
+            draws = torch.rand(
+                2 * len(change), generator=self.generator, device=device, dtype=dtype
+            )
+            draws = [d.view(2, -1) for d in draws.split([2 * size for size in sizes])]
+            new = transition(states, change, space, self.th, *torch.cat(draws, dim=1))
+            for (weight, _, _), part in zip(layers, new.split(sizes), strict=True):
+                weight.copy_(part.view_as(weight))
 
     def zero_grad(self, set_to_none=True):
         """Forget all gradients, also between a forward pass and its backward pass."""

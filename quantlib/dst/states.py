@@ -138,7 +138,7 @@ def take_step(states, change, space, *, th=0.5, generator=None, draws=None):
 def transition(states, change, space, th, gate, odds):
     """:func:`take_step` of arguments that were looked at."""
     whole, chance = _whole_and_chance(change, space, th)
-    moved = states + whole + torch.copysign(gate < chance, change)
+    moved = states + torch.copysign(whole.add_(gate < chance), change)
     return _resolve(moved.clamp_(-space.largest, space.largest), space, odds)
 
 
@@ -156,7 +156,7 @@ def step_distribution(state, change, space, *, th=0.5):
     whole, chance = _whole_and_chance(change, space, th)
     found, tables = dict.fromkeys(space.states, 0.0), _neighbours(space, start.device)
     for gate, share in ((1, chance.item()), (0, 1 - chance.item())):
-        moved = start + whole + torch.sign(change) * gate
+        moved = start + torch.sign(change) * (whole + gate)
         moved = moved.clamp(-space.largest, space.largest)
         low, high, upper = (x[int(moved) + space.largest].item() for x in tables)
         found[low] += share * (1 - upper)
@@ -165,10 +165,10 @@ def step_distribution(state, change, space, *, th=0.5):
 
 
 def _whole_and_chance(change, space, th):
-    """k, and the chance that one more state is gone."""
-    steps = change / space.unit
-    whole = steps.trunc()
-    return whole, torch.tanh_((steps - whole).abs_().mul_(th))
+    """The magnitude of k, and the chance that one more state is gone."""
+    steps = (change / space.unit).abs_()
+    whole = steps.floor()
+    return whole, torch.tanh_((steps - whole).mul_(th))
 
 
 @functools.cache

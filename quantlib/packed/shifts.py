@@ -86,8 +86,10 @@ class _Shifts(Step):
     """What the two steps have in common.
 
     ``weight`` are whole numbers, packed. When a step is first called they are unpacked into lists
-    of additions, which stay: :attr:`running_bytes` tells how many bytes those take, some 2 for each
-    weight that is not zero.
+    of additions, which stay, some 2 bytes for each weight that is not zero. Where weights and codes
+    are all -1, 0 or 1 a shift has nothing to do, and planes of bits are faster
+    (:func:`quantlib.kernels.ternary.ternary_conv2d`): they take 2 bits a weight.
+    :attr:`running_bytes` tells how many bytes are there beside the packed weights.
     """
 
     def _check(self, ndim):
@@ -102,13 +104,26 @@ class _Shifts(Step):
     def _lists(self):
         return kernels.pack_shifts(*self._spread(*self.weight.signs_and_exponents()))
 
+    @functools.cached_property
+    def _planes(self):
+        """Ternary weights as planes of bits; None of others."""
+        values = self.weight.unpack()
+        if abs(values).max() > 1:
+            return None
+        return kernels.pack_ternary(values.astype(np.int8), 1, panels=True, num_threads=1)
+
+    def _ternary(self, x):
+        """Whether weights and codes ``x`` are."""
+        return self._planes is not None and x.max() <= 1 and x.min() >= -1
+
     def _spread(self, sign, exponent):
         return sign, exponent
 
     @property
     def running_bytes(self):
-        """Bytes of the lists that the weights are unpacked into, beside those of the weights."""
-        return self._lists.nbytes
+        """Bytes of what the weights were unpacked into by the calls until now."""
+        made = (vars(self).get(name) for name in ("_lists", "_planes"))
+        return sum(each.nbytes for each in made if each is not None)
 
     @property
     def additions(self):
@@ -172,6 +187,12 @@ class ShiftConv(_Shifts):
     def __call__(self, x, threads):
         """Return N x H' x W' x O of codes ``x``."""
         (down, across), (above, left), _ = check_window(self)
+        if self._ternary(x):
+            return self._scaled(kernels.ternary_conv2d(
+                kernels.pack_ternary(x, num_threads=threads), self._planes, self.stride,
+                self.padding, dilation=self.dilation, groups=self.groups, layout="NHWC",
+                num_threads=threads,
+            ))  # fmt: skip
         if above != left:
             x = np.pad(x, ((0, 0), (above, above), (left, left), (0, 0)))
             above = 0
@@ -202,4 +223,7 @@ class ShiftDense(_Shifts):
 
     def __call__(self, x, threads):
         """Return N x O of codes ``x``."""
+        if self._ternary(x):
+            rows = kernels.pack_ternary(x, num_threads=threads)
+            return self._scaled(kernels.ternary_gemm(rows, self._planes, num_threads=threads))
         return self._scaled(kernels.shift_gemm(x, self._lists, num_threads=threads))

@@ -176,6 +176,7 @@ def conv(*sizes, grid=None, p=-2, **options):
     return dst.to_dst(nn.Sequential(layer), p, act_quant=grid, skip=[], generator=seeded())[0]
 
 
+@pytest.mark.parametrize("ternary", [True, False])
 @pytest.mark.parametrize(
     "options",
     [
@@ -189,7 +190,9 @@ def conv(*sizes, grid=None, p=-2, **options):
     ],
     ids=str,
 )
-def test_what_a_convolution_takes(options):
+def test_what_a_convolution_takes(options, ternary):
+    """By shifts, and by planes of bits where weights and codes are -1, 0 and 1."""
+    options = {"p": 0, "grid": dst.GridActivations(0.25, 2), **options} if ternary else options
     layers = conv(6, 12, (3, 5), **options), nn.BatchNorm2d(12), conv(12, 4, 1)
     model = nn.Sequential(*layers)
     images = torch.randn(3, 6, 11, 12, generator=seeded())
@@ -197,6 +200,8 @@ def test_what_a_convolution_takes(options):
     network = to_packed(model)
     with torch.no_grad():
         np.testing.assert_array_equal(network(images.numpy()), model(images).numpy())
+    made = vars(network.steps[1])
+    assert ("_lists" in made) != ternary and (made["_planes"] is not None) == ternary
     # What is stored is what the layer has, without the zeros that dilation and groups put in.
     assert network.steps[1].weight.shape == tuple(model[0].weight.shape)
 
@@ -226,6 +231,23 @@ def test_what_stands_between_two_layers(between):
     assert wholes == [True, True, True, False]
     with torch.no_grad():
         np.testing.assert_array_equal(network(images.numpy()), model(images).numpy())
+
+
+@pytest.mark.parametrize(("p", "n_levels"), [(0, 2), (0, 3), (-1, 2)])
+def test_planes_of_bits_or_lists(p, n_levels):
+    """Ternary weights alone are not enough, nor are ternary codes."""
+    model = lenet(p=p, grid=dst.GridActivations(0.25, n_levels))
+    images = images_for(model)
+    shake(model, images)
+    network = to_packed(model)
+    before = [step.running_bytes for step in network.steps if isinstance(step, SHIFTS)]
+    with torch.no_grad():
+        np.testing.assert_array_equal(network(images.numpy()), model(images).numpy())
+    assert before == [0] * 5
+    for step in network.steps:
+        if isinstance(step, SHIFTS):
+            assert ("_lists" in vars(step)) == (p < 0 or n_levels > 2)
+            assert step.running_bytes > step.weight.nbytes
 
 
 def test_a_pooling_between_two_normalizations_is_done_in_float():

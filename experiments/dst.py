@@ -122,6 +122,13 @@ def tables():
             yield USUAL | ends
 
 
+def methods():
+    """A row for each method, for data that take long: those of Table 2, and Table 4's DST."""
+    found = list(tables())
+    yield from found[: len(BASELINES) + 2]
+    yield USUAL | {"first": False, "last": True}
+
+
 def combinations():
     """Figure 3: exponents of weights and first levels of activations, all up to the level 4."""
     for p in (0, -1, -2, -3):
@@ -137,7 +144,7 @@ def steepness():
             yield USUAL | {"th": th, "learning_rate": rate}
 
 
-WHAT = {"tables": tables, "combinations": combinations, "steepness": steepness}
+WHAT = {"tables": tables, "methods": methods, "combinations": combinations, "steepness": steepness}
 
 
 def main(arguments=None):

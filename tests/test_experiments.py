@@ -147,7 +147,11 @@ def test_every_network_of_the_dst_experiments(network, what):
         assert not run_.first or few[first].act_quant is None
         if run_.method == "dst":
             assert all(layer.weight.dtype == torch.int8 for layer in few.values())
-            assert run_.q2 is None or what == "tables" or run_.q2 * 2 ** (run_.n_levels - 2) == 4
+            assert (
+                run_.q2 is None
+                or what in ("tables", "methods")
+                or run_.q2 * 2 ** (run_.n_levels - 2) == 4
+            )
         assert torch.isfinite(model.eval()(torch.from_numpy(dataset.test_images[:2]))).all()
         found = run_.found(model)
         assert found["parameter_bits"] < 32 * sum(found["weights"].values())

@@ -6,7 +6,7 @@ PORT ?= 8000
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help book check test style lab serve release demo bench bench-nonuniform bench-binary bench-grading clean
+.PHONY: help book check test style lab serve release demo bench bench-nonuniform bench-binary bench-dst bench-grading clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ bench-nonuniform: .venv/installed ## time k-means and the codes of levels beside
 
 bench-binary: .venv/installed ## time packed binary networks beside torch float32; writes a file in benchmarks/results/binary
 	$(BIN)/python -m benchmarks.binary
+
+bench-dst: .venv/installed ## time networks of states beside torch in float32 and int8; writes a file in benchmarks/results/dst
+	$(BIN)/python -m benchmarks.dst
 
 bench-grading: .venv/installed ## time quantgrader beside nbgrader; writes benchmarks/results/grading.json
 	$(BIN)/python -m benchmarks.grading

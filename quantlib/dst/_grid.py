@@ -12,7 +12,7 @@ from quantlib.dst.grid import to_grid, to_grid_derivative
 
 __all__ = ["OnGrid"]
 
-#: Numbers that are worked on at a time: they stay in the cache, and no temporary is larger.
+#: Numbers that a processor works on at a time: they stay in its cache.
 PIECE = 2**17
 
 #: Of a float32 number's bits: the largest fraction, and the exponent.
@@ -23,29 +23,38 @@ class OnGrid(torch.autograd.Function):
     """``OnGrid.apply(x, q2, n_levels, signed)``: the levels of x, with the paper's derivative."""
 
     @staticmethod
-    def forward(ctx, x, *grid):
+    def forward(x, *grid):
         """Return the levels."""
-        ctx.save_for_backward(x)
-        ctx.grid = grid
-        if x.dtype == torch.float32:
+        if _in_place(x):
             return _in_pieces(_write_levels, x, *grid)
         return to_grid(x, *grid[:2], signed=grid[2])
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        """Keep what the derivative needs."""
+        x, *ctx.grid = inputs
+        ctx.save_for_backward(x)
 
     @staticmethod
     def backward(ctx, gradient):
         """Return the gradient times the derivative."""
         (x,), grid = ctx.saved_tensors, ctx.grid
-        if x.dtype == torch.float32:
+        if _in_place(x):
             passed = _in_pieces(_write_slopes, x, *grid, gradient)
         else:
             passed = to_grid_derivative(x, *grid[:2], signed=grid[2]) * gradient
         return passed, None, None, None
 
 
+def _in_place(x):
+    """Whether ``x`` is worked on by its bits, and not while torch.func records what is done."""
+    return x.dtype == torch.float32 and not torch.is_grad_enabled()
+
+
 def _in_pieces(write, x, q2, n_levels, signed, *others):
     out = torch.empty_like(x)
     arrays = x, out, *others
-    if all(a.is_contiguous() for a in arrays):
+    if x.device.type == "cpu" and all(a.is_contiguous() for a in arrays):
         arrays = (a.view(-1).split(PIECE) for a in arrays)
     else:
         arrays = ([a] for a in arrays)

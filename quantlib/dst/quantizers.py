@@ -5,10 +5,10 @@ from torch import nn
 
 from quantlib._validation import check_flag
 from quantlib.dst._grid import OnGrid
-from quantlib.dst.grid import grid_levels
+from quantlib.dst.grid import grid_levels, to_grid, to_grid_derivative
 from quantlib.dst.states import StateSpace, to_states
 from quantlib.layers import Quantizer, convert, quantized
-from quantlib.models.weights import check_tensor
+from quantlib.models.weights import check_tensor, traced
 
 __all__ = ["GridActivations", "StateWeights", "to_dst"]
 
@@ -55,7 +55,12 @@ class GridActivations(Quantizer):
     def forward(self, x):
         """Return the levels of ``x``, with the derivative that the paper defines."""
         check_tensor(x, "x")
-        return OnGrid.apply(x, self.q2, self.n_levels, self.signed)
+        grid = self.q2, self.n_levels
+        if torch.compiler.is_compiling() or traced(x):  # what is recorded are plain operations
+            latent = x.detach()
+            slope = to_grid_derivative(latent, *grid, signed=self.signed)
+            return to_grid(latent, *grid, signed=self.signed) + slope * (x - latent)
+        return OnGrid.apply(x, *grid, self.signed)
 
     def extra_repr(self):
         """Return the grid."""

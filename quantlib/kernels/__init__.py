@@ -30,7 +30,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
     submod_attrs={
         "binary": ["xnor_conv2d", "xnor_gemm", "xnor_input_scale"],
         "bitplane": ["bitplane_gemm", "ternary_gemm"],
-        "codes": ["threshold_codes"],
+        "codes": ["CodeThresholds", "pack_thresholds", "threshold_codes"],
         "packing": [
             "pack_planes",
             "pack_signs",

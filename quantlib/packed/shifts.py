@@ -77,9 +77,11 @@ class GridThreshold(Step):
 
     def __call__(self, x, threads):
         """Return the codes of whole or real ``x``."""
-        return kernels.threshold_codes(
-            x, self.thresholds, self.codes, self.flips, num_threads=threads
-        )
+        return kernels.threshold_codes(x, self._prepared, num_threads=threads)
+
+    @functools.cached_property
+    def _prepared(self):
+        return kernels.pack_thresholds(self.thresholds, self.codes, self.flips)
 
 
 class _Shifts(Step):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from scipy import integrate, stats
+from torch import nn
 
 from quantlib import dst
 from quantlib.dst import _grid
@@ -145,6 +146,19 @@ def test_layers_round_by_bits_as_the_function_does_by_thresholds(q2, signed, dty
         slope = dst.to_grid_derivative(x.detach(), q2, n, signed=signed)
         torch.testing.assert_close(y.detach(), wanted, rtol=0, atol=0, equal_nan=True)
         torch.testing.assert_close(x.grad, slope * gradient, rtol=0, atol=0, equal_nan=True)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:torch.jit")
+def test_a_network_with_a_grid_is_exported_traced_and_differentiated():
+    model = nn.Sequential(nn.Linear(6, 5), dst.GridActivations(0.25, 4), nn.Linear(5, 1))
+    x = torch.randn(8, 6, generator=torch.Generator().manual_seed(0))
+    wanted = model(x)
+    assert torch.equal(torch.export.export(model, (x,)).module()(x), wanted)
+    assert torch.equal(torch.jit.trace(model, x)(x), wanted)
+    leaf = x.clone().requires_grad_()
+    model(leaf).sum().backward()
+    assert leaf.grad.count_nonzero()
+    torch.testing.assert_close(torch.func.grad(lambda y: model(y).sum())(x), leaf.grad)
 
 
 @pytest.mark.parametrize("order", [torch.contiguous_format, torch.channels_last])

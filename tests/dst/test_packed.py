@@ -327,7 +327,7 @@ def test_levels_that_are_never_reached_or_always():
         norm.bias.copy_(torch.tensor([5.0, -5.0, 0.0, 0.0]))
     thresholds, flips = level_thresholds([norm], [-1.0, 0.0, 1.0], 4, low=-100, high=100)
     x = np.arange(-100, 101, dtype=np.int32)[:, None].repeat(4, 1)
-    codes = kernels.threshold_codes(x, thresholds, np.arange(4), flips)
+    codes = kernels.threshold_codes(x, kernels.pack_thresholds(thresholds, np.arange(4), flips))
     with torch.no_grad():
         y = norm(torch.from_numpy(x).float())
     wanted = (y[..., None] >= torch.tensor([-1.0, 0.0, 1.0])).sum(-1)

@@ -83,9 +83,8 @@ def check_threshold_codes(rng, threads):
     for dtype in (np.int32, np.float32):
         x = rng.integers(-9, 10, (1, 5, 4, 7)).astype(dtype)
         thresholds, flips = np.array([[-3] * 7, [4] * 7]).astype(dtype), rng.random(7) < 0.5
-        codes = kernels.threshold_codes(
-            x, thresholds, np.array([-1, 0, 1]), flips, num_threads=threads
-        )
+        packed = kernels.pack_thresholds(thresholds, np.array([-1, 0, 1]), flips)
+        codes = kernels.threshold_codes(x, packed, num_threads=threads)
         rising = np.where(x < -3, -1, np.where(x < 4, 0, 1))
         np.testing.assert_array_equal(codes, np.where(flips, -rising, rising))
 

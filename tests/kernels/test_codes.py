@@ -25,9 +25,14 @@ def test_agrees_with_the_reference(seed, shape, dtype, count, alike, threads):
     x = rng.integers(-20, 20, shape).astype(dtype)
     thresholds = np.sort(rng.integers(-22, 22, (count, channels)), axis=0).astype(dtype)
     codes, flips = rng.integers(-128, 128, count + 1), rng.random(channels) < 0.5
-    found = kernels.threshold_codes(x, thresholds, codes, flips, num_threads=threads)
+    packed = kernels.pack_thresholds(thresholds, codes, flips)
+    found = kernels.threshold_codes(x, packed, num_threads=threads)
     assert found.dtype == np.int8
     np.testing.assert_array_equal(found, reference.threshold_codes(x, thresholds, codes, flips))
+
+
+def codes_of(x, *thresholds):
+    return kernels.threshold_codes(x, kernels.pack_thresholds(*thresholds)).tolist()
 
 
 def test_bounds_and_infinities():
@@ -35,32 +40,47 @@ def test_bounds_and_infinities():
     thresholds = np.array([[low, 0], [high, 0]], np.int32)
     codes = np.array([-128, 0, 127])
     x = np.array([[low, -1], [high, 0]], np.int32)
-    assert kernels.threshold_codes(x, thresholds, codes).tolist() == [[0, -128], [127, 127]]
+    assert codes_of(x, thresholds, codes) == [[0, -128], [127, 127]]
     flips = np.array([True, True])
-    assert kernels.threshold_codes(x, thresholds, codes, flips).tolist() == [[0, 127], [-128, -128]]
+    assert codes_of(x, thresholds, codes, flips) == [[0, 127], [-128, -128]]
     real = np.array([[-np.inf], [np.inf]], np.float32)
     x = np.array([-np.inf, 0.0, np.inf], np.float32)
-    assert kernels.threshold_codes(x, real, codes).tolist() == [0, 0, 127]
+    assert codes_of(x, real, codes) == [0, 0, 127]
 
 
 X, T, Q = np.zeros((2, 3), np.int32), np.zeros((2, 3), np.int32), np.arange(3)
+NAN = np.full((2, 1), np.nan, np.float32)
 
 
 @pytest.mark.parametrize(
     ("arguments", "error", "words"),
     [
-        ((X.astype(float), T, Q), TypeError, "x must be int32 or float32"),
-        ((X, T.astype(np.float32), Q), TypeError, "thresholds must be int32"),
-        ((X, T[:, :2], Q), ValueError, "1 or 3 channels"),
-        ((X, T, Q[:2]), ValueError, "codes must be 3"),
-        ((X, T, Q + 126), ValueError, "codes must be from -128 to 127"),
-        ((X, T, Q, np.zeros(2, bool)), ValueError, "flips must be 3"),
-        ((X, T, Q, np.zeros(3)), TypeError, "flips must hold booleans"),
-        ((X, np.array([[1], [0]], np.int32), Q), ValueError, "thresholds must rise"),
-        ((np.full((1, 3), np.nan, np.float32), T.astype(np.float32), Q), ValueError, "NaN"),
-        ((X, T[0], Q), ValueError, "thresholds must have 2 axes"),
+        ((T.astype(float), Q), TypeError, "thresholds must be int32 or float32"),
+        ((T, Q[:2]), ValueError, "codes must be 3"),
+        ((T, Q + 126), ValueError, "codes must be from -128 to 127"),
+        ((T, Q, np.zeros(2, bool)), ValueError, "flips must be 3"),
+        ((T, Q, np.zeros(3)), TypeError, "flips must hold booleans"),
+        ((np.array([[1], [0]], np.int32), Q), ValueError, "thresholds must rise"),
+        ((NAN, Q), ValueError, "thresholds must not hold NaN"),
+        ((T[0], Q), ValueError, "thresholds must have 2 axes"),
     ],
 )
-def test_bad_input(arguments, error, words):
+def test_bad_thresholds(arguments, error, words):
     with pytest.raises(error, match=words):
-        kernels.threshold_codes(*arguments)
+        kernels.pack_thresholds(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("x", "thresholds", "error", "words"),
+    [
+        (X.astype(float), T, TypeError, "x must be int32 as thresholds are"),
+        (X, T.astype(np.float32), TypeError, "x must be float32 as thresholds are"),
+        (X[:, :2], T, ValueError, "x must have 3 channels"),
+        (np.full((1, 3), np.nan, np.float32), T.astype(np.float32), ValueError, "hold NaN"),
+    ],
+)
+def test_bad_numbers(x, thresholds, error, words):
+    with pytest.raises(error, match=words):
+        kernels.threshold_codes(x, kernels.pack_thresholds(thresholds, Q))
+    with pytest.raises(TypeError, match="thresholds must be a CodeThresholds"):
+        kernels.threshold_codes(X, T)

@@ -154,6 +154,7 @@ def test_correct_on_a_processor_without_vector_popcount(tmp_path):
 IMAGES = np.ones((1, 2, 4, 70), np.float32)
 SHIFTS = kernels.pack_shifts(np.ones((2, 70), int), np.zeros((2, 70), int))
 SIGNS = kernels.pack_signs(IMAGES[0, 0])
+LIMITS = kernels.pack_thresholds(IMAGES[0, 0, :1], np.arange(2))
 
 #: What takes an array as it lies in memory, and such an array.
 TAKERS = {
@@ -162,10 +163,7 @@ TAKERS = {
     "pack_planes": (lambda x: kernels.pack_planes(x, 2), np.ones((4, 70), np.int8)),
     "pack_ternary": (kernels.pack_ternary, np.ones((4, 70), np.int8)),
     "threshold_signs": (lambda x: kernels.threshold_signs(x, x[0, 0, 0]), IMAGES),
-    "threshold_codes": (
-        lambda x: kernels.threshold_codes(x, x[0, 0, :1], np.arange(2)),
-        IMAGES,
-    ),
+    "threshold_codes": (lambda x: kernels.threshold_codes(x, LIMITS), IMAGES),
     "real_conv2d": (
         lambda x: kernels.real_conv2d(x, x.transpose(3, 2, 0, 1), layout="NHWC"),
         np.ones((1, 1, 16, 16), np.float32),

@@ -213,9 +213,10 @@ def check_positive(value, name):
     """Return ``value`` as a float; raise unless it is a number above 0, and finite."""
     if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
         raise TypeError(f"{name} must be a number, got {shown(value)}")
-    if not 0 < value <= sys.float_info.max:
+    number = float(value)
+    if not 0 < number <= sys.float_info.max:
         raise ValueError(f"{name} must be positive and finite, got {shown(value)}")
-    return float(value)
+    return number
 
 
 def check_axis(axis, ndim):

@@ -1,15 +1,17 @@
 """An optimizer for weights that are states: any torch optimizer's update, as transitions."""
 
 import torch
-from torch import nn
 from torch.optim import Adam, Optimizer
 
 from quantlib._validation import check_positive, shown
 from quantlib.dst.quantizers import StateWeights
-from quantlib.dst.states import transition
+from quantlib.dst.states import check_generator, transition
 from quantlib.layers import quantized
 
 __all__ = ["DSTOptimizer"]
+
+#: Layers with fewer weights are moved together.
+JOINED = 2**15
 
 
 class DSTOptimizer(Optimizer):
@@ -29,7 +31,10 @@ class DSTOptimizer(Optimizer):
     model : torch.nn.Module
         With layers that :func:`~quantlib.dst.quantizers.to_dst` made.
     optimizer : callable
-        A class of ``torch.optim``, called with the parameters and ``options``. The paper has Adam.
+        A class of ``torch.optim``, or a function, that is called with all parameters and
+        ``options``. The paper has Adam. It must take a step by one gradient, which LBFGS does not.
+        For groups of parameters give a function that makes them of the model's:
+        ``conv2.weight_quant.live`` stands for the weights of ``conv2``.
     th : float
         As in :func:`~quantlib.dst.states.take_step`.
     generator : torch.Generator, optional
@@ -58,16 +63,27 @@ class DSTOptimizer(Optimizer):
 
     def __init__(self, model, optimizer=Adam, *, th=0.5, generator=None, **options):
         self.th = check_positive(th, "th")
-        if generator is not None and not isinstance(generator, torch.Generator):
-            raise TypeError(f"generator must be a torch.Generator or None, got {shown(generator)}")
-        self.generator = generator
-        layers = [m for m in quantized(model).values() if isinstance(m.weight_quant, StateWeights)]
+        self.generator = check_generator(generator)
+        if not callable(optimizer):
+            raise TypeError(
+                f"optimizer must be a class of torch.optim, not an optimizer, got "
+                f"{shown(optimizer)}"
+            )
+        layers = {
+            name: layer for name, layer in quantized(model).items()
+            if isinstance(layer.weight_quant, StateWeights)
+        }  # fmt: skip
         if not layers:
             raise ValueError("model must have layers of states: make them by quantlib.dst.to_dst")
-        # What the other optimizer knows a weight by: it has a value during a step only.
-        self._keys = [(layer, nn.Parameter(_nothing(layer))) for layer in layers]
-        real = [p for p in model.parameters() if p.requires_grad]
-        self._inner = optimizer([*real, *(key for _, key in self._keys)], **options)
+        # Weights that layers share have one quantizer.
+        self._layers = {layer.weight_quant: (name, layer) for name, layer in layers.items()}
+        for quantizer, (_, layer) in self._layers.items():  # some optimizers ask for shapes at once
+            quantizer.live.data = layer.weight * quantizer.unit
+        self._inner = optimizer([p for p in model.parameters() if p.requires_grad], **options)
+        for quantizer in self._layers:
+            quantizer.empty()
+        if isinstance(self._inner, torch.optim.LBFGS):
+            raise ValueError("optimizer must take a step by one gradient, got LBFGS")
         super().__init__(self._inner.param_groups, self._inner.defaults)
         self._share()
 
@@ -76,61 +92,89 @@ class DSTOptimizer(Optimizer):
 
     @torch.no_grad()
     def step(self, closure=None):
-        """Change states and real parameters by the gradients since the last step."""
+        """Change states and real parameters by the gradients since the last step.
+
+        Raises
+        ------
+        FloatingPointError
+            If a gradient of states is NaN or infinite. Nothing was changed then.
+        RuntimeError
+            If states were changed between the forward pass and the step.
+        """
         loss = None
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        moved = []
-        for layer, key in self._keys:
-            live = layer.weight_quant.take_live()
-            if live is not None and live.grad is not None:
-                key.data, key.grad = live.detach(), live.grad
-                moved.append((layer, key))
+        moving = []
+        for quantizer, (name, layer) in self._layers.items():
+            if quantizer.live.grad is None:
+                continue
+            if not quantizer.is_live(layer.weight):
+                raise RuntimeError(
+                    f"{name}.weight was changed between the forward pass and the step: call the "
+                    f"model again"
+                )
+            if not bool(torch.isfinite(quantizer.live.grad).all()):
+                raise FloatingPointError(f"the gradient of {name}.weight is NaN or infinite")
+            moving.append((quantizer, layer.weight))
         self._inner.step()
-        self._move(moved)
-        for layer, key in moved:
-            key.data, key.grad = _nothing(layer), None
+        self._move(moving)
+        for quantizer in self._layers:
+            quantizer.empty()
         return loss
 
-    def _move(self, moved):
-        """Take the states of layers towards the real weights that stand in their keys."""
-        alike = {}  # those of one kind at once: a call costs more than a small layer's transition
-        for layer, key in moved:
-            kind = layer.weight_quant.space, key.dtype, key.device
-            alike.setdefault(kind, []).append((layer.weight, layer.weight_quant.unit, key.data))
-        for (space, dtype, device), layers in alike.items():
-            changes = [(wanted - states * unit).flatten() for states, unit, wanted in layers]
-            states, change = torch.cat([s.flatten() for s, _, _ in layers]), torch.cat(changes)
-            if not torch.isfinite(torch.stack(torch.aminmax(change))).all():
-                raise FloatingPointError("the step of a layer's weights is NaN or infinite")
-            sizes = [len(c) for c in changes]
+    def _move(self, moving):
+        """Take the states of layers towards the real weights that were made of them."""
+        joined = {}  # small ones of one kind at once: a call costs more than their transition
+        for quantizer, states in moving:
+            live = quantizer.live.data
+            change = live - states * quantizer.unit
             draws = torch.rand(
-                2 * len(change), generator=self.generator, device=device, dtype=dtype
+                (2, states.numel()), generator=self.generator, device=live.device, dtype=live.dtype
             )
-            draws = [d.view(2, -1) for d in draws.split([2 * size for size in sizes])]
-            new = transition(states, change, space, self.th, *torch.cat(draws, dim=1))
-            for (weight, _, _), part in zip(layers, new.split(sizes), strict=True):
+            kind = quantizer.space, live.dtype, live.device
+            kind = kind if states.numel() < JOINED else (*kind, quantizer)
+            joined.setdefault(kind, []).append((states, change.flatten(), draws))
+        for (space, *_), layers in joined.items():
+            states, change, draws = zip(*layers, strict=True)
+            states = torch.cat([s.flatten() for s in states])
+            new = transition(states, torch.cat(change), space, self.th, *torch.cat(draws, dim=1))
+            parts = new.split([weight.numel() for weight, *_ in layers])
+            for (weight, *_), part in zip(layers, parts, strict=True):
                 weight.copy_(part.view_as(weight))
 
     def zero_grad(self, set_to_none=True):
         """Forget all gradients, also between a forward pass and its backward pass."""
-        for layer, _ in self._keys:
-            layer.weight_quant.forget_gradient()
-        super().zero_grad(set_to_none)
+        self._inner.zero_grad(set_to_none)
 
     def state_dict(self):
-        """Return the other optimizer's state, and the generator's."""
+        """Return the other optimizer's state, as torch has it, with th and the generator's."""
         drawn = None if self.generator is None else self.generator.get_state()
-        return {"inner": self._inner.state_dict(), "generator": drawn}
+        return self._inner.state_dict() | {"th": self.th, "generator": drawn}
 
     def load_state_dict(self, state_dict):
         """Take over what :meth:`state_dict` gave."""
-        self._inner.load_state_dict(state_dict["inner"])
-        if self.generator is not None and state_dict["generator"] is not None:
-            self.generator.set_state(state_dict["generator"])
+        missing = {"th", "generator"} - set(state_dict)
+        if missing:
+            raise ValueError(f"state_dict must be of a DSTOptimizer, got none with {missing}")
+        inner = dict(state_dict)
+        self.th, drawn = inner.pop("th"), inner.pop("generator")
+        if (drawn is None) != (self.generator is None):
+            given = "none" if self.generator is None else "one"
+            raise ValueError(
+                f"generator must be given if and only if the saved run had one, got {given}"
+            )
+        self._inner.load_state_dict(inner)
+        if drawn is not None:
+            self.generator.set_state(drawn.cpu())
         self._share()
 
+    def __getstate__(self):
+        """Return what is copied or pickled."""
+        own = {name: vars(self)[name] for name in ("th", "generator", "_layers", "_inner")}
+        return super().__getstate__() | own
 
-def _nothing(layer):
-    return torch.empty(0, dtype=layer.weight_quant.unit.dtype, device=layer.weight.device)
+    def __setstate__(self, state):
+        """Take over a copy's state."""
+        super().__setstate__(state)
+        self._share()

@@ -6,8 +6,8 @@ from torch import nn
 from quantlib._validation import check_flag
 from quantlib.dst._grid import OnGrid
 from quantlib.dst.grid import grid_levels, to_grid, to_grid_derivative
-from quantlib.dst.states import StateSpace, to_states
-from quantlib.layers import Quantizer, convert, quantized
+from quantlib.dst.states import StateSpace, check_generator, to_states
+from quantlib.layers import QuantConv2d, Quantizer, QuantLinear, convert, quantized
 from quantlib.models.weights import check_tensor, traced
 
 __all__ = ["GridActivations", "StateWeights", "to_dst"]
@@ -73,10 +73,12 @@ class StateWeights(Quantizer):
 
     .. math:: q(s) = L s
 
-    The layer's ``weight`` is an int8 tensor of states (:func:`to_dst` makes it so). In training a
-    floating-point tensor of the weights lives from the forward pass to the optimizer's step, for
-    the gradient to be taken by it. :class:`~quantlib.dst.optimizer.DSTOptimizer` turns it into a
-    transition and lets it go.
+    The layer's ``weight`` is a buffer, an int8 tensor of states (:func:`to_dst` makes it so). What
+    an optimizer sees is the parameter ``live``, which is empty but for the time from a forward pass
+    to the optimizer's step: then it holds the real weights, and their gradient. So clipping,
+    ``zero_grad`` and a ``GradScaler`` work as usual, and ``requires_grad_(False)`` freezes a layer.
+    :class:`~quantlib.dst.optimizer.DSTOptimizer` turns what became of it into a transition, and
+    empties it.
 
     Parameters
     ----------
@@ -85,6 +87,10 @@ class StateWeights(Quantizer):
 
     Notes
     -----
+    Training takes float32 or float64: under ``torch.autocast`` weights are still float32, but a
+    network in half precision would lose small changes, and is refused. A mean of several networks'
+    weights has no states; data parallelism over several processes would draw other steps in each.
+
     Source: Long et al. (2020), section 3.3.
 
     Examples
@@ -100,7 +106,8 @@ class StateWeights(Quantizer):
         self.space = StateSpace(p, resolution)
         # In the dtype of the model, whatever it is converted to.
         self.register_buffer("unit", torch.tensor(self.space.unit), persistent=False)
-        self._live, self._version = None, None
+        self.live = nn.Parameter(torch.empty(0))
+        self._made = None
 
     @property
     def signature(self):
@@ -109,27 +116,65 @@ class StateWeights(Quantizer):
 
     def forward(self, states):
         """Return the weights of ``states``."""
-        if states.dtype != torch.int8:
+        if not isinstance(states, torch.Tensor) or states.dtype != torch.int8:
+            got = getattr(states, "dtype", type(states).__name__)
             raise TypeError(
-                f"weight must be int8 states, got {states.dtype}: make them by quantlib.dst.to_dst"
+                f"weight must be int8 states, got {got}: make them by quantlib.dst.to_dst"
             )
-        if not (self.training and torch.is_grad_enabled()):
+        recorded = torch.compiler.is_compiling() or traced(states)
+        if recorded or not (torch.is_grad_enabled() and self.live.requires_grad):
             return states * self.unit
+        if self.unit.dtype not in (torch.float32, torch.float64):
+            raise TypeError(
+                f"a network of states trains in float32 or float64, got {self.unit.dtype}: take "
+                f"torch.autocast"
+            )
         # A second pass before the step, or a second place in the network, adds to one gradient.
-        if self._live is None or self._version != (id(states), states._version):
-            self._live = (states * self.unit).requires_grad_()
-            self._version = id(states), states._version
-        return self._live
+        if not self.is_live(states):
+            self.live.grad = None
+            self.live.data = states * self.unit
+            self._made = states, states._version, self.live._version
+        return self.live
 
-    def take_live(self):
-        """Return the weights that the last pass computed with, or None, and let them go."""
-        live, self._live, self._version = self._live, None, None
-        return live
+    def refuses(self, weight):
+        """Return why saved weights are no states: torch would cut real ones off, without a word."""
+        if weight.dtype != torch.int8:
+            return f"must be int8 states, got {weight.dtype}: load real weights before to_dst"
+        known = torch.tensor(self.space.states, dtype=torch.int8, device=weight.device)
+        others = weight[~torch.isin(weight, known)]
+        if len(others):
+            return f"must be among the states {self.space.states}, got {others[0].item()}"
+        return None
 
-    def forget_gradient(self):
-        """Start the sum of gradients anew. The weights stay: a backward pass may be on its way."""
-        if self._live is not None:
-            self._live.grad = None
+    def is_live(self, states):
+        """Whether ``live`` has the weights of ``states``, as they are now.
+
+        Raises RuntimeError if another optimizer has changed them.
+        """
+        if self._made is None or not self.live.numel() or self.live.dtype != self.unit.dtype:
+            return False
+        made_of, version, live_version = self._made
+        if self.live._version != live_version:
+            raise RuntimeError(
+                "weights that are states were changed by an optimizer that cannot store them: "
+                "give the model to quantlib.dst.DSTOptimizer (training.fit: wrap_optimizer)"
+            )
+        return made_of is states and states._version == version
+
+    def empty(self):
+        """Let go of the real weights and of their gradient."""
+        self.live.grad, self._made = None, None
+        self.live.data = self.live.data.new_empty(0)
+
+    def _save_to_state_dict(self, destination, prefix, keep_vars):
+        """Save nothing: ``live`` is empty between steps, and the layer has the states."""
+
+    def _load_from_state_dict(self, *args):
+        """Take nothing."""
+
+    def __getstate__(self):
+        """Return what is copied or pickled: a copy makes its real weights anew."""
+        return vars(self) | {"_made": None}
 
     def extra_repr(self):
         """Return the exponent, and how numbers between states are resolved, if not as usual."""
@@ -152,14 +197,19 @@ def to_dst(
     Parameters
     ----------
     model : torch.nn.Module
+        Its ``Conv2d`` and ``Linear`` layers are converted, no others.
     p : int
         The smallest exponent, -6 to 0.
     act_quant : Quantizer, optional
         For the input of the same layers, such as :class:`GridActivations`.
     skip : list of str, optional
-        Layers that stay real; by default the first, as in the paper.
+        Layers that stay real; by default the first that is registered, as in the paper. ``[]`` for
+        none.
     resolution, generator
         As for :func:`~quantlib.dst.states.to_states`.
+    scaled : bool
+        Whether weights are divided by the largest magnitude of their layer. One outlier makes
+        nearly all others 0.
 
     Notes
     -----
@@ -173,16 +223,41 @@ def to_dst(
     torch.int8
     """
     check_flag(scaled, "scaled")
-    space = StateSpace(p, resolution)
-    first = [n for n, m in model.named_modules() if isinstance(m, nn.Conv2d | nn.Linear)][:1]
-    made = convert(
-        model, weight_quant=StateWeights(p, resolution), act_quant=act_quant,
-        skip=first if skip is None else skip,
-    )  # fmt: skip
-    for layer in quantized(made).values():
+    check_generator(generator)
+    space, kinds = StateSpace(p, resolution), (nn.Conv2d, nn.Linear)
+    open_ = [
+        name for name, layer in model.named_modules()
+        if isinstance(layer, kinds) and not isinstance(layer, QuantConv2d | QuantLinear)
+    ]  # fmt: skip
+    skip = open_[:1] if skip is None else list(skip)
+    if set(open_) <= set(skip):
+        raise ValueError(
+            f"model must have a Conv2d or Linear to be converted beside those that are skipped, "
+            f"{', '.join(skip) or 'none'}: all others, if any, are quantized already"
+        )
+    made = convert(model, weight_quant=StateWeights(p, resolution), act_quant=act_quant, skip=skip)
+    found = {}  # by the weight: one that layers share stays shared
+    for name, layer in quantized(made).items():
         if isinstance(layer.weight_quant, StateWeights) and layer.weight.is_floating_point():
-            w = layer.weight.detach()
-            w = w / w.abs().max().clamp(min=torch.finfo(w.dtype).tiny) if scaled else w
-            states = to_states(w, space, generator=generator)
-            layer.weight = nn.Parameter(states, requires_grad=False)
+            old = layer.weight
+            if old not in found:
+                found[old] = _states_of(old.detach(), space, scaled, generator, name)
+                layer.weight_quant.live.requires_grad_(old.requires_grad)
+                found[old] = found[old], layer.weight_quant
+            del layer.weight
+            states, layer.weight_quant = found[old]
+            layer.register_buffer("weight", states)
     return made
+
+
+def _states_of(w, space, scaled, generator, name):
+    if not bool(torch.isfinite(w).all()):
+        raise ValueError(f"model must be finite, got NaN or infinity in {name}.weight")
+    if scaled and w.numel():
+        w = w / w.abs().max().clamp(min=torch.finfo(w.dtype).tiny)
+    elif w.numel() and w.abs().max() > 1:
+        raise ValueError(
+            f"model must have weights between -1 and 1, got {w.abs().max().item():g} in "
+            f"{name}.weight: take scaled=True, or scale them"
+        )
+    return to_states(w, space, generator=generator)

@@ -8,11 +8,12 @@ so that weights lie between -1 and 1. p = 0 is GXNOR-Net's ternary case.
 """
 
 import functools
+import numbers
 from dataclasses import dataclass
 
 import torch
 
-from quantlib._validation import check_choice, check_integer, check_positive
+from quantlib._validation import check_choice, check_integer, check_positive, shown
 from quantlib.models.weights import check_tensor
 
 __all__ = ["RESOLUTIONS", "StateSpace", "step_distribution", "take_step", "to_states"]
@@ -21,6 +22,10 @@ __all__ = ["RESOLUTIONS", "StateSpace", "step_distribution", "take_step", "to_st
 #: either with equal odds, as the paper has it for 3; or the nearer the likelier, so that the mean
 #: stays what it was. For 3 both are the same.
 RESOLUTIONS = ("equal", "unbiased")
+
+
+#: The largest state of any space.
+MOST = 64
 
 
 @dataclass(frozen=True)
@@ -131,8 +136,10 @@ def take_step(states, change, space, *, th=0.5, generator=None, draws=None):
     [2, 0, -4]
     """
     _check_step(states, change, space, th)
-    draws = (_draw(change, generator) for _ in range(2)) if draws is None else draws
-    return transition(states, change, space, th, *draws)
+    change = change.to(torch.promote_types(change.dtype, torch.float32))
+    if draws is None:
+        draws = [_draw(change, generator) for _ in range(2)]
+    return transition(states, change, space, th, *_checked_draws(draws, change))
 
 
 def transition(states, change, space, th, gate, odds):
@@ -150,8 +157,11 @@ def step_distribution(state, change, space, *, th=0.5):
     >>> step_distribution(2, 0.25, StateSpace(-2))  # 3 is no state: 2 or 4
     [0.0, 0.0, 0.0, 0.0, 0.0, 0.5, 0.5]
     """
+    _check_space(space)
     start = torch.tensor([check_integer(state, "state", -space.largest, space.largest)])
-    change = torch.as_tensor([change], dtype=torch.float64)
+    if isinstance(change, bool) or not isinstance(change, numbers.Real):
+        raise TypeError(f"change must be a number, got {shown(change)}")
+    change = torch.tensor([float(change)], dtype=torch.float64)
     _check_step(start.to(torch.int8), change, space, th)
     whole, chance = _whole_and_chance(change, space, th)
     found, tables = dict.fromkeys(space.states, 0.0), _neighbours(space, start.device)
@@ -166,7 +176,8 @@ def step_distribution(state, change, space, *, th=0.5):
 
 def _whole_and_chance(change, space, th):
     """The magnitude of k, and the chance that one more state is gone."""
-    steps = (change / space.unit).abs_()
+    # Beyond this a weight is at the end of its range, and infinity has no rest.
+    steps = (change / space.unit).abs_().clamp_(max=4.0 * MOST)
     whole = steps.floor()
     return whole, torch.tanh_((steps - whole).mul_(th))
 
@@ -204,7 +215,30 @@ def _resolve(numbers, space, draws):
 
 
 def _draw(like, generator):
-    return torch.rand(like.shape, generator=generator, device=like.device, dtype=like.dtype)
+    # In half precision 0 comes often, which is below every chance.
+    dtype = torch.promote_types(like.dtype, torch.float32)
+    return torch.rand(
+        like.shape, generator=check_generator(generator), device=like.device, dtype=dtype
+    )
+
+
+def _checked_draws(draws, change):
+    draws = list(draws)
+    if len(draws) != 2 or any(getattr(d, "shape", None) != change.shape for d in draws):
+        raise ValueError(
+            f"draws must be two tensors of the shape of change, {tuple(change.shape)}, "
+            f"got {[tuple(getattr(d, 'shape', ())) for d in draws]}"
+        )
+    if not all(bool(((d >= 0) & (d <= 1)).all()) for d in draws):
+        raise ValueError("draws must lie between 0 and 1, got others")
+    return draws
+
+
+def check_generator(generator):
+    """Return ``generator``; raise TypeError unless it is a ``torch.Generator`` or None."""
+    if generator is not None and not isinstance(generator, torch.Generator):
+        raise TypeError(f"generator must be a torch.Generator or None, got {shown(generator)}")
+    return generator
 
 
 def _check_space(space):

@@ -58,6 +58,12 @@ class QuantLayer(NoScript):
                     f"{prefix}_extra_state the weights are taken as they are"
                 )
                 return
+        weight = state.get(f"{prefix}weight")
+        if self.weight_quant is not None and isinstance(weight, torch.Tensor):
+            why = None if weight.is_meta else self.weight_quant.refuses(weight)
+            if why:
+                errors.append(f"{prefix}weight {why}")
+                return
         super()._load_from_state_dict(state, prefix, metadata, strict, missing, unexpected, errors)
         if saved is None and f"{prefix}_extra_state" in missing:
             missing.remove(f"{prefix}_extra_state")

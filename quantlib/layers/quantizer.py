@@ -58,6 +58,10 @@ class Quantizer(NoScript, nn.Module):
         options = ", ".join(f"{n}={v!r}" for n, v in sorted(named.items()) if n != "training")
         return f"{type(self).__name__}({options})"
 
+    def refuses(self, weight):
+        """Return in words why saved weights are none of this method's, or None."""
+        return None
+
     def forward(self, x):
         """Return the quantized values of ``x``: the product of its factors."""
         values, scale = self.factors(x)

@@ -443,11 +443,12 @@ def take_step(generator):
             gates = np.asarray(np.where(generator.random(sizes) < 0.15, 0.0, gates))
             # Half of the gates are near their chance, on either side.
             chances = np.tanh(th * np.abs(np.fmod(change, 2.0**p)) / 2.0**p)
-            near = chances * generator.uniform(0.8, 1.2, sizes)
+            ratios = (1 - 1e-8, 1 + 1e-8, *generator.uniform(0.8, 1.2, 4))
+            near = chances * generator.choice(ratios, sizes)
             use = (generator.random(sizes) < 0.5) & (near < 1)
             gates = np.asarray(np.where(use, near, gates))
             expected, margin = states_after(states, change, p, th, gates, odds)
-            if margin > 1e-6:
+            if margin > 1e-9:
                 break
         arrays = [
             viewed(a, VIEWS[(i + k) % 3]) for k, a in enumerate((states, change, gates, odds))

@@ -308,6 +308,34 @@ def wrong_sums_in_the_activations(a, states, thresholds):
     return sums, codes_of(sums, thresholds)
 
 
+def wrong_negative_before_it_is_wide(a, states, thresholds):
+    """Message: as large as int8 holds"""
+    plus, minus = a.astype(np.int64)[:, None], (-a).astype(np.int64)[:, None]
+    sums = np.zeros((len(a), len(states)), np.int64)
+    for e in range(7):
+        sums += np.where(states == 1 << e, plus << e, 0).sum(axis=2)
+        sums += np.where(states == -(1 << e), minus << e, 0).sum(axis=2)
+    return sums, codes_of(sums, thresholds)
+
+
+def wrong_thresholds_mirrored(a, states, thresholds):
+    """Message: The sums are right, but the codes are wrong"""
+    sums = add_up(a, states, shifted)
+    half = thresholds.shape[1] >> 1
+    places = (thresholds[:, half:] < np.abs(sums)[:, :, None]).sum(axis=2)
+    row = np.array([0] + [1 << e for e in range(half)])
+    return sums, np.where(sums < 0, -row[places], row[places])
+
+
+def wrong_equal_counts_below_0(a, states, thresholds):
+    """Message: codes are wrong"""
+    sums = add_up(a, states, shifted)
+    above = [1 << e for e in range(thresholds.shape[1] >> 1)]
+    row = np.array([-v for v in above[::-1]] + [0] + above)
+    wide = sums[:, :, None]
+    return sums, row[np.where(thresholds < 0, thresholds <= wide, thresholds < wide).sum(axis=2)]
+
+
 def right_python(a, states, thresholds):
     """In Python's whole numbers, with bisection."""
     import bisect

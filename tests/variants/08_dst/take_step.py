@@ -259,6 +259,48 @@ def wrong_states_changed(states, change, p, th, draws_gate, draws_odds):
     return found
 
 
+def wrong_rest_by_modulo(states, change, p, th, draws_gate, draws_odds):
+    """Message: The new states are wrong"""
+    given = (states, change, p, th, draws_gate, draws_odds)
+    return stepped(*given, chance=lambda v, unit: np.tanh(th * (change % unit) / unit))
+
+
+def wrong_units_as_bytes(states, change, p, th, draws_gate, draws_odds):
+    """Message: very large"""
+    steps = change / 2.0**p
+    k = np.trunc(steps)
+    with np.errstate(all="ignore"):
+        narrow = np.fmod(k, 256).astype(np.int64).astype(np.int8)
+    gate = np.sign(change) * (draws_gate < np.tanh(th * np.abs(steps - k)))
+    moved = (states + narrow + gate.astype(np.int8)).astype(float)
+    return settled(moved, p, draws_odds < 0.5).astype(np.int8)
+
+
+def wrong_odds_along_the_change(states, change, p, th, draws_gate, draws_odds):
+    """Message: The new states are wrong"""
+    steps = change / 2.0**p
+    k = np.trunc(steps)
+    moved = states + k + np.sign(change) * (draws_gate < np.tanh(th * np.abs(steps - k)))
+    larger = np.where(moved * change >= 0, draws_odds < 0.5, draws_odds >= 0.5)
+    return settled(moved, p, larger).astype(np.int8)
+
+
+def wrong_outside_stays(states, change, p, th, draws_gate, draws_odds):
+    """Message: The new states are wrong"""
+    steps = change / 2.0**p
+    k = np.trunc(steps)
+    moved = states + k + np.sign(change) * (draws_gate < np.tanh(th * np.abs(steps - k)))
+    moved = np.where(np.abs(moved) > 2.0**-p, states, moved)
+    return settled(moved, p, draws_odds < 0.5).astype(np.int8)
+
+
+def wrong_chance_of_single_precision(states, change, p, th, draws_gate, draws_odds):
+    """Message: The new states are wrong"""
+    given = (states, change, p, th, draws_gate, draws_odds)
+    narrow = lambda v, unit: np.tanh((th * np.abs(v) / unit).astype(np.float32))  # noqa: E731
+    return stepped(*given, chance=narrow)
+
+
 def right_clipped_last(states, change, p, th, draws_gate, draws_odds):
     """Resolved first: the end of the range is a state, so that clipping may come last."""
     steps = change / 2.0**p

@@ -189,6 +189,17 @@ def wrong_bytes_of_a_view(w, p, draws):
     return found.reshape(w.shape).astype(np.int8)
 
 
+def wrong_draws_in_turn(w, p, draws):
+    """Message: The states are wrong"""
+    numbers, found = iter(draws.ravel()), []
+    for value in np.round(w / 2.0**p).ravel().tolist():
+        m = int(abs(value))
+        if m & (m - 1):
+            m = 1 << (m.bit_length() - (next(numbers) >= 0.5))
+        found.append(m if value > 0 else -m)
+    return np.array(found, np.int8).reshape(w.shape)
+
+
 def right_table_of_neighbours(w, p, draws):
     """Neighbours by a search in the list of states."""
     states = np.array([0, *(2**k for k in range(1 - p))])

@@ -363,6 +363,27 @@ def wrong_last_layer_real(memory, images, labels, batches, p, th, rate, seed):
     return found
 
 
+def wrong_one_layer_after_the_other(memory, images, labels, batches, p, th, rate, seed):
+    """Message: wrong"""
+    for batch in batches:
+        before = memory
+        memory = run(before, images, labels, batch[None], p, th, rate, seed)
+        if len(memory["states"]) > 1:
+            half = {**before, "states": [memory["states"][0], *before["states"][1:]]}
+            after = run(half, images, labels, batch[None], p, th, rate, seed)
+            for name in ("states", "first", "second"):
+                memory[name][1] = after[name][1]
+    return memory
+
+
+def wrong_only_adam_starts_anew(memory, images, labels, batches, p, th, rate, seed):
+    """Message: where a run goes on"""
+    start, early = memory["steps"], {**memory, "steps": 0}
+    makes = lambda s, t: [s, t + start]  # noqa: E731
+    found = run(early, images, labels, batches, p, th, rate, seed, generators=makes)
+    return {**found, "steps": start + found["steps"]}
+
+
 def right_step_by_step(memory, images, labels, batches, p, th, rate, seed):
     """One step after the other, each from a memory."""
     for batch in batches:

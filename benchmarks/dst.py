@@ -61,7 +61,10 @@ def with_states(build, p=P, levels=LEVELS, zeros=None):
     if zeros is not None:
         with torch.no_grad():
             for weight in state_weights(model):
-                weight[torch.rand(weight.shape, generator=seeded(1)) < zeros] = 0
+                # of the others, so many that the share of all zeros is the one that is wanted
+                there = (weight == 0).float().mean().item()
+                more = max(0.0, (zeros - there) / (1 - there)) if there < 1 else 0.0
+                weight[torch.rand(weight.shape, generator=seeded(1)) < more] = 0
     return model
 
 

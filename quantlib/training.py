@@ -197,14 +197,17 @@ def fit(
         for epoch in bar:
             rate = opt.param_groups[0]["lr"]
             with models.seeded(settings.epoch_seed(epoch), device):
-                loss, share = _train_epoch(
-                    model, images, labels, settings.batch_size, opt, scheduler, after_step
-                )
-            if not math.isfinite(loss):
-                raise FloatingPointError(
-                    f"the loss is {loss} in epoch {epoch + 1} of {epochs}: "
-                    f"the learning_rate of {settings.learning_rate} may be too large"
-                )
+                try:
+                    loss, share = _train_epoch(
+                        model, images, labels, settings.batch_size, opt, scheduler, after_step
+                    )
+                    if not math.isfinite(loss):
+                        raise FloatingPointError(f"the loss is {loss}")
+                except FloatingPointError as error:  # an optimizer may say so, too
+                    raise FloatingPointError(
+                        f"{error} in epoch {epoch + 1} of {epochs}: "
+                        f"the learning_rate of {settings.learning_rate} may be too large"
+                    ) from None
             test = evaluate(model, dataset)
             history.append(
                 train_loss=loss, train_accuracy=share, test_accuracy=test, learning_rate=rate

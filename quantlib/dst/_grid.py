@@ -1,7 +1,7 @@
 """The grid of activations and its derivative on float32 tensors, in few passes over memory.
 
 What they give is what :func:`~quantlib.dst.grid.to_grid` and
-:func:`~quantlib.dst.grid.to_grid_derivative` give, bit for bit.
+:func:`~quantlib.dst.grid.to_grid_derivative` give, bit for bit but for the sign of a zero.
 """
 
 import numpy as np

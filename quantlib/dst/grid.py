@@ -14,7 +14,14 @@ from typing import NamedTuple
 import numpy as np
 from scipy import integrate, optimize, special
 
-from quantlib._validation import as_array, check_integer, check_positive, namespace, shown
+from quantlib._validation import (
+    as_array,
+    check_flag,
+    check_integer,
+    check_positive,
+    namespace,
+    shown,
+)
 
 __all__ = [
     "Optimum",
@@ -65,6 +72,7 @@ def to_grid(x, q2, n_levels, *, signed=True):
     >>> to_grid([-5.0, -0.2, 0.125, 0.13, 0.6], 0.25, 4).tolist()
     [-1.0, -0.25, 0.0, 0.25, 0.5]
     """
+    check_flag(signed, "signed")
     levels, (x, xp) = grid_levels(q2, n_levels), _real(x)
     magnitudes = xp.abs(x) if signed else xp.where(x > 0, x, xp.zeros_like(x))
     rounded = xp.zeros_like(x)
@@ -92,6 +100,7 @@ def to_grid_derivative(x, q2, n_levels, *, signed=True):
     >>> to_grid_derivative([-0.1, 0.2, 0.75, 1.75, -1.75], 0.25, 4).tolist()
     [0.0, 1.0, 1.0, 0.5, 0.5]
     """
+    check_flag(signed, "signed")
     thresholds, (x, xp) = grid_thresholds(q2, n_levels), _real(x)
     first, last = float(thresholds[0]), float(thresholds[-1])
     magnitudes = xp.abs(x) if signed else xp.where(x > 0, x, xp.zeros_like(x))
@@ -117,7 +126,7 @@ def expected_error(q2, n_levels, *, density=None):
     Parameters
     ----------
     density : callable, optional
-        Another density, of one float, which is integrated numerically.
+        Another density, of one float, for numbers of a size near 1. It is integrated numerically.
 
     Notes
     -----
@@ -135,8 +144,17 @@ def expected_error(q2, n_levels, *, density=None):
         return math.fsum(_normal_piece(*piece) for piece in pieces)
     if not callable(density):
         raise TypeError(f"density must be a function of one number, got {shown(density)}")
+
+    def at(x):
+        value = density(x)
+        if np.ndim(value) or not 0 <= value < math.inf:
+            raise ValueError(
+                f"density must be a number from 0 on, and finite, got {shown(value)} at {x:g}"
+            )
+        return value
+
     return math.fsum(
-        integrate.quad(lambda x, q=q: density(x) * (q - x) ** 2, a, b)[0] for q, a, b in pieces
+        integrate.quad(lambda x, q=q: at(x) * (q - x) ** 2, a, b)[0] for q, a, b in pieces
     )
 
 
@@ -175,6 +193,11 @@ def optimal_q2(n_levels, *, density=None):
     coarse = np.linspace(-12, 3, 151)
     errors = [expected_error(2.0**u, n_levels, density=density) for u in coarse]
     best = int(np.argmin(errors))
+    if best in (0, len(coarse) - 1):
+        raise ValueError(
+            f"density must be of numbers whose best first level lies between {2.0 ** coarse[0]:g} "
+            f"and {2.0 ** coarse[-1]:g}, got another: scale them"
+        )
     ends = coarse[max(best - 1, 0)], coarse[min(best + 1, len(coarse) - 1)]
     found = optimize.minimize_scalar(
         lambda u: expected_error(2.0**u, n_levels, density=density), bounds=ends,

@@ -52,6 +52,7 @@ class DSTOptimizer(Optimizer):
 
     Examples
     --------
+    >>> from torch import nn
     >>> from quantlib import dst
     >>> net = dst.to_dst(nn.Sequential(nn.Linear(4, 8), nn.Linear(8, 2)))
     >>> optimizer = DSTOptimizer(net, lr=0.01)

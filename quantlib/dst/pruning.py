@@ -1,6 +1,7 @@
 """Zeros among states: how many there are, filters that hold nothing else, and their removal."""
 
 import copy
+import numbers
 from collections import Counter
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from quantlib.dst.quantizers import GridActivations, StateWeights
 from quantlib.layers import quantized
 from quantlib.lowering import Ways, flatten
 from quantlib.models import check_model, weight_layers
+from quantlib.models.weights import altered
 
 __all__ = ["Removed", "Zeros", "prune_filters", "remove_filters", "sparsity"]
 
@@ -25,7 +27,7 @@ class Zeros(NamedTuple):
     @property
     def share(self):
         """The share of zeros, which the paper calls sparsity."""
-        return self.zeros / self.weights
+        return self.zeros / self.weights if self.weights else 0.0
 
 
 def sparsity(model):
@@ -63,7 +65,7 @@ def prune_filters(model, most=0.0):
     [[0, 0, 0, 0], [4, 4, 4, 4]]
     """
     check_model(model)
-    if not isinstance(most, int | float) or not 0 <= most <= 1:
+    if isinstance(most, bool) or not isinstance(most, numbers.Real) or not 0 <= most <= 1:
         raise ValueError(f"most must be a share from 0 to 1, got {shown(most)}")
     pruned = copy.deepcopy(model)
     last = list(weight_layers(pruned).values())[-1:]
@@ -97,8 +99,8 @@ def remove_filters(model):
     cannot be: if a is not 0 and the next layer pads its images, so that at the border fewer taps
     see a; if there is no next layer in the same sequence, or something other than batch
     normalization, ReLU, max-pooling, dropout and a flattening before it; and if layers have groups
-    or stand in two places. One filter stays in any layer. Optimizers know the old weights: make a
-    new one.
+    or hooks, or stand in two places. One filter stays in any layer. Optimizers know the old
+    weights: make a new one.
     """
     check_model(model)
     smaller = copy.deepcopy(model)
@@ -161,6 +163,8 @@ def _plain(layer):
     """Whether the weights of a layer, as they are stored, say what it adds up."""
     if not isinstance(layer, nn.Conv2d | nn.Linear) or getattr(layer, "groups", 1) != 1:
         return False
+    if altered(layer):
+        return False
     quantizers = (getattr(layer, name, None) for name in ("weight_quant", "act_quant"))
     return all(isinstance(q, StateWeights | GridActivations | None) for q in quantizers)
 
@@ -170,7 +174,7 @@ def _passes(module, channels):
     known = not isinstance(module, _NORMS) or (
         module.num_features == channels and module.running_mean is not None
     )
-    return isinstance(module, _BETWEEN) and known
+    return isinstance(module, _BETWEEN) and known and not altered(module)
 
 
 def _behind(layer, between, following):

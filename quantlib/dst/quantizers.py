@@ -8,7 +8,8 @@ from quantlib.dst._grid import OnGrid
 from quantlib.dst.grid import grid_levels, to_grid, to_grid_derivative
 from quantlib.dst.states import StateSpace, check_generator, to_states
 from quantlib.layers import QuantConv2d, Quantizer, QuantLinear, convert, quantized
-from quantlib.models.weights import check_tensor, traced
+from quantlib.models import check_model
+from quantlib.models.weights import check_numbers, check_tensor, traced
 
 __all__ = ["GridActivations", "StateWeights", "to_dst"]
 
@@ -224,6 +225,8 @@ def to_dst(
     """
     check_flag(scaled, "scaled")
     check_generator(generator)
+    check_model(model)
+    check_numbers(model)
     space, kinds = StateSpace(p, resolution), (nn.Conv2d, nn.Linear)
     open_ = [
         name for name, layer in model.named_modules()

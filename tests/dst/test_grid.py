@@ -189,3 +189,21 @@ def test_bad_grids_are_refused_by_name(arguments, error, words):
             function(*arguments)
     with pytest.raises(TypeError, match="density must be a function"):
         dst.expected_error(0.25, 4, density=1.0)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (
+            lambda: dst.expected_error(0.25, 5, density=lambda x: float("nan")),
+            ValueError,
+            "density",
+        ),
+        (lambda: dst.expected_error(0.25, 5, density=lambda x: -1.0), ValueError, "from 0 on"),
+        (lambda: dst.optimal_q2(3, density=lambda x: math.exp(-x / 1e3)), ValueError, "scale them"),
+        (lambda: dst.to_grid([1.0], 0.25, 5, signed="no"), TypeError, "signed must be"),
+    ],
+)
+def test_densities_and_flags_are_looked_at(call, error, words):
+    with pytest.raises(error, match=words):
+        call()

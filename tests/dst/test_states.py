@@ -155,3 +155,36 @@ STATES = torch.zeros(2, dtype=torch.int8)
 def test_bad_input_is_refused_by_name(call, error, words):
     with pytest.raises(error, match=words):
         call()
+
+
+def test_small_changes_in_half_precision_have_their_chances():
+    """In 16 bits a random number is 0 once in some hundred times, and below every chance."""
+    states = torch.zeros(200_000, dtype=torch.int8)
+    change = torch.full(states.shape, 1e-4, dtype=torch.bfloat16)
+    moved = dst.take_step(
+        states, change, dst.StateSpace(-2), generator=torch.Generator().manual_seed(0)
+    )
+    assert 10 < moved.count_nonzero() < 80  # 40 are expected
+
+
+def test_changes_without_bounds_end_at_the_ends():
+    space = dst.StateSpace(-6)
+    assert dst.step_distribution(1, 1e308, space)[-1] == 1
+    states = torch.tensor([1, -64], dtype=torch.int8)
+    assert dst.take_step(states, torch.tensor([-3e38, 3e38]), space).tolist() == [-64, 64]
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda s, c, p: dst.take_step(s, c, p, draws=(c,)), ValueError, "draws must be two"),
+        (lambda s, c, p: dst.take_step(s, c, p, draws=(c, c[:1])), ValueError, "of the shape of"),
+        (lambda s, c, p: dst.take_step(s, c, p, draws=(c, 2 + c)), ValueError, "between 0 and 1"),
+        (lambda s, c, p: dst.take_step(s, c, p, generator=1), TypeError, "generator must be"),
+        (lambda s, c, p: dst.step_distribution(1, 0.1, -2), TypeError, "space must be"),
+        (lambda s, c, p: dst.step_distribution(1, "a", p), TypeError, "change must be a number"),
+    ],
+)
+def test_bad_arguments_of_a_step_are_named(call, error, words):
+    with pytest.raises(error, match=words):
+        call(torch.zeros(3, dtype=torch.int8), torch.zeros(3), dst.StateSpace(-2))

@@ -20,7 +20,7 @@ LABELS = torch.from_numpy(DIGITS.train_labels)
 
 def network(p=-2, **options):
     model = models.LeNet5(1, 10, 8, batch_norm=True, seed=0)
-    return dst.to_dst(model, p, generator=torch.Generator().manual_seed(0), **options)
+    return dst.to_dst(model, p, **{"generator": torch.Generator().manual_seed(0)} | options)
 
 
 def seeded(seed=0):
@@ -224,6 +224,172 @@ def test_states_alone_learn_to_read_digits():
     assert reached[0.5] > 0.94 and reached[0.5] > reached[1e-9] + 0.03
 
 
+def test_real_weights_and_numbers_that_are_no_states_are_not_loaded():
+    real = models.LeNet5(1, 10, 8, batch_norm=True, seed=0)
+    model = network()
+    before = copy.deepcopy(model.state_dict())
+    with pytest.raises(RuntimeError, match=r"fc1\.weight must be int8 states, got torch\.float32"):
+        model.load_state_dict(real.state_dict())
+    others = copy.deepcopy(before)
+    others["fc2.weight"][0, 0] = 3
+    with pytest.raises(RuntimeError, match=r"fc2\.weight must be among the states .*, got 3"):
+        model.load_state_dict(others)
+    for name in STATES:
+        assert torch.equal(model.get_submodule(name).weight, before[f"{name}.weight"])
+
+
+def tiny(p=-2):
+    layers = nn.Linear(3, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 2)
+    with models.seeded(0):
+        return dst.to_dst(nn.Sequential(*layers), p, generator=seeded())
+
+
+X = torch.randn(16, 3, generator=seeded(7))
+
+
+def test_what_others_do_with_gradients_reaches_those_of_states():
+    model = tiny()
+    live = model[3].weight_quant.live
+    (1e4 * model(X).square().sum()).backward()
+    large = live.grad.norm()
+    nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    assert large > 100 and live.grad.norm() < 1
+    optimizer = dst.DSTOptimizer(model, torch.optim.SGD, lr=1.0)
+    model(X).sum().backward()
+    assert any(p is live for group in optimizer.param_groups for p in group["params"])
+    model.zero_grad()
+    assert live.grad is None
+    before = model[3].weight.clone()
+    optimizer.step()
+    assert torch.equal(model[3].weight, before)
+
+
+def test_an_optimizer_that_cannot_store_states_is_told_so():
+    model = tiny()
+    optimizer = torch.optim.Adam(model.parameters())
+    model(X).sum().backward()
+    optimizer.step()
+    with pytest.raises(RuntimeError, match=r"give the model to quantlib\.dst\.DSTOptimizer"):
+        model(X)
+    with pytest.raises(RuntimeError, match="wrap_optimizer"):
+        training.fit(network(), DIGITS, epochs=1, progress=False)
+
+
+@pytest.mark.parametrize("train", [True, False])
+def test_states_move_unless_they_are_frozen(train):
+    for frozen in (True, False):
+        model = tiny().train(train)
+        if frozen:
+            model[3].requires_grad_(False)
+        before = model[3].weight.clone()
+        optimizer = dst.DSTOptimizer(model, lr=0.2, generator=seeded())
+        for _ in range(5):
+            optimizer.zero_grad()
+            (10 * model(X).square().sum()).backward()
+            optimizer.step()
+        assert torch.equal(model[3].weight, before) == frozen
+        model.requires_grad_(True)
+
+
+def test_a_gradient_that_is_no_number_changes_nothing():
+    model = tiny()
+    optimizer = dst.DSTOptimizer(model, lr=0.1, generator=seeded())
+    before = copy.deepcopy(model.state_dict())
+    (model(X).sum() * float("nan")).backward()
+    with pytest.raises(FloatingPointError, match=r"the gradient of 3\.weight is NaN or infinite"):
+        optimizer.step()
+    for name, value in before.items():
+        if name not in ("1.running_mean", "1.running_var", "1.num_batches_tracked"):
+            assert torch.equal(value, model.state_dict()[name]), name
+    optimizer.zero_grad()
+    model(X).sum().backward()
+    optimizer.step()
+    with pytest.raises(FloatingPointError, match=r"in epoch 1 of 1: the learning_rate of 1e\+30"):
+        training.fit(
+            network(), FEW, epochs=1, learning_rate=1e30, optimizer="adam", schedule="constant",
+            progress=False, wrap_optimizer=dst.DSTOptimizer,
+        )  # fmt: skip
+
+
+def test_states_that_are_changed_before_the_step_are_not_overwritten():
+    model = tiny()
+    optimizer = dst.DSTOptimizer(model, lr=0.1)
+    model(X).sum().backward()
+    model.load_state_dict(tiny().state_dict())
+    with pytest.raises(RuntimeError, match=r"3\.weight was changed between the forward pass and"):
+        optimizer.step()
+
+
+def test_a_copy_of_network_and_optimizer_goes_on_alike():
+    model = tiny()
+    optimizer = dst.DSTOptimizer(model, lr=0.1, generator=seeded(3))
+
+    def go(model, optimizer):
+        optimizer.zero_grad()
+        model(X).square().sum().backward()
+        optimizer.step()
+        return model.state_dict()
+
+    go(model, optimizer)
+    copied = copy.deepcopy((model, optimizer))
+    file = io.BytesIO()
+    torch.save((model, optimizer), file)
+    file.seek(0)
+    loaded = torch.load(file, weights_only=False)
+    expected = go(model, optimizer)
+    for pair in (copied, loaded):
+        found = go(*pair)
+        for name, value in expected.items():
+            assert torch.equal(value, found[name]), name
+
+
+@pytest.mark.parametrize("other", [torch.optim.Adagrad, torch.optim.NAdam, torch.optim.Adafactor])
+def test_other_optimizers_move_states(other):
+    model = tiny()
+    before = model[3].weight.clone()
+    optimizer = dst.DSTOptimizer(model, other, lr=0.5, generator=seeded())
+    for _ in range(5):
+        optimizer.zero_grad()
+        model(X).square().sum().backward()
+        optimizer.step()
+    assert not torch.equal(model[3].weight, before)
+
+
+def test_layers_that_share_weights_go_on_sharing_them():
+    model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3), nn.Linear(3, 3))
+    model[2].weight = model[1].weight
+    model = dst.to_dst(model, -3, generator=seeded())
+    assert model[1].weight is model[2].weight
+    optimizer = dst.DSTOptimizer(model, torch.optim.SGD, lr=1.0, generator=seeded())
+    before = model[1].weight.clone()
+    (10 * model(X).square().sum()).backward()
+    optimizer.step()
+    assert model[1].weight is model[2].weight and not torch.equal(model[1].weight, before)
+
+
+def test_groups_of_parameters_are_made_by_name():
+    model = tiny()
+
+    def grouped(parameters, **options):
+        named = dict(model.named_parameters())
+        slow = [p for name, p in named.items() if name.endswith("weight_quant.live")]
+        rest = [p for name, p in named.items() if not name.endswith("weight_quant.live")]
+        return torch.optim.SGD([{"params": slow, "lr": 0.0}, {"params": rest}], **options)
+
+    optimizer = dst.DSTOptimizer(model, grouped, lr=0.1)
+    before = model[3].weight.clone(), model[0].weight.detach().clone()
+    model(X).square().sum().backward()
+    optimizer.step()
+    assert torch.equal(model[3].weight, before[0]) and not torch.equal(model[0].weight, before[1])
+
+
+def test_averaging_networks_gives_no_weights_between_states():
+    model = tiny()
+    averaged = torch.optim.swa_utils.AveragedModel(model)
+    averaged.update_parameters(tiny(-2))
+    assert set(averaged.module[3].weight.unique().tolist()) <= set(dst.StateSpace(-2).states)
+
+
 def test_a_checkpoint_of_another_exponent_is_refused():
     with pytest.raises(RuntimeError, match="p=-3"):
         network(-2).load_state_dict(network(-3).state_dict())
@@ -238,6 +404,25 @@ def test_a_checkpoint_of_another_exponent_is_refused():
         (lambda: dst.DSTOptimizer(network(), lr=0.1, generator=3), TypeError, "generator must be"),
         (lambda: dst.StateWeights(-2)(torch.zeros(2, 2)), TypeError, "int8 states"),
         (lambda: network(skip=["nothing"]), ValueError, "skip must be one of"),
+        (lambda: dst.to_dst(nn.Linear(3, 2)), ValueError, "model must have a Conv2d or Linear to"),
+        (lambda: dst.to_dst(tiny(), -4, skip=["0"]), ValueError, "all others, if any, are quant"),
+        (lambda: dst.to_dst(nn.Conv1d(1, 2, 3)), ValueError, "model must have a Conv2d or Linear"),
+        (lambda: network(generator=0), TypeError, "generator must be"),
+        (lambda: dst.DSTOptimizer(tiny(), torch.optim.LBFGS), ValueError, "got LBFGS"),
+        (lambda: dst.DSTOptimizer(tiny(), "adam"), TypeError, "optimizer must be a class"),
+        (lambda: tiny().half()(X.half()), TypeError, "float32 or float64, got torch.float16"),
+        (
+            lambda: dst.DSTOptimizer(tiny()).load_state_dict(
+                dst.DSTOptimizer(tiny(), generator=seeded()).state_dict()
+            ),
+            ValueError,
+            "generator must be given if and only if",
+        ),
+        (
+            lambda: dst.DSTOptimizer(tiny()).load_state_dict({"state": {}, "param_groups": []}),
+            ValueError,
+            "state_dict must be of a DSTOptimizer",
+        ),
     ],
 )
 def test_bad_input_is_refused_by_name(call, error, words):

@@ -80,7 +80,7 @@ def bytes_moved(states, change, p, th, gates, odds):
 
 
 def wrong_sums_of_8_bits(memory, images, labels, batches, p, th, rate, seed):
-    """Message: The states are wrong where changes are larger than the whole range"""
+    """Message: where changes are larger than the whole range"""
     return run(memory, images, labels, batches, p, th, rate, seed, step=bytes_moved)
 
 

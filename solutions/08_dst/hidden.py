@@ -22,7 +22,6 @@ from quantgrader.cases import (
     drawn,
     dtype,
     equals,
-    integers,
     keys,
     number,
     recomputed,
@@ -36,12 +35,12 @@ from quantlib import data
 UNCHANGED = unchanged("The inputs were changed in place. Work on new arrays.")
 
 
-def nine_digits(expected, message, part=None, atol=0.0):
+def nine_digits(expected, message, part=None, atol=0.0, rtol=1e-9):
     """Requirements: the first digits are right, and then nine of them."""
     more = f"{message} Only a few digits are right: compute in float64, and round nothing."
     return (
-        equals(expected, message, part=part, rtol=1e-4, atol=1e5 * atol),
-        equals(expected, more, part=part, rtol=1e-9, atol=atol),
+        equals(expected, message, part=part, rtol=1e5 * rtol, atol=1e5 * atol),
+        equals(expected, more, part=part, rtol=rtol, atol=atol),
     )
 
 
@@ -70,8 +69,8 @@ def on_the_grid(x, q2, n):
 def off_the_thresholds(x, q2, n, generator):
     """``x``, or a changed one, where rounding decides nothing.
 
-    No number is next to a threshold, or so little beyond the last one, which is large, that the
-    digits of the slope are lost.
+    No number is next to a threshold, or so little beyond the last one, which is large and has been
+    rounded, that the digits of the slope are lost.
     """
     x = x.copy()
     thresholds = np.array([float(t) for t in grid_of(q2, n)[1]])
@@ -126,6 +125,25 @@ def grid_activation(generator):
         x = q2 * 2.0 ** generator.uniform(-3, n + 3, (4, 6)) * generator.choice([-1, 1], (4, 6))
         x = off_the_thresholds(x, q2, n, generator)
         yield case(x, q2, n, words("where all levels are very large"), "flipped", 1 / 2)
+    for i, n in enumerate((2, 3, 5, 11, 20)):
+        # The distance of two floats that are so large is no small number: levels are all alike.
+        q2 = float(generator.uniform(0.05, 1.5)) * (1.0, 1e-29)[i % 2]
+        x = 10.0 ** generator.uniform(23, 30, 12) * generator.choice([-1, 1], 12)
+        yield case(x, q2, n, words("much larger than all levels"), VIEWS[i % 3])
+        # Thresholds so large that 1 is lost beside them, and numbers that are the next ones.
+        q2 = float(generator.choice([3, 5, 7])) * 2.0 ** (int(generator.integers(54, 75)) - n)
+        last = float(grid_of(q2, n)[1][-1])
+        x = last + generator.integers(1, 30, 12) * np.spacing(last)
+        x = x * generator.choice([-1, 1], 12)
+        yield case(x, q2, n, words("a little beyond a last threshold that is very large"))
+    for i in range(4):
+        # The same numbers again, on another grid of as many levels, and of the same first level.
+        n, q2 = int(generator.integers(3, 8)), float(generator.uniform(0.1, 0.5))
+        x = 3 * generator.normal(size=(3, 5))
+        for first, count in ((q2, n), (1.7 * q2, n), (q2, n + 2), (q2, 2)):
+            grid = (first, count, words("when the same numbers come again, on another grid"))
+            x = off_the_thresholds(x, first, count, generator)
+            yield case(x, *grid, VIEWS[i % 3], 1 / 4)
     for sizes, view in (((3000,), "flipped"), ((50, 60), "transposed")):
         x = off_the_thresholds(generator.normal(size=sizes), 0.13, 5, generator)
         yield case(x, 0.13, 5, words("for thousands of numbers"), view)
@@ -150,14 +168,11 @@ def by_gauss(f, a, b, parts=24):
 
 
 def to_infinity(f, a, scale):
-    """The integral of a function that falls as a power, or faster, from a > 0 on."""
-    # x = a + scale s / (1 - s), which takes 0 to 1 to the whole way; doubled ever nearer to 1.
-    ends = [0.0, *(1 - 0.5**k for k in range(1, 45))]
-
-    def g(s):
-        return f(a + scale * s / (1 - s)) * scale / (1 - s) ** 2
-
-    return math.fsum(by_gauss(g, c, d, 1) for c, d in itertools.pairwise(ends))
+    """The integral of a function that falls as a power, or faster, from a on."""
+    # Pieces that double, up to where nothing is left; finer ones where most of the mass may be.
+    ends = [a + scale * (2.0**k - 1) for k in range(200)]
+    pieces = enumerate(itertools.pairwise(ends))
+    return math.fsum(by_gauss(f, c, d, 24 if k < 7 else 2) for k, (c, d) in pieces)
 
 
 #: Words, SciPy's name, its parameters, the density anew, and its width.
@@ -169,6 +184,11 @@ DENSITIES = (
     ("of a density that is 0 below 0", "expon", lambda g: (0.0, g.uniform(0.4, 3))),
     ("of a density that falls slowly", "t", lambda g: (float(g.integers(4, 7)),)),
     ("of a density that falls slowly and is wide", "t", lambda g: (4.0, 0.0, g.uniform(1.2, 3))),
+    ("of a density that falls very slowly", "t", lambda g: (g.uniform(2.5, 2.6),)),
+    ("of a density that falls very slowly and is wide", "t", lambda g: (2.5, 1.0, g.uniform(1, 2))),
+    ("of a narrow density far from 0", "norm", lambda g: (g.uniform(6, 8), g.uniform(0.3, 0.5))),
+    ("of a narrow density at 0", "norm", lambda g: (0.0, g.uniform(0.3, 0.35))),
+    ("of a logistic density far from 0", "logistic", lambda g: (8.0, g.uniform(0.3, 0.6))),
     ("of the logistic density", "logistic", lambda g: (g.uniform(-0.5, 1), g.uniform(0.3, 1))),
 )  # fmt: skip
 
@@ -206,11 +226,17 @@ def error_by_gauss(q2, n, density, scale):
 
 
 def grid_error(generator):
+    # A grid comes with several densities, and a density with several grids.
+    grids = [
+        (float(generator.uniform(0.05, 0.4) if n > 5 else generator.uniform(0.1, 3)), n)
+        for n in (2, 3, 4, 5, 6, 8, 10)
+    ]
+    grids += [(3.0, 10), (0.05, 2), (0.05, 10), (3.0, 2)]
     for i, (words, name, draw) in enumerate(DENSITIES):
-        for j in range(7):
-            parameters = tuple(map(float, draw(generator)))
-            n = (2, 3, 4, 5, 6, 8, 10)[(i + j) % 7]
-            q2 = float(generator.uniform(0.05, 0.4) if n > 5 else generator.uniform(0.1, 3))
+        for j in range(5):
+            if j % 2 == 0:
+                parameters = tuple(map(float, draw(generator)))
+            q2, n = grids[(2 * i + 3 * j) % len(grids)]
             expected = error_by_gauss(q2, n, density_of(name, parameters), 2.0)
             message = f"The error is wrong for the grid {words}."
             yield Case(
@@ -305,6 +331,9 @@ def table_row(generator):
         yield case(n, q2s, "for large q2, whose thresholds are far out", VIEWS[i % 3], 1 / 2)
         q2s = 10.0 ** generator.uniform(-3, -1, 6)
         yield case(n, q2s, "for small q2", "flipped", 1 / 2)
+    q2s = generator.uniform(0.05, 2, 4)
+    for n in (3, 4, 9):
+        yield case(n, q2s, "when the same q2 come again, with other levels", weight=1 / 3)
     yield case(6, generator.uniform(0.01, 3, 1), "for one q2")
     yield case(4, np.sort(generator.uniform(0.01, 3, 200)), "for hundreds of q2", "flipped")
     yield case(9, np.array([1000.0, 0.001]), "at the ends of the range")
@@ -372,6 +401,16 @@ def to_states(generator):
                 UNCHANGED,
                 weight=1 / 7,
             )
+    w, draws, others = generator.uniform(-1, 1, (3, 40))
+    for p, odds in ((-3, draws), (-3, others), (-6, draws), (-4, draws)):
+        odds = np.abs(odds)
+        words = "when the same weights come again, with another p or other random numbers"
+        yield Case(
+            (w, p, odds),
+            equals(states_of(w, p, odds), f"The states are wrong {words}.", rtol=0, atol=0),
+            UNCHANGED,
+            weight=1 / 4,
+        )
     for p in (-2, -4, -6):
         w, draws = generator.uniform(-1, 1, (2, 3000))
         draws = np.abs(draws)
@@ -429,6 +468,17 @@ CHANGES = {
         signs(g, s) * (g.integers(1, 4, s) + g.choice([-1, 1], s) * 1e-6)
     ),
 }
+
+
+def from_end_to_end(generator, sizes, p):
+    """States at the ends, and changes of about the whole range: back, or to beyond their end."""
+    states = np.asarray(2**-p * signs(generator, sizes), np.int8)
+    reach = 2 * 2**-p + generator.choice([-2, -1, 0, 1, 2], sizes)
+    parts = generator.choice([0, 0.3, 0.5, 0.8], sizes)
+    towards = np.where(generator.random(sizes) < 0.9, -np.sign(states), np.sign(states))
+    return states, np.asarray(towards * (reach + parts) * 2.0**p)
+
+
 STEEPNESS = (0.5, 1.0, 0.1, 3.0, 0.02, 20.0)
 
 
@@ -438,6 +488,10 @@ def take_step(generator):
         if ends:
             states = (2**-p * signs(generator, sizes)).astype(np.int8)
         change = np.asarray(draw(generator, sizes), float) * 2.0**p
+        return step(words, states, change, p, th, weight, i)
+
+    def step(words, states, change, p, th, weight, i):
+        sizes = states.shape
         while True:
             gates, odds = generator.random(sizes), any_draws(generator, sizes)
             gates = np.asarray(np.where(generator.random(sizes) < 0.15, 0.0, gates))
@@ -470,6 +524,22 @@ def take_step(generator):
     for i, p in enumerate((0, -1, -2, -3, -5, -6)):
         words = "for weights at the ends of the range"
         yield case(words, (4, 6), p, 0.5, CHANGES["for other changes"], 1 / 2, i, True)
+    for i, p in enumerate((-6, -6, -6, -5, -4, 0)):
+        states, change = from_end_to_end(generator, ((12, 5), (60,), (), (30,))[i % 4], p)
+        words = "for changes from one end of the range to the other"
+        yield step(words, states, change, p, STEEPNESS[i], 1 / 2, i)
+    states, change = any_states(generator, (40,), -3), generator.normal(size=40) / 3
+    gates, odds = generator.random((2, 40))
+    for p, th, numbers in ((-3, 0.5, gates), (-3, 3.0, gates), (-5, 0.5, gates), (-3, 0.5, odds)):
+        expected, margin = states_after(states, change, p, th, numbers, odds)
+        if margin > 1e-9:
+            words = "when the same weights come again, with another th, p or other random numbers"
+            yield Case(
+                (states, change, p, th, numbers, odds),
+                equals(expected, f"The new states are wrong {words}.", rtol=0, atol=0),
+                UNCHANGED,
+                weight=1 / 4,
+            )
     for i, th in enumerate((0.01, 0.3, 0.5, 1.0, 5.0, 50.0)):
         words = "for thousands of weights, or another th"
         yield case(words, (30, 40), -3, th, CHANGES["for other changes"], 1 / 2, i)
@@ -497,8 +567,8 @@ def step_distribution(generator):
         return Case(
             (state, change, p, th),
             shape([3 - 2 * p], f"There must be one probability for each state, also {words}."),
-            within(0, 1 + 1e-9, f"A probability lies from 0 to 1, also {words}."),
-            *nine_digits(expected, f"The probabilities are wrong {words}.", atol=1e-14),
+            within(-1e-9, 1 + 1e-9, f"A probability lies from 0 to 1, also {words}."),
+            *nine_digits(expected, f"The probabilities are wrong {words}.", rtol=0, atol=1e-9),
             weight=weight,
         )
 
@@ -520,6 +590,16 @@ def step_distribution(generator):
             yield case("from an end of the range", state, change, p, 0.5, 1 / 2)
             change = sign * float(generator.uniform(0.1, 2.9)) * 2.0**p
             yield case("beyond the range", state // 2, change * 2**-p, p, 0.5, 1 / 2)
+    for p in (-6, -6, -5, -3, 0):
+        states, changes = from_end_to_end(generator, (2,), p)
+        for state, change in zip(states.tolist(), changes.tolist(), strict=True):
+            yield case("from one end of the range to the other", state, change, p, 0.7, 1 / 2)
+    for state in (0, 1, -4):
+        change = float(generator.uniform(-1.2, 1.2))
+        words = "when the same state and change come again, with another th or p"
+        for p, th in ((-3, 0.5), (-3, 2.0), (-5, 0.5), (-2, 0.5)):
+            yield case(words, state, change, p, th, 1 / 4)
+        yield case("when the same change comes again, from another state", 2, change, -3, 0.5)
     for state, th in itertools.product((-1, 0, 1), (0.01, 1.0, 50.0)):
         change = float(generator.uniform(-1.8, 1.8))
         yield case("for three states", state, change, 0, th, 1 / 3)
@@ -643,6 +723,9 @@ RUNS = (
     ("after more steps", (5, 4, 3), 7, -2, False),
     ("where changes are much smaller than a unit", (6, 5, 3), 5, -2, False),
     ("where changes are larger than a unit", (6, 5, 3), 3, -4, False),
+    ("where changes are larger than the whole range", (6, 5, 3), 3, -6, False),
+    ("where changes are larger than the whole range", (5, 4, 3), 2, -6, True),
+    ("where changes are larger than the whole range", (5, 4), 2, -2, False),
     ("where no step is taken", (4, 3, 2), 0, -2, True),
     ("where batches have one image", (5, 4, 3), 4, -2, False),
 )
@@ -662,6 +745,8 @@ def a_run(generator, words, sizes, steps, p, started):
             rate = unit * generator.uniform(0.01, 0.05)
         if "larger" in words:
             rate = unit * generator.uniform(2, 5)
+        if "whole range" in words:
+            rate = generator.uniform(1.1, 3.1)
         th = float(generator.choice([0.5, 1.0, 2.0, 0.2]))
         arguments = (memory, images, labels, batches, p, th, float(rate))
         seed = int(generator.integers(1, 1000))
@@ -670,62 +755,74 @@ def a_run(generator, words, sizes, steps, p, started):
             return (*arguments, seed), after
 
 
+def run_case(words, arguments, after, i, j):
+    """The case of some steps; ``i`` and ``j`` choose views and the labels' dtype."""
+    memory, images, labels, batches, *rest = arguments
+    wanted = [
+        (part, [list(array.shape) for array in after[part]])
+        for part in ("states", "biases", "first", "second")
+    ]
+    texts = {
+        "first": f"Adam's first moments are wrong {words}.",
+        "second": f"Adam's second moments are wrong {words}.",
+        "biases": f"The biases are wrong {words}.",
+        "states": f"The states are wrong {words}.",
+    }
+    narrow = labels.astype((np.int64, np.int32, np.uint8)[(i + j) % 3])
+    return Case(
+        (
+            seen(memory, i + j),
+            viewed(images, VIEWS[(i + 2 * j) % 3]),
+            viewed(narrow, VIEWS[j % 3]),
+            viewed(batches, VIEWS[i % 3]),
+            *rest,
+        ),
+        keys([*texts, "steps"], f"The memory has other keys {words}."),
+        recomputed(
+            wrong_dtypes,
+            0,
+            0,
+            f"The states must be int8 and all others floats, also {words}.",
+        ),
+        recomputed(
+            sizes_that_differ,
+            0,
+            0,
+            f"The memory's arrays have other shapes than they must have {words}.",
+            given=(wanted,),
+        ),
+        equals(after["steps"], f"The number of steps is wrong {words}.", part="steps"),
+        *(
+            recomputed(
+                far_from,
+                -1e-7,
+                1e-7,
+                text,
+                given=(
+                    part,
+                    np.concatenate([a.ravel() for a in after[part]]).astype(float),
+                ),
+            )
+            for part, text in texts.items()
+        ),
+        unchanged("The memory, images or labels were changed in place."),
+        weight=1 / 3,
+    )
+
+
 def train_states(generator):
-    for i, (words, sizes, steps, p, started) in enumerate(RUNS):
+    for i, (words, *how) in enumerate(RUNS):
         for j in range(2):
-            (memory, images, labels, batches, *rest), after = a_run(
-                generator, words, sizes, steps, p, started
-            )
-            wanted = [
-                (part, [list(array.shape) for array in after[part]])
-                for part in ("states", "biases", "first", "second")
-            ]
-            texts = {
-                "first": f"Adam's first moments are wrong {words}.",
-                "second": f"Adam's second moments are wrong {words}.",
-                "biases": f"The biases are wrong {words}.",
-                "states": f"The states are wrong {words}.",
-            }
-            narrow = labels.astype((np.int64, np.int32, np.uint8)[(i + j) % 3])
-            yield Case(
-                (
-                    seen(memory, i + j),
-                    viewed(images, VIEWS[(i + 2 * j) % 3]),
-                    viewed(narrow, VIEWS[j % 3]),
-                    viewed(batches, VIEWS[i % 3]),
-                    *rest,
-                ),
-                keys([*texts, "steps"], f"The memory has other keys {words}."),
-                recomputed(
-                    wrong_dtypes,
-                    0,
-                    0,
-                    f"The states must be int8 and all others floats, also {words}.",
-                ),
-                recomputed(
-                    sizes_that_differ,
-                    0,
-                    0,
-                    f"The memory's arrays have other shapes than they must have {words}.",
-                    given=(wanted,),
-                ),
-                equals(after["steps"], f"The number of steps is wrong {words}.", part="steps"),
-                *(
-                    recomputed(
-                        far_from,
-                        -1e-7,
-                        1e-7,
-                        text,
-                        given=(
-                            part,
-                            np.concatenate([a.ravel() for a in after[part]]).astype(float),
-                        ),
-                    )
-                    for part, text in texts.items()
-                ),
-                unchanged("The memory, images or labels were changed in place."),
-                weight=1 / 3,
-            )
+            yield run_case(words, *a_run(generator, words, *how), i, j)
+    first, after = a_run(generator, "", (5, 4, 3), 4, -3, True)
+    words = "when the same call comes again, or one that differs in one thing"
+    yield run_case(words, first, after, 0, 0)
+    yield run_case(words, first, after, 0, 0)
+    for place, value in ((4, -2), (5, 3.0), (6, 0.31), (7, first[7] + 1)):
+        others = (*first[:place], value, *first[place + 1 :])
+        after, margin = trained(*others)
+        if margin > 1e-6 and (place != 4 or all(np.abs(s).max() <= 4 for s in first[0]["states"])):
+            yield run_case(words, others, after, 0, 0)
     # Networks read 78 % to 88 % of the digits after 400 steps, whatever their names.
     digits = data.load("digits")
     count = len(digits.train_labels)
@@ -809,10 +906,11 @@ def thresholds_for(sums, n, generator):
 
 
 def shift_layer(generator):
-    def case(words, a, states, n, weight, i):
+    def case(words, a, states, n, weight, i, thresholds=None):
         pairs = [[sum(map(int.__mul__, p, q)) for q in states.tolist()] for p in a.tolist()]
         sums = np.array(pairs, np.int64)
-        thresholds = thresholds_for(sums, n, generator)
+        if thresholds is None:
+            thresholds = thresholds_for(sums, n, generator)
         above = [2**k for k in range(n - 1)]
         row = [*(-v for v in above[::-1]), 0, *above]
         codes = [
@@ -825,8 +923,8 @@ def shift_layer(generator):
         arrays = (a, states.astype(np.int8), thresholds)
         return Case(
             tuple(viewed(v, VIEWS[(i + k) % 3]) for k, v in enumerate(arrays)),
-            integers(f"The sums must be whole numbers {words}.", part=0),
-            integers(f"The codes must be whole numbers {words}.", part=1),
+            dtype("int64", f"The sums must be int64 {words}.", part=0),
+            dtype("int64", f"The codes must be int64 {words}.", part=1),
             recomputed(numbers_off, 0, 0, f"The sums are wrong {words}.", given=(0, sums)),
             recomputed(
                 numbers_off, 0, 0, f"The codes are wrong {words}.", given=(1, np.array(codes))
@@ -858,6 +956,13 @@ def shift_layer(generator):
         yield case(
             "for hundreds of inputs that are as large as their dtype holds", a, states, 5, 1, i
         )
+    words = "when the same activations come again, with other states or thresholds"
+    a, first, second = (generator.integers(-9, 10, (3, 6)), *any_states(generator, (2, 4, 6), -6))
+    limits, others = np.sort(generator.integers(-300, 300, (2, 4, 6)))
+    for states, thresholds in ((first, limits), (second, limits), (first, others)):
+        yield case(words, a, states, 4, 1 / 3, 0, thresholds)
+    # The same shapes and sums, but the thresholds of the other outputs.
+    yield case(words, a, first, 4, 1 / 3, 0, limits[::-1])
     for i in range(3):
         a = generator.integers(-20, 20, (60, 7))
         states = any_states(generator, (30, 7), (-6, -2, 0)[i])

@@ -49,6 +49,21 @@ class Exercise:
     points: int
 
 
+@dataclass(frozen=True)
+class _Failure:
+    """What the grader says of the first case that fails, and whether students see that case."""
+
+    message: str
+    visible: bool
+
+
+def _agree(seen, failure):
+    """Whether students, who see a message or none, and the grader find the same."""
+    if seen is None or failure is None:
+        return seen is None and (failure is None or not failure.visible)
+    return failure.visible and failure.message in seen
+
+
 class Assignment:
     """A solution notebook: its graded functions, and how to run it with other answers."""
 
@@ -131,7 +146,7 @@ class Assignment:
                 elif cell_id in wanted:
                     visible = authoring.visible_part(sources[cell_id])
                     seen = self._failure(cell_id, visible, namespace)
-                    results[cell_id] = self._verdict(tests[cell_id], seen, namespace, texts)
+                    results[cell_id] = self._verdict(tests[cell_id], seen, namespace, texts, given)
                 if only is not None and results.keys() == wanted:
                     break
         return results
@@ -169,23 +184,30 @@ class Assignment:
         except Exception as error:
             return " ".join(f"{type(error).__name__}: {error}".split())
 
-    def _verdict(self, function, seen, namespace, texts):
+    def _verdict(self, function, seen, namespace, texts, given):
         """Ask the function as the grader does, and return the message of the first failure.
 
         ``seen`` is the message that students see.
         """
+        failure = self._first_failure(function, namespace, texts)
+        if seen is not None and not _agree(seen, failure):
+            # A wrong answer that keeps something between calls fails elsewhere when it is asked
+            # again. What the grader says is then that of an answer that was never called.
+            fresh = {"__name__": "__main__"} | (given or {})
+            for number, text in enumerate(texts):
+                self._execute(f"cell {number}", text, fresh)
+            failure = self._first_failure(function, fresh, texts)
+        if not _agree(seen, failure):
+            found = repr(failure.message) if failure else "nothing wrong"
+            raise RuntimeError(f"{function}: students see {seen!r}, the grader says {found}")
+        return seen or (failure and failure.message)
+
+    def _first_failure(self, function, namespace, texts):
+        """What is wrong with the first case that fails, or None."""
         for case in self.cases[function]:
             verdict = compare.judge(case, answer(namespace[function], case), texts)
             if not verdict.passed:
-                if (seen is not None) != case.visible or verdict.message not in (
-                    seen or verdict.message
-                ):
-                    raise RuntimeError(
-                        f"{function}: students see {seen!r}, the grader says {verdict.message!r}"
-                    )
-                return seen or verdict.message
-        if seen is not None:
-            raise RuntimeError(f"{function}: students see {seen!r}, the grader finds nothing wrong")
+                return _Failure(verdict.message, case.visible)
         return None
 
 

@@ -117,7 +117,7 @@ def wrong_slope_1_on_the_first_threshold(x, q2, n_levels):
 
 
 def wrong_slope_without_the_1(x, q2, n_levels):
-    """Message: The 1 in the bracket is missing"""
+    """Message: The 1 is missing"""
     levels = levels_from_0(q2, n_levels)
     last = middles(levels)[-1]
     values, slope = on_grid(x, levels, middles(levels))
@@ -126,12 +126,29 @@ def wrong_slope_without_the_1(x, q2, n_levels):
 
 
 def wrong_bracket(x, q2, n_levels):
-    """Message: mind the bracket"""
+    """Message: mind the signs"""
     levels = levels_from_0(q2, n_levels)
     last = middles(levels)[-1]
     values, slope = on_grid(x, levels, middles(levels))
     with np.errstate(all="ignore"):
         return values, np.where(np.abs(x) > last, 1 / (np.abs(x) - last - 1), slope)
+
+
+def wrong_slope_from_a_threshold_less_1(x, q2, n_levels):
+    """Message: The slope is wrong a little beyond a last threshold that is very large"""
+    levels = levels_from_0(q2, n_levels)
+    last = middles(levels)[-1]
+    values, slope = on_grid(x, levels, middles(levels))
+    m = np.abs(x)
+    return values, np.where(m > last, 1 / np.where(m > last, m - (last - 1), 1), slope)
+
+
+def wrong_nearest_by_distance(x, q2, n_levels):
+    """Message: The values are wrong much larger than all levels"""
+    levels = levels_from_0(q2, n_levels)
+    distances = np.abs(np.abs(x)[..., None] - levels)
+    nearest = np.sign(x) * levels[distances.argmin(axis=-1)]
+    return nearest, on_grid(x, levels, middles(levels))[1]
 
 
 def wrong_slope_0_beyond(x, q2, n_levels):
@@ -219,16 +236,17 @@ def wrong_two_levels_have_a_middle(x, q2, n_levels):
 
 
 def right_nearest(x, q2, n_levels):
-    """The nearest level: argmin takes the first of two that are as near."""
+    """The nearest level: argmin takes the first of two that are as near. Far numbers are cut."""
     x = np.asarray(x)
     levels = np.append(0.0, q2 * 2.0 ** np.arange(n_levels - 1))
     m = np.abs(x)
-    values = np.copysign(levels[np.abs(m[..., None] - levels).argmin(axis=-1)], x)
+    near = np.minimum(m, levels[-1])
+    values = np.copysign(levels[np.abs(near[..., None] - levels).argmin(axis=-1)], x)
     last = q2 / 2 if n_levels == 2 else 0.75 * levels[-1]
     slope = np.zeros(x.shape)
     slope[m > q2 / 2] = 1
     far = m > last
-    slope[far] = 1 / (m[far] - (last - 1))
+    slope[far] = 1 / (m[far] - last + 1)
     return values, slope
 
 
@@ -258,5 +276,5 @@ def right_steps(x, q2, n_levels):
             threshold, step = 1.5 * q2 * 2**i, q2 * 2**i
     m = np.abs(x)
     with np.errstate(all="ignore"):
-        slope = np.where(m <= first, 0.0, np.where(m <= threshold, 1.0, 1 / (m - (threshold - 1))))
+        slope = np.where(m <= first, 0.0, np.where(m <= threshold, 1.0, 1 / (m - threshold + 1)))
     return values, slope

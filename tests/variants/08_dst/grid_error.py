@@ -95,6 +95,41 @@ def wrong_cut_off_at_1000(q2, n_levels, density):
     return summed([*levels, levels[-1]], edges, density)
 
 
+def wrong_end_where_the_density_is_small(q2, n_levels, density):
+    """Message: The error is wrong for the grid of a density that falls very slowly"""
+    levels = all_levels(q2, n_levels)
+    bounds = [0, *half_way(levels)]
+    end = max(bounds[-1], 20.0)
+    ends = [bounds[-1], end]
+    while density(end) > 1e-20:
+        end = 1.5 * end
+        ends.append(end)
+    far = [levels[-1]] * (len(ends) - 1)
+    return summed(levels[:-1], bounds, density) + summed(far, ends, density)
+
+
+def wrong_gauss_on_a_mapped_tail(q2, n_levels, density):
+    """Message: The error is wrong for the grid of a density that falls very slowly"""
+    levels = all_levels(q2, n_levels)
+    bounds = [0, *half_way(levels)]
+    nodes, weights = np.polynomial.legendre.leggauss(400)
+    t = (nodes + 1) / 2
+    x = bounds[-1] + t / (1 - t)
+    tail = weights / 2 * density(x) * (x - levels[-1]) ** 2 / (1 - t) ** 2
+    return summed(levels[:-1], bounds, density) + tail.sum()
+
+
+errors_of_grids = {}
+
+
+def wrong_error_kept_for_another_density(q2, n_levels, density):
+    """Message: The error is wrong for the grid"""
+    if (q2, n_levels) not in errors_of_grids:
+        levels = all_levels(q2, n_levels)
+        errors_of_grids[q2, n_levels] = summed(levels, [0, *half_way(levels), np.inf], density)
+    return errors_of_grids[q2, n_levels]
+
+
 def wrong_no_square(q2, n_levels, density):
     """Message: not squared"""
     levels = all_levels(q2, n_levels)
@@ -208,6 +243,17 @@ def right_quad_in_a_function(q2, n_levels, density):
         high = np.inf if i == n_levels - 1 else (level + q2 * 2.0**i) / 2
         total += integrate.quad(piece, low, high, args=(level,))[0]
         low = high
+    return total
+
+
+def right_simpson_from_0_on(q2, n_levels, density):
+    """Simpson's rule takes the density at 0, where it is finite; only the tail is quad's."""
+    levels = all_levels(q2, n_levels)
+    bounds = [0, *half_way(levels)]
+    total = summed(levels[-1:], [bounds[-1], np.inf], density)
+    for q, a, b in zip(levels[:-1], bounds[:-1], bounds[1:], strict=True):
+        x = np.linspace(a, b, 40001)
+        total += integrate.simpson(density(x) * (x - q) ** 2, x=x)
     return total
 
 

@@ -45,6 +45,40 @@ def wrong_einsum(a, states, thresholds):
     return sums, codes_of(sums, thresholds)
 
 
+def wrong_cross_product(a, states, thresholds):
+    """Message: multiplication"""
+    wide = a.astype(np.int64)[:, None, :] + np.zeros(states.shape, np.int64)
+    nothing = np.zeros_like(wide)
+    left = np.stack((wide, nothing, nothing), axis=-1)
+    right = np.stack((nothing, nothing + states, nothing), axis=-1)
+    sums = np.cross(left, right)[..., 2].sum(axis=2)
+    return sums, codes_of(sums, thresholds)
+
+
+def wrong_product_that_runs(a, states, thresholds):
+    """Message: multiplication"""
+    wide = a.astype(np.int64)[:, None, :] + np.zeros(states.shape, np.int64)
+    pairs = np.stack((wide, np.zeros_like(wide) + states))
+    sums = np.nancumprod(pairs, axis=0)[1].sum(axis=2)
+    return sums, codes_of(sums, thresholds)
+
+
+def wrong_division_by_a_fraction(a, states, thresholds):
+    """Message: division"""
+    sums = np.zeros((len(a), len(states)), np.int64)
+    for j, row in enumerate(states.tolist()):
+        for k, s in enumerate(row):
+            if s:
+                sums[:, j] += (a[:, k] / (1 / s)).astype(np.int64)
+    return sums, codes_of(sums, thresholds)
+
+
+def wrong_codes_of_8_bits(a, states, thresholds):
+    """Message: The codes must be integers of 64 bits"""
+    sums = add_up(a, states, shifted)
+    return sums, codes_of(sums, thresholds).astype(np.int8)
+
+
 def wrong_sign_as_a_factor(a, states, thresholds):
     """Message: multiplication"""
     e = np.log2(np.maximum(np.abs(states.astype(int)), 1)).astype(int)
@@ -195,7 +229,7 @@ def wrong_narrow(a, states, thresholds):
 
 
 def wrong_32_bits(a, states, thresholds):
-    """Message: larger than 2**53"""
+    """Message: The sums must be integers of 64 bits"""
     sums = np.zeros((len(a), len(states)), np.int32)
     with np.errstate(all="ignore"):
         wide = a.astype(np.int32)
@@ -345,7 +379,7 @@ def right_python(a, states, thresholds):
     row = [-v for v in reversed(above)] + [0, *above]
     limits = thresholds.tolist()
     codes = [[row[bisect.bisect_left(limits[j], y)] for j, y in enumerate(line)] for line in sums]
-    return sums, codes
+    return np.array(sums, np.int64), np.array(codes, np.int64)
 
 
 def right_bit_planes(a, states, thresholds):

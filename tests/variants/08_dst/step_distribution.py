@@ -42,6 +42,18 @@ def in_order(found):
     return np.array([found[s] for s in sorted(found)])
 
 
+chances_of_moves = {}
+
+
+def wrong_chance_kept_for_another_th(state, change, p, th):
+    """Message: The probabilities are wrong when the same state and change come again"""
+
+    def kept(rest):
+        return chances_of_moves.setdefault((state, change), math.tanh(th * rest))
+
+    return in_order(shares(state, change, p, th, chance=kept))
+
+
 def wrong_falling_order(state, change, p, th):
     """Message: falling order"""
     return in_order(shares(state, change, p, th))[::-1]

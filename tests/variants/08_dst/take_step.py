@@ -40,6 +40,15 @@ def wrong_floor_and_way_of_the_rest(states, change, p, th, draws_gate, draws_odd
     return stepped(*given, whole=lambda c, unit: np.floor(c / unit), way=lambda c, v: np.sign(v))
 
 
+def wrong_units_clipped_to_8_bits(states, change, p, th, draws_gate, draws_odds):
+    """Message: The new states are wrong for changes from one end of the range to the other"""
+    unit = 2.0**p
+    whole = np.trunc(change / unit)
+    gate = draws_gate < np.tanh(th * np.abs(change / unit - whole))
+    moved = states + np.clip(whole, -128, 127) + np.sign(change) * gate
+    return settled(moved, p, draws_odds < 0.5).astype(np.int8)
+
+
 def wrong_rounded(states, change, p, th, draws_gate, draws_odds):
     """Message: not rounded to the next"""
     given = (states, change, p, th, draws_gate, draws_odds)

@@ -70,6 +70,33 @@ def run(
     return {"states": states, "biases": biases, "first": first, "second": second, "steps": t}
 
 
+def bytes_moved(states, change, p, th, gates, odds):
+    """Return the states after a step whose sums are bytes."""
+    steps = change / 2.0**p
+    k = np.trunc(steps)
+    units = k + np.sign(change) * (gates < np.tanh(th * np.abs(steps - k)))
+    moved = states + units.astype(np.int64).astype(np.int8)
+    return moved_states(moved, 0 * change, p, th, gates, odds)
+
+
+def wrong_sums_of_8_bits(memory, images, labels, batches, p, th, rate, seed):
+    """Message: where changes are larger than the whole range"""
+    return run(memory, images, labels, batches, p, th, rate, seed, step=bytes_moved)
+
+
+generators_of_steps = {}
+
+
+def wrong_generators_go_on_in_the_next_call(memory, images, labels, batches, p, th, rate, seed):
+    """Message: One step is right, but the states are wrong after four"""
+
+    def kept(rng, shapes):
+        state = str(rng.bit_generator.state)
+        return gates_then_odds(generators_of_steps.setdefault(state, rng), shapes)
+
+    return run(memory, images, labels, batches, p, th, rate, seed, draw=kept)
+
+
 def wrong_real_copy_within(memory, images, labels, batches, p, th, rate, seed):
     """Message: wrong after four"""
     real = [s * 2.0**p for s in memory["states"]]
@@ -416,6 +443,15 @@ def right_written_out(memory, images, labels, batches, p, th, rate, seed):
             else:
                 new["biases"][i - count] += change
     return {**new, "steps": t}
+
+
+def right_tuples(memory, images, labels, batches, p, th, rate, seed):
+    """Tuples and a NumPy integer; without a step the memory itself."""
+    if len(batches) == 0:
+        return memory
+    after = run(memory, images, labels, batches, p, th, rate, seed)
+    after = {key: value if key == "steps" else tuple(value) for key, value in after.items()}
+    return {**after, "steps": np.int64(after["steps"])}
 
 
 def right_as_the_text(memory, images, labels, batches, p, th, rate, seed):

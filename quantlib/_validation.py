@@ -213,10 +213,10 @@ def check_positive(value, name):
     """Return ``value`` as a float; raise unless it is a number above 0, and finite."""
     if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
         raise TypeError(f"{name} must be a number, got {shown(value)}")
-    number = float(value)
+    number = float(value) if isinstance(value, np.floating) else value  # an int may be too large
     if not 0 < number <= sys.float_info.max:
         raise ValueError(f"{name} must be positive and finite, got {shown(value)}")
-    return number
+    return float(number)
 
 
 def check_axis(axis, ndim):

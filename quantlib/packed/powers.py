@@ -23,7 +23,7 @@ class PackedPowers(Remade):
     so that the values up to :math:`2^m` take the bits of the whole numbers up to m + 1: two for
     those up to 1, three for those up to 4, four for those up to 64.
 
-    >>> packed = pack_powers([[4, 0, -1], [2, -4, 1]])
+    >>> packed = pack_powers([[4, 0, -1], [2, -4, 1]], 3)
     >>> packed.nbytes, packed.bit_width, packed.unpack().tolist()
     (3, 3, [[4, 0, -1], [2, -4, 1]])
     """
@@ -70,14 +70,14 @@ class PackedPowers(Remade):
         return int(magnitudes.reshape(len(magnitudes), -1).sum(axis=1, dtype=np.int64).max())
 
 
-def pack_powers(values, bit_width=None):
+def pack_powers(values, bit_width):
     """Store whole numbers that are 0 or powers of two with a sign, up to 2**30.
 
-    ``values`` are integers in an array, a tensor or nested lists of any shape. ``bit_width`` are
-    the bits a value, by default the fewest for the largest of them.
+    ``values`` are integers in an array, a tensor or nested lists of any shape; ``bit_width`` are
+    the bits a value.
 
-    >>> pack_powers([-1, 64]).bit_width, pack_powers([-1, 1], bit_width=3).bit_width
-    (4, 3)
+    >>> pack_powers([-1, 64], 4).nbytes
+    1
     """
     values = to_numpy(as_integers(values, "values")).astype(np.int64)
     magnitudes = abs(values)
@@ -86,6 +86,4 @@ def pack_powers(values, bit_width=None):
         raise ValueError(f"values must be 0 or powers of two up to 2**30, got {wrong[0]}")
     exponents = np.frexp(magnitudes.astype(np.float64))[1]  # of 2**e it is e + 1, of 0 it is 0
     places = np.sign(values) * exponents
-    if bit_width is None:
-        bit_width = 1 + int(exponents.max(initial=1)).bit_length()
     return PackedPowers(pack(places, bit_width, signed=True))

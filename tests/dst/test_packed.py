@@ -417,7 +417,7 @@ def test_weights_are_stored_in_their_bits_and_lists_are_made_when_run(tmp_path):
     [([0], 2), ([1, -1], 2), ([2, 0], 3), ([-4, 1], 3), ([8], 4), ([-64, 64], 4), ([2**30], 6)],
 )
 def test_powers_by_their_exponents(values, bits):
-    packed = pack_powers(np.array([values] * 5))
+    packed = pack_powers(np.array([values] * 5), bits)
     assert packed.bit_width == bits and packed.unpack().tolist() == [values] * 5
     assert packed.nbytes == -(-5 * len(values) * bits // 8)
     assert packed.largest_sum == np.abs(values).sum()
@@ -478,14 +478,14 @@ def test_a_padding_value_and_sums_that_float_cannot_hold_are_refused():
 
 
 ONE = np.ones(1, np.float32)
-WEIGHT = pack_powers([[1, 2, 0]])
+WEIGHT = pack_powers([[1, 2, 0]], 3)
 
 
 @pytest.mark.parametrize(
     ("make", "error", "words"),
     [
-        (lambda: pack_powers([3]), ValueError, "values must be 0 or powers of two"),
-        (lambda: pack_powers([0.5]), TypeError, "values must"),
+        (lambda: pack_powers([3], 3), ValueError, "values must be 0 or powers of two"),
+        (lambda: pack_powers([0.5], 3), TypeError, "values must"),
         (lambda: pack_powers([4], 2), ValueError, "codes must be from -2 to 1"),
         (lambda: PackedPowers(np.zeros(2)), TypeError, "places must be a PackedTensor"),
         (lambda: PackedPowers(pack([1], 2, signed=False)), ValueError, "must be signed"),
@@ -495,7 +495,7 @@ WEIGHT = pack_powers([[1, 2, 0]])
         (lambda: steps.ShiftConv(WEIGHT, None, None, 1, 0), ValueError, "weight must have 4 axes"),
         (lambda: steps.ShiftDense(np.ones((1, 3)), None, None), TypeError, "weight must be a"),
         (
-            lambda: steps.ShiftConv(pack_powers([[[[1]]]] * 3), None, None, 1, 0, 1, 2),
+            lambda: steps.ShiftConv(pack_powers([[[[1]]]] * 3, 2), None, None, 1, 0, 1, 2),
             ValueError,
             "groups must divide 3",
         ),

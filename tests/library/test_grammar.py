@@ -54,7 +54,7 @@ OPTIONS = {
 #: Places of what is no option: what a stored tensor is, and settings that are a table of fields.
 FIELDS = {
     "quantlib.kernels.words.PackedPlanes", "quantlib.packed.tensor.PackedTensor",
-    "quantlib.training.Settings",
+    "quantlib.packed.shifts.GridThreshold", "quantlib.training.Settings",
     # Nothing given means True, or what the parameters of a scheme say.
     "quantlib.packed.tensor.pack",
 }  # fmt: skip

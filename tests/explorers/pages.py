@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import re
 
 from ipywidgets.embed import escape_script
@@ -136,10 +137,13 @@ def move_every_control(page, panel):
         side = room(handle)
         with says_another(panel):
             handle.press("ArrowRight" if side > 0 else "ArrowLeft")
+        before = centre(handle)
         with says_another(panel):
             handle.press("PageUp" if side > 0 else "PageDown")
+        # One that snaps to few places has to be dragged as far as a key takes it.
+        far = max(40, 1.2 * math.dist(before, centre(handle)))
         with says_another(panel):
-            drag(page, handle, 90 * room(handle))
+            drag(page, handle, far * room(handle))
     for slider in panel.locator("input[type=range]").all():
         with says_another(panel):
             at_end = slider.evaluate("slider => slider.value === slider.max")

@@ -132,6 +132,7 @@ def room(handle):
 
 def move_every_control(page, panel):
     """Move all that a panel has, by keyboard and by mouse; each must change what it says."""
+    expect(panel).to_have_attribute("data-drawn", "")  # before that all handles are to be seen
     for handle in panel.locator(".handle:visible").all():
         expect(handle).to_have_attribute("aria-valuetext", WORD)
         side = room(handle)

@@ -28,6 +28,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "networks",
         "nonuniform",
         "packed",
+        "ptq",
         "schemes",
         "ternary",
         "training",

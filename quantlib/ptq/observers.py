@@ -63,7 +63,8 @@ class Observer(ABC):
             self.axis = check_integer(self.axis, "axis", -64, 63)
 
     def __repr__(self):
-        given = (f for f in fields(self) if f.init and getattr(self, f.name) != f.default)
+        given = [f for f in fields(self) if f.init and getattr(self, f.name) != f.default]
+        given.sort(key=lambda f: f.kw_only)
         settings = (f"{f.name}={getattr(self, f.name)!r}" for f in given)
         return f"{type(self).__name__}({', '.join(settings)})"
 
@@ -335,8 +336,8 @@ class Percentile(OfHistogram):
         outside = 1 - Fraction(str(self.p)) / 100
         n = histogram.n_values
         if self.magnitudes:
-            last = _holding(histogram.magnitudes(), n - math.floor(outside * n))
-            clip = (last + 1) * histogram.width
+            counts, edges = histogram.magnitudes()
+            clip = edges[_holding(counts, n - math.floor(outside * n))]
             return max(-clip, histogram.low), min(clip, histogram.high)
         n_low = n_high = math.floor(outside / 2 * n)
         if histogram.low >= 0:

@@ -7,10 +7,8 @@ section 7.5, for which ranges there are.
 """
 
 import math
-import warnings
 from abc import ABC, abstractmethod
 from dataclasses import KW_ONLY, dataclass, field, fields
-from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
@@ -24,7 +22,6 @@ from quantlib._validation import (
     shown,
     to_numpy,
 )
-from quantlib.ptq.histogram import Histogram
 from quantlib.uniform import fake_quantize, qparams_from_range
 
 __all__ = [
@@ -32,7 +29,6 @@ __all__ = [
     "MovingAverage",
     "ObservedRange",
     "Observer",
-    "Percentile",
     "Sigmas",
     "compare_observers",
 ]
@@ -96,7 +92,7 @@ class Observer(ABC):
 
     def range(self):
         """Return the smallest and largest value to quantize, as floats or one array each."""
-        return self._shaped(*self._checked()._ends())
+        return self._found(None)
 
     def qparams(self, bit_width, *, mapping="asymmetric", signed=False, narrow_range=None):
         """Return the parameters for codes of ``bit_width`` bits, by `qparams_from_range`.
@@ -105,29 +101,24 @@ class Observer(ABC):
         in the range and exact.
         """
         codes = Codes(bit_width, mapping, signed, narrow_range)
-        return codes.qparams(*self._range_for(codes), axis=self.axis)
+        return codes.qparams(*self._found(codes), axis=self.axis)
 
-    def _range_for(self, codes):
-        """Return the range for ``codes``; most observers' is the same for all."""
-        return self.range()
+    def _found(self, codes):
+        """Return the range for ``codes``, as `range` does; None where it is the same for all."""
+        if self.n_batches == 0:
+            raise ValueError(f"observe must have seen a value first, {self!r} has seen none")
+        low, high = self._ends(codes)
+        if self.axis is None:
+            return float(low[0]), float(high[0])
+        return np.array(low, np.float64), np.array(high, np.float64)
 
     @abstractmethod
     def _add(self, rows):
         """Take in float32 or float64 values, a row for each range."""
 
-    def _ends(self):
+    @abstractmethod
+    def _ends(self, codes):
         """Return the ends of the ranges, an array each."""
-        raise NotImplementedError
-
-    def _checked(self):
-        if self.n_batches == 0:
-            raise ValueError(f"observe must have seen a value first, {self!r} has seen none")
-        return self
-
-    def _shaped(self, low, high):
-        if self.axis is None:
-            return float(low[0]), float(high[0])
-        return np.array(low, np.float64), np.array(high, np.float64)
 
 
 class Codes(NamedTuple):
@@ -168,7 +159,7 @@ class MinMax(Observer):
         self._low = np.minimum(self._low, rows.min(axis=1).astype(np.float64))
         self._high = np.maximum(self._high, rows.max(axis=1).astype(np.float64))
 
-    def _ends(self):
+    def _ends(self, codes):
         return self._low, self._high
 
 
@@ -243,116 +234,10 @@ class Sigmas(MinMax):
         self._squares = self._squares + squares + delta**2 * (self._n * n / total)
         self._n = total
 
-    def _ends(self):
+    def _ends(self, codes):
         reach = self.k * np.sqrt(self._squares / self._n)
         low, high = self._mean - reach, self._mean + reach
         return np.clip(low, self._low, self._high), np.clip(high, self._low, self._high)
-
-
-@dataclass(eq=False, repr=False)
-class OfHistogram(Observer):
-    """What observers share that count values: a histogram for each range."""
-
-    _: KW_ONLY
-    max_bins: int = 4096
-    _histograms: list = field(default_factory=list, init=False)
-
-    def __post_init__(self):
-        super().__post_init__()
-        self.max_bins = Histogram(max_bins=self.max_bins).max_bins
-
-    @property
-    def histogram(self):
-        """The :class:`~quantlib.ptq.histogram.Histogram`, or the list of them, one for each range.
-
-        None as long as nothing is seen.
-        """
-        if self.axis is None:
-            return self._histograms[0] if self._histograms else None
-        return list(self._histograms)
-
-    def _add(self, rows):
-        if not self._histograms:
-            self._histograms = [Histogram(max_bins=self.max_bins) for _ in rows]
-        for histogram, row in zip(self._histograms, rows, strict=True):
-            histogram.add(row)
-
-    def _each(self, ends):
-        """Return the ends of all ranges, of which ``ends`` finds those of one histogram."""
-        found = []
-        for histogram in self._checked()._histograms:
-            if histogram.is_coarse:
-                warnings.warn(
-                    f"{histogram} has more than half of its values, zeros apart, within "
-                    f"{histogram.width:g} of 0, the width of its bins: its range is no finer. "
-                    f"Leave masks and other extremes out of x, or take more than "
-                    f"max_bins={self.max_bins}",
-                    stacklevel=4,
-                )
-            found.append(ends(histogram))
-        return self._shaped(*map(np.array, zip(*found, strict=True)))
-
-
-@dataclass(eq=False, repr=False)
-class Percentile(OfHistogram):
-    r"""The range that ``p`` percent of the values lie in; the others are clipped.
-
-    Where values of both signs were seen, half of the others lie beyond each end. Where all have one
-    sign, as behind a ReLU, they all lie at the outer end, and the other end stays where it is. Ends
-    are edges of the histogram's bins, taken outwards, so that at most
-    :math:`(1 - p/100)\, n` of n values are clipped; they lie never beyond the values seen.
-
-    Chenna (section 7.5) and McKinstry et al. (2019) take the percentile of magnitudes:
-    ``magnitudes=True`` is that, the range from -c to c (as far as values were seen) with ``p``
-    percent of the :math:`|x|` up to c. It is meant for symmetric codes, which need one c; to
-    asymmetric ones it would give as much room for the shorter tail as for the longer one.
-
-    ONNX Runtime's ``PercentileCalibrater`` takes the left edge also of the bin in which the upper
-    end falls, and clips that bin's values too.
-
-    >>> x = np.arange(1.0, 1001.0)
-    >>> low, high = Percentile(99.0).observe(x).range()
-    >>> low, high >= 990.0, float((x > high).mean()) <= 0.01
-    (1.0, True, True)
-    """
-
-    p: float
-    _: KW_ONLY
-    magnitudes: bool = False
-
-    def __post_init__(self):
-        super().__post_init__()
-        self.p = check_positive(self.p, "p")
-        if self.p > 100:
-            raise ValueError(f"p must be above 0 and at most 100, got {self.p}")
-        if not isinstance(self.magnitudes, bool):
-            raise TypeError(f"magnitudes must be True or False, got {shown(self.magnitudes)}")
-
-    def range(self):
-        """Return the smallest and largest value to quantize, as floats or one array each."""
-        return self._each(self._percentile)
-
-    def _percentile(self, histogram):
-        outside = 1 - Fraction(str(self.p)) / 100
-        n = histogram.n_values
-        if self.magnitudes:
-            counts, edges = histogram.magnitudes()
-            clip = edges[_holding(counts, n - math.floor(outside * n))]
-            return max(-clip, histogram.low), min(clip, histogram.high)
-        n_low = n_high = math.floor(outside / 2 * n)
-        if histogram.low >= 0:
-            n_low, n_high = 0, math.floor(outside * n)
-        elif histogram.high <= 0:
-            n_low, n_high = math.floor(outside * n), 0
-        edges, counts = histogram.edges, histogram.counts
-        low = edges[_holding(counts, n_low + 1)]
-        high = edges[_holding(counts, n - n_high) + 1]
-        return max(low, histogram.low), min(high, histogram.high)
-
-
-def _holding(counts, rank):
-    """Return which bin holds the value of that rank, the smallest one's being 1."""
-    return int(np.searchsorted(np.cumsum(counts), rank))
 
 
 class ObservedRange(NamedTuple):
@@ -394,18 +279,18 @@ def compare_observers(
     Examples
     --------
     >>> x = np.append(np.linspace(0.0, 1.0, 1000), 10.0)
-    >>> seen = [MinMax().observe(x), Percentile(99.0).observe(x)]
+    >>> seen = [MinMax().observe(x), Sigmas(3).observe(x)]
     >>> for row in compare_observers(seen, x, 4):
     ...     print(f"{row.high:.2f} {row.rounding_error:.4f} {row.clipping_error:.4f}")
     10.00 0.0370 0.0000
-    0.99 0.0004 0.0811
+    1.76 0.0012 0.0678
     """
     x = to_numpy(detached(as_float_array(x, "x"))).astype(np.float64)
     codes, rows = Codes(bit_width, mapping, signed, narrow_range), []
     for observer in observers:
         if not isinstance(observer, Observer) or observer.axis is not None:
             raise ValueError(f"observers must have axis=None, got {shown(observer)}")
-        low, high = observer._range_for(codes)
+        low, high = observer._found(codes)
         squares = (fake_quantize(x, codes.qparams(low, high)) - x) ** 2 / x.size
         inside = (x >= min(low, 0.0)) & (x <= max(high, 0.0))
         parts = float(squares[inside].sum()), float(squares[~inside].sum())

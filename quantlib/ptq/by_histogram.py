@@ -1,21 +1,129 @@
-"""Observers that try many ranges on a histogram of the values, and take the best for the codes."""
+"""Observers that count all values: percentiles, and searches for the best range for the codes."""
 
+import math
+import warnings
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, field
+from fractions import Fraction
 
 import numpy as np
 
-from quantlib._validation import check_positive
-from quantlib.ptq.observers import Codes, OfHistogram
+from quantlib._validation import check_flag, check_positive
+from quantlib.ptq.histogram import Histogram
+from quantlib.ptq.observers import Codes, Observer
 from quantlib.uniform import fake_quantize, quantize
 
-__all__ = ["MSE", "Entropy"]
+__all__ = ["MSE", "Entropy", "Percentile"]
 
 #: Ranges that are tried at a time.
 _TRIED = 64
 
 
-class _Searching(OfHistogram):
+@dataclass(eq=False, repr=False)
+class _OfHistogram(Observer):
+    """What observers share that count values: a histogram for each range."""
+
+    _: KW_ONLY
+    max_bins: int = 4096
+    _histograms: list = field(default_factory=list, init=False)
+
+    def __post_init__(self):
+        super().__post_init__()
+        self.max_bins = Histogram(max_bins=self.max_bins).max_bins
+
+    @property
+    def histogram(self):
+        """The :class:`~quantlib.ptq.histogram.Histogram`, or the list of them, one for each range.
+
+        None as long as nothing is seen.
+        """
+        if self.axis is None:
+            return self._histograms[0] if self._histograms else None
+        return list(self._histograms)
+
+    def _add(self, rows):
+        if not self._histograms:
+            self._histograms = [Histogram(max_bins=self.max_bins) for _ in rows]
+        for histogram, row in zip(self._histograms, rows, strict=True):
+            histogram.add(row)
+
+    def _each(self, ends):
+        """Return the ends of all ranges, of which ``ends`` finds those of one histogram."""
+        found = []
+        for histogram in self._histograms:
+            if histogram.is_coarse:
+                warnings.warn(
+                    f"{histogram} has more than half of its values, zeros apart, within "
+                    f"{histogram.width:g} of 0, the width of its bins: its range is no finer. "
+                    f"Leave masks and other extremes out of x, or take more than "
+                    f"max_bins={self.max_bins}",
+                    stacklevel=5,
+                )
+            found.append(ends(histogram))
+        return tuple(map(np.array, zip(*found, strict=True)))
+
+
+@dataclass(eq=False, repr=False)
+class Percentile(_OfHistogram):
+    r"""The range that ``p`` percent of the values lie in; the others are clipped.
+
+    Where values of both signs were seen, half of the others lie beyond each end. Where all have one
+    sign, as behind a ReLU, they all lie at the outer end, and the other end stays where it is. Ends
+    are edges of the histogram's bins, taken outwards, so that at most
+    :math:`(1 - p/100)\, n` of n values are clipped; they lie never beyond the values seen.
+
+    Chenna (section 7.5) and McKinstry et al. (2019) take the percentile of magnitudes:
+    ``magnitudes=True`` is that, the range from -c to c (as far as values were seen) with ``p``
+    percent of the :math:`|x|` up to c. It is meant for symmetric codes, which need one c; to
+    asymmetric ones it would give as much room for the shorter tail as for the longer one.
+
+    ONNX Runtime's ``PercentileCalibrater`` takes the left edge also of the bin in which the upper
+    end falls, and clips that bin's values too.
+
+    >>> x = np.arange(1.0, 1001.0)
+    >>> low, high = Percentile(99.0).observe(x).range()
+    >>> low, high >= 990.0, float((x > high).mean()) <= 0.01
+    (1.0, True, True)
+    """
+
+    p: float
+    _: KW_ONLY
+    magnitudes: bool = False
+
+    def __post_init__(self):
+        super().__post_init__()
+        self.p = check_positive(self.p, "p")
+        if self.p > 100:
+            raise ValueError(f"p must be above 0 and at most 100, got {self.p}")
+        self.magnitudes = check_flag(self.magnitudes, "magnitudes")
+
+    def _ends(self, codes):
+        return self._each(self._percentile)
+
+    def _percentile(self, histogram):
+        outside = 1 - Fraction(str(self.p)) / 100
+        n = histogram.n_values
+        if self.magnitudes:
+            counts, edges = histogram.magnitudes()
+            clip = edges[_holding(counts, n - math.floor(outside * n))]
+            return max(-clip, histogram.low), min(clip, histogram.high)
+        n_low = n_high = math.floor(outside / 2 * n)
+        if histogram.low >= 0:
+            n_low, n_high = 0, math.floor(outside * n)
+        elif histogram.high <= 0:
+            n_low, n_high = math.floor(outside * n), 0
+        edges, counts = histogram.edges, histogram.counts
+        low = edges[_holding(counts, n_low + 1)]
+        high = edges[_holding(counts, n - n_high) + 1]
+        return max(low, histogram.low), min(high, histogram.high)
+
+
+def _holding(counts, rank):
+    """Return which bin holds the value of that rank, the smallest one's being 1."""
+    return int(np.searchsorted(np.cumsum(counts), rank))
+
+
+class _Searching(_OfHistogram):
     """What both share: which ranges are tried, and in which order.
 
     Ends of a range are edges of bins. With symmetric codes, or values of one sign, there is one end
@@ -26,9 +134,9 @@ class _Searching(OfHistogram):
 
     def range(self, bit_width, *, mapping="asymmetric", signed=False, narrow_range=None):
         """Return the range to quantize to those codes, as floats or one array each."""
-        return self._range_for(Codes(bit_width, mapping, signed, narrow_range))
+        return self._found(Codes(bit_width, mapping, signed, narrow_range))
 
-    def _range_for(self, codes):
+    def _ends(self, codes):
         return self._each(lambda histogram: self._best(histogram, codes))
 
     @abstractmethod

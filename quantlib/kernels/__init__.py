@@ -10,6 +10,9 @@ xnor_sum_gemm, xnor_sum_conv2d                 ``_sums``, ``_convolve``
 xnor_input_scale                               ``_scale_map``
 real_conv2d                                    its own loops; ``_windows``, as ``_convolve`` does
 shift_gemm, shift_conv2d, pack_shifts          ``_shift_loops``
+int8_gemm, int8_conv2d                         ``_int8_plan``, then ``_int8_loops`` (``_int8_tile``)
+                                               or ``_int8_depthwise``; both ``_requantize``
+pack_int8                                      ``int8_weights``, ``_int8_layout``
 ternary_int8_gemm                              ``_ternary_loops``
 ternary_conv2d                                 ``_ternary_convolve``, ``_patches``, ``_tile``
 pack_signs, pack_planes                        ``_pack_words``
@@ -31,6 +34,8 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "binary": ["xnor_conv2d", "xnor_gemm", "xnor_input_scale"],
         "bitplane": ["bitplane_gemm", "ternary_gemm"],
         "codes": ["CodeThresholds", "pack_thresholds", "threshold_codes"],
+        "int8": ["int8_conv2d", "int8_gemm"],
+        "int8_weights": ["Int8Panels", "Requantization", "pack_int8", "unpack_int8"],
         "packing": [
             "pack_planes",
             "pack_signs",

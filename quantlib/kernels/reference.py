@@ -12,12 +12,15 @@ __all__ = [
     "all_finite",
     "bitplane_gemm",
     "count_at_most",
+    "int8_conv2d",
+    "int8_gemm",
     "join_equal",
     "look_up",
     "max_pool2d",
     "pack_signs",
     "partition",
     "real_conv2d",
+    "requantize",
     "shift_conv2d",
     "shift_gemm",
     "ternary_conv2d",
@@ -196,6 +199,32 @@ def shift_conv2d(x, sign, exponent, stride=1, padding=0):
     flat = windows.reshape(-1, sign[0].size)
     products = shift_gemm(flat, sign.reshape(n_filters, -1), exponent.reshape(n_filters, -1))
     return np.moveaxis(products.reshape(*windows.shape[:3], n_filters), -1, 1)
+
+
+def requantize(sums, multiplier, shift, zero_point, low, high):
+    """Return the codes of ``sums`` (... x O): one product, one rounding, in 64 bits."""
+    products = np.asarray(sums, np.int64) * multiplier
+    codes = zero_point + (products + (np.int64(1) << shift.astype(np.int64) - 1) >> shift)
+    return np.clip(codes, low, high).astype(np.uint8)
+
+
+def int8_gemm(a, w, a_zero_point=0, w_zero_point=0, bias=0):
+    """Multiply codes ``a`` (M x K) and ``w`` (O x K), less their zero points; add a bias."""
+    w = np.asarray(w, np.int64) - np.reshape(w_zero_point, (-1, 1))
+    return ((np.asarray(a, np.int64) - a_zero_point) @ w.T + bias).astype(np.int32)
+
+
+def int8_conv2d(
+    x, w, stride=1, padding=0, dilation=1, groups=1, x_zero_point=0, w_zero_point=0, bias=0
+):
+    """Convolve codes ``x`` (N x C x H x W) with ``w`` (O x C / groups x h x w), less zero points.
+
+    Outside of the image lies the code ``x_zero_point``.
+    """
+    x = np.asarray(x, np.int64) - x_zero_point
+    w = np.asarray(w, np.int64) - np.reshape(w_zero_point, (-1, 1, 1, 1))
+    sums = real_conv2d(x, w, stride, padding, dilation, groups)
+    return (sums + np.reshape(bias, (-1, 1, 1))).astype(np.int32)
 
 
 def join_equal(values, weights, origin, per_unit):

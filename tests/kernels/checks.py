@@ -171,6 +171,67 @@ def check_ternary_conv2d(rng, threads):
     np.testing.assert_array_equal(result, convolve(x, w, 2, 1))
 
 
+def requantization(rng, n):
+    multiplier, shift = rng.integers(2**30, 2**31, n), rng.integers(38, 42, n)
+    return kernels.Requantization(multiplier, shift, 7, 3, 250)
+
+
+def hold_int8(sums, call, n, rng):
+    """Hold a call that takes a requantization, or None, against exact sums (... x outputs)."""
+    np.testing.assert_array_equal(call(None), sums)
+    r = requantization(rng, n)
+    wanted = reference.requantize(sums, r.multiplier, r.shift, r.zero_point, r.low, r.high)
+    np.testing.assert_array_equal(call(r), wanted)
+
+
+def check_int8_gemm(rng, threads):
+    a, w = rng.integers(0, 256, (13, 35)), rng.integers(-128, 128, (119, 35))
+    for zero_point in (0, -5):
+        weights, rows = kernels.pack_int8(w, zero_point=zero_point), np.uint8(a)
+        for m in (1, 13):
+            hold_int8(
+                (a[:m] - 9) @ (w - zero_point).T,
+                lambda r, m=m, weights=weights, rows=rows: kernels.int8_gemm(
+                    rows[:m], weights, zero_point=9, requantization=r, num_threads=threads
+                ),
+                119,
+                rng,
+            )
+
+
+def check_int8_conv2d(rng, threads):
+    x, w = rng.integers(0, 256, (2, 5, 6, 7)), rng.integers(-128, 128, (18, 5, 3, 3))
+    weights, last = kernels.pack_int8(w), np.uint8(np.moveaxis(x, 1, 3))
+    hold_int8(
+        np.moveaxis(convolve(x - 9, w, 2, 1), 1, 3),
+        lambda r: kernels.int8_conv2d(
+            last, weights, 2, 1, zero_point=9, requantization=r, layout="NHWC", num_threads=threads
+        ),
+        18,
+        rng,
+    )
+
+
+def check_int8_depthwise(rng, threads):
+    for channels, stride, z in ((6, 1, 0), (6, 1, -5), (70, 2, 0), (70, 2, -5)):
+        x = rng.integers(0, 256, (2, channels, 6, 7))
+        w = rng.integers(-128, 128, (channels, 1, 3, 3))
+        weights, last = kernels.pack_int8(w, zero_point=z), np.uint8(np.moveaxis(x, 1, 3))
+        sums = [
+            convolve(image[:, None] - 9, filter_[None] - z, stride, 1)[:, 0]
+            for image, filter_ in zip(np.moveaxis(x, 1, 0), w, strict=True)
+        ]
+        options = {"groups": channels, "zero_point": 9, "layout": "NHWC", "num_threads": threads}
+        hold_int8(
+            np.stack(sums, axis=3),
+            lambda r, last=last, weights=weights, stride=stride, options=options: (
+                kernels.int8_conv2d(last, weights, stride, 1, requantization=r, **options)
+            ),
+            channels,
+            rng,
+        )
+
+
 CHECKS = {name[6:]: check for name, check in list(globals().items()) if name.startswith("check_")}
 
 

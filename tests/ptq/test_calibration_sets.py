@@ -106,6 +106,20 @@ def test_by_statistics_finds_the_kinds_of_images_that_there_are():
     assert len({kind_of[image.tobytes()] for image in by_chance}) < 4
 
 
+def test_by_statistics_does_not_depend_on_the_unit_of_a_layer():
+    """Behind a ReLU a layer can be made 1024 times as large, and the next one as much smaller."""
+    with models.seeded(0):
+        layers = [nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Conv2d(4, 8, 3), nn.ReLU()]
+    model = nn.Sequential(*layers)
+    scaled = copy.deepcopy(model)
+    with torch.no_grad():
+        scaled[0].weight *= 1024
+        scaled[0].bias *= 1024
+        scaled[2].weight /= 1024
+    sets = [calibration_sets.by_statistics(m, IMAGES[:100], 10, seed=0) for m in (model, scaled)]
+    np.testing.assert_array_equal(*sets)
+
+
 def test_by_statistics_does_not_depend_on_the_batch_size():
     sets = [
         calibration_sets.by_statistics(MODEL, IMAGES, 12, seed=0, batch_size=size)

@@ -272,7 +272,8 @@ def quantizer_of(low, high, bit_width, mapping):
 
 
 def squared_error(histogram, quantizer, low, high, p=2.0):
-    return sum(n * abs(x - quantizer(x)[1]) ** p for x, n in bins(histogram))
+    n_values = sum(n for _, n in bins(histogram))
+    return sum(n / n_values * abs(x - quantizer(x)[1]) ** p for x, n in bins(histogram))
 
 
 def divergence(histogram, quantizer, low, high):
@@ -345,18 +346,35 @@ def test_no_range_from_edge_to_edge_costs_less(observer, cost, name, mapping):
         observed = observer(max_bins=max_bins).observe(draw(np.random.default_rng(seed)))
         histogram = observed.histogram
         bit_width = 2 + seed
-        found = observed.range(bit_width, mapping=mapping, signed=mapping == "symmetric")
+        options = {"mapping": mapping, "signed": mapping == "symmetric"}
+        found = observed.range(bit_width, **options)
 
         def costs(low, high, histogram=histogram, bit_width=bit_width):
             return cost(histogram, quantizer_of(low, high, bit_width, mapping), low, high)
 
-        ranges = all_ranges(histogram, mapping)
+        ranges = sorted(all_ranges(histogram, mapping))
         assert found in ranges
+        tried = observed.costs(*zip(*ranges, strict=True), bit_width, **options)
+        np.testing.assert_allclose(tried, [costs(*ends) for ends in ranges], rtol=1e-5, atol=1e-12)
         least = min(costs(*ends) for ends in ranges)
         # All pairs of more than 24 ends each are not tried: then it is the best of its kind.
         n_lows, n_highs = (len({ends[i] for ends in ranges}) for i in (0, 1))
         slack = 1e-6 if min(n_lows, n_highs) == 1 or max(n_lows, n_highs) <= 24 else 0.02
         assert costs(*found) <= least * (1 + slack) + 1e-12
+
+
+def test_costs_have_the_shape_of_the_ends_and_are_of_one_tensor():
+    observer = ptq.MSE().observe(np.random.default_rng(0).standard_normal(100))
+    low, high = np.array([[-1.0], [-2.0], [0.5]]), np.array([1.0, 2.0])
+    costs = observer.costs(low, high, 4)
+    assert costs.shape == (3, 2)
+    one = observer.costs(-2.0, 1.0, 4)
+    np.testing.assert_allclose((costs[1, 0], one), one, rtol=1e-12)
+    # Widened to contain 0.
+    np.testing.assert_allclose(costs[2], observer.costs(0.0, high, 4), rtol=1e-12)
+    for other in (ptq.MSE(), ptq.MSE(axis=0).observe([[1.0]])):
+        with pytest.raises(ValueError, match="costs are those of one tensor"):
+            other.costs(0.0, 1.0, 4)
 
 
 NORMAL = norm.ppf((np.arange(100_000) + 0.5) / 100_000)

@@ -225,7 +225,7 @@ class MSE(_Searching):
 
     over the bins of the histogram, with :math:`n_i` values at their centres :math:`c_i`, N
     together; values of exactly 0 have no error with any range and don't count. Q is
-    :func:`quantlib.uniform.fake_quantize` with the codes asked for, scale and zero point rounded as
+    :func:`quantlib.schemes.fake_quantize` with the codes asked for, scale and zero point rounded as
     they will be. p = 2 is the mean squared error; a larger p clips less.
 
     torch's ``HistogramObserver`` also minimizes the squared error, but goes from the full range

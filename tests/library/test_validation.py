@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from quantlib import kernels, logarithmic, metrics, packed, uniform
+from quantlib import kernels, logarithmic, metrics, packed, ptq, uniform
 from quantlib._validation import check_choice, check_flag, check_integer, check_positive, shown
 from quantlib.nonuniform import enq, fixed_point, kmeans, knq
 
@@ -40,6 +40,8 @@ OF_NUMBERS = {
     "metrics.rmse": ("x", lambda x: metrics.rmse(x, _like(x, 1.0))),
     "metrics.sqnr_db": ("x_hat", lambda x: metrics.sqnr_db(_like(x, 1.0), x)),
     "metrics.cosine_similarity": ("x", lambda x: metrics.cosine_similarity(x, _like(x, 1.0))),
+    "ptq.MinMax": ("x of batch 1", lambda x: ptq.MinMax().observe(x).range()),
+    "ptq.Histogram": ("x", lambda x: ptq.Histogram(max_bins=8).add(x).counts),
     "kernels.pack_signs": ("x", lambda x: kernels.pack_signs(x).words),
 }
 OF_CODES = {

@@ -29,6 +29,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "nonuniform",
         "packed",
         "ptq",
+        "qat",
         "schemes",
         "ternary",
         "training",

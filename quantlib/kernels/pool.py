@@ -20,7 +20,7 @@ def max_pool2d(x, size, stride=None, padding=0, *, layout="NCHW", num_threads=No
 
     Parameters
     ----------
-    x : numpy.ndarray of float32, int32 or int8
+    x : numpy.ndarray of float32, int32, int8 or uint8
         Images, N x C x H x W or N x H x W x C; of another type they become float32.
     size : int
         h above, the same for both directions.
@@ -49,7 +49,7 @@ def max_pool2d(x, size, stride=None, padding=0, *, layout="NCHW", num_threads=No
     stride = size if stride is None else check_integer(stride, "stride", 1, 2**15)
     padding = check_integer(padding, "padding", 0, size // 2)
     x = x if channels_last else x.transpose(0, 2, 3, 1)
-    x = np.ascontiguousarray(x, x.dtype if x.dtype in (np.int32, np.int8) else np.float32)
+    x = np.ascontiguousarray(x, x.dtype if x.dtype in (np.int32, np.int8, np.uint8) else np.float32)
     n_images, height, width, channels = x.shape
     if min(height, width) + 2 * padding < size:
         raise ValueError(

@@ -2,6 +2,7 @@
 
 * :mod:`quantlib.models.networks`: plain torch networks, small enough for a laptop;
 * :mod:`quantlib.models.residual`: ResNet;
+* :mod:`quantlib.models.separable`: MobileNet;
 * :mod:`quantlib.models.pretrained`: weights that come with the library;
 * :mod:`quantlib.models.weights`: the layers that have weights, and how to quantize these.
 """
@@ -14,6 +15,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "networks": ["VGG", "DigitsCNN", "LeNet5", "Network", "linear_network", "seeded"],
         "pretrained": ["CHECKPOINTS", "load_pretrained"],
         "residual": ["Residual", "ResNet"],
+        "separable": ["MobileNet"],
         "weights": ["check_model", "quantize_weights", "weight_layers", "weight_tensors"],
     },
 )

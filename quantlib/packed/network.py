@@ -1,18 +1,17 @@
 """A whole network with packed weights: NumPy and the kernels, no torch, one file."""
 
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
 
 import numpy as np
 
-from quantlib._validation import check_finite, check_flag, check_integer
+from quantlib._validation import check_finite, check_integer
 from quantlib.kernels import PackedBits
 from quantlib.kernels._checks import LARGEST
-from quantlib.kernels.words import row_words
 from quantlib.packed import _files
+from quantlib.packed._describe import describe, restore
 from quantlib.packed.flow import NUMBERS, REAL, Flow
 from quantlib.packed.powers import PackedPowers
 from quantlib.packed.steps import STEPS, Step, flow_behind
-from quantlib.packed.tensor import PackedTensor
 from quantlib.packed.trits import PackedTrits
 
 __all__ = ["PackedNetwork"]
@@ -63,19 +62,7 @@ class PackedNetwork:
         ``batch_size`` images are computed at a time, on ``num_threads`` threads of the kernels (all
         that numba has if not given). If the last step gives images the result is N x C x H x W.
         """
-        images = np.asarray(images)
-        if images.dtype.kind != "f":
-            raise TypeError(f"images must be floating-point, got dtype {images.dtype}")
-        wanted = ["N", *("CHW"[i] if s is None else str(s) for i, s in enumerate(self.image_shape))]
-        if images.ndim != 4 or any(
-            s not in (None, size)
-            for s, size in zip(self.image_shape, images.shape[1:], strict=True)
-        ):
-            raise ValueError(f"images must be {' x '.join(wanted)}, got shape {images.shape}")
-        with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused
-            images = images.astype(np.float32, copy=False)
-        if not np.isfinite(images).all():  # the quicker question first
-            check_finite(images, "images")
+        images = float_images(images, self.image_shape)
         batch_size = check_integer(batch_size, "batch_size", 1, 2**31)
         if None in self.image_shape or not len(images):
             *size, length = self._result(images.shape[1:])
@@ -111,7 +98,7 @@ class PackedNetwork:
         ternary values five to a byte, powers of two by their exponents in a few bits.
         """
         tensors = {}
-        steps = [_describe(step, tensors) for step in self.steps]
+        steps = [describe(step, tensors) for step in self.steps]
         header = {"version": _VERSION, "image_shape": self.image_shape, "steps": steps}
         _files.save(path, tensors, _KEY, header)
 
@@ -121,7 +108,8 @@ class PackedNetwork:
         with _files.opened(path, _KEY, cls) as (header, read):
             if header["version"] != _VERSION:
                 raise ValueError(f"version {header['version']} is unknown")
-            return cls([_restore(step, read) for step in header["steps"]], header["image_shape"])
+            steps = [restore(step, read, STEPS) for step in header["steps"]]
+            return cls(steps, header["image_shape"])
 
 
 def _arrays(value):
@@ -135,45 +123,21 @@ def _arrays(value):
     return []
 
 
-def _describe(value, tensors):
-    """Return ``value`` in words that JSON has; put arrays into ``tensors``."""
-    key = str(len(tensors))
-    if isinstance(value, np.ndarray):
-        tensors[key] = value
-        return {"tensor": key}
-    if isinstance(value, PackedBits):
-        tensors[key] = row_words(value)
-        about = {"shape": value.shape, "axis": value.axis, "panels": value.panels}
-        return {"signs": key, **about}
-    if isinstance(value, PackedTrits):
-        tensors[key] = value.data
-        return {"trits": key, "shape": value.shape}
-    if isinstance(value, PackedPowers):
-        tensors[key] = value.places.data
-        return {"powers": key, "shape": value.shape, "bit_width": value.bit_width}
-    if is_dataclass(value):
-        parts = {f.name: _describe(getattr(value, f.name), tensors) for f in fields(value)}
-        return {"step": type(value).__name__, **parts}
-    if isinstance(value, tuple | list):
-        return [_describe(item, tensors) for item in value]
-    return value
+def float_images(images, image_shape):
+    """Return ``images`` in float32; raise unless they are N of that shape, and finite.
 
-
-def _restore(value, tensor):
-    """Undo :func:`_describe`."""
-    if isinstance(value, list):
-        return tuple(_restore(item, tensor) for item in value)
-    if not isinstance(value, dict):
-        return value
-    if "tensor" in value:
-        return tensor(value["tensor"])
-    if "signs" in value:
-        packed = PackedBits(tensor(value["signs"]), value["shape"], value["axis"])
-        return packed.as_panels() if check_flag(value["panels"], "panels") else packed
-    if "trits" in value:
-        return PackedTrits(tensor(value["trits"]), value["shape"])
-    if "powers" in value:
-        places = PackedTensor(tensor(value["powers"]), value["shape"], value["bit_width"])
-        return PackedPowers(places)
-    parts = {name: _restore(part, tensor) for name, part in value.items() if name != "step"}
-    return STEPS[value["step"]](**parts)
+    ``image_shape`` are C, H and W, and None stands for any.
+    """
+    images = np.asarray(images)
+    if images.dtype.kind != "f":
+        raise TypeError(f"images must be floating-point, got dtype {images.dtype}")
+    wanted = ["N", *("CHW"[i] if s is None else str(s) for i, s in enumerate(image_shape))]
+    if images.ndim != 4 or any(
+        s not in (None, size) for s, size in zip(image_shape, images.shape[1:], strict=True)
+    ):
+        raise ValueError(f"images must be {' x '.join(wanted)}, got shape {images.shape}")
+    with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused
+        images = images.astype(np.float32, copy=False)
+    if not np.isfinite(images).all():  # the quicker question first
+        check_finite(images, "images")
+    return images

@@ -1,0 +1,181 @@
+"""Functions as layers: what ``forward`` calls by name gets the form of a module."""
+
+import operator
+
+import torch
+from torch import fx, nn
+from torch.nn import functional
+
+__all__ = ["Add", "Cat", "Function", "NotAFunction", "layer_of"]
+
+
+class Add(nn.Module):
+    """The sum of two tensors of one shape."""
+
+    def forward(self, a, b):
+        """Return ``a + b``."""
+        return a + b
+
+
+class Cat(nn.Module):
+    """Tensors side by side along ``dim``."""
+
+    def __init__(self, dim):
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, *parts):
+        """Return the parts as one tensor."""
+        return torch.cat(parts, self.dim)
+
+    def extra_repr(self):
+        """Return the axis."""
+        return f"dim={self.dim}"
+
+
+class Function(nn.Module):
+    """Any other function of tensors; ``arguments`` calls it with them."""
+
+    def __init__(self, name, arguments):
+        super().__init__()
+        self.name, self._arguments = name, arguments
+
+    def forward(self, *tensors):
+        """Return what the function gives for the tensors."""
+        return self._arguments(tensors)
+
+    def extra_repr(self):
+        """Return the function's name."""
+        return self.name
+
+
+class NotAFunction(Exception):
+    """What is called cannot be a layer: what to say after its name."""
+
+
+def _with(kind, *names, **fixed):
+    """Return a maker of layers: the arguments behind the first have these names."""
+
+    def make(args, kwargs):
+        given = dict(zip(names, args[1:], strict=False)) | kwargs
+        given = {n: v for n, v in given.items() if n in names and n not in ("inplace", "training")}
+        return kind(**given | fixed), args[:1]
+
+    return make
+
+
+def _clamped(args, kwargs):
+    given = dict(zip(("min", "max"), args[1:], strict=False)) | kwargs
+    low, high = given.get("min", given.get("min_val")), given.get("max", given.get("max_val"))
+    if low == 0 and high is None:
+        return nn.ReLU(), args[:1]
+    if low == 0 and high == 6:
+        return nn.ReLU6(), args[:1]
+    return nn.Hardtanh(low, high) if None not in (low, high) else None, args[:1]
+
+
+def _added(args, kwargs):
+    both = all(isinstance(x, fx.Node) for x in args[:2]) and len(args) == 2
+    return (Add(), args) if both and kwargs.get("alpha", 1) == 1 else (None, args)
+
+
+def _side_by_side(args, kwargs):
+    dim = kwargs.get("dim", args[1] if len(args) > 1 else 0)
+    return Cat(dim), tuple(args[0] if args else kwargs["tensors"])
+
+
+def _flattened(args, kwargs):
+    given = dict(zip(("start_dim", "end_dim"), args[1:], strict=False)) | kwargs
+    return nn.Flatten(given.get("start_dim", 0), given.get("end_dim", -1)), args[:1]
+
+
+def _reshaped(args, kwargs):
+    """``x.view(x.size(0), -1)`` flattens each image."""
+    sizes = args[1] if len(args) == 2 and isinstance(args[1], tuple | list) else args[1:]
+    first, *rest = sizes
+    if list(rest) == [-1] and (isinstance(first, fx.Node) and _is_length(first, args[0])):
+        return nn.Flatten(1), args[:1]
+    raise NotAFunction("reshapes to other than x.flatten(1)")
+
+
+def _is_length(node, of):
+    """Return whether ``node`` is the number of images: ``x.size(0)`` or ``x.shape[0]``."""
+    if node.target == "size":
+        return node.args[1:] == (0,)
+    return node.target is operator.getitem and node.args[1] == 0
+
+
+def _meant(args, kwargs):
+    given = dict(zip(("dim", "keepdim"), args[1:], strict=False)) | kwargs
+    dims = given.get("dim")
+    if isinstance(dims, tuple | list) and sorted(d % 4 for d in dims) == [2, 3]:
+        pooled = nn.AdaptiveAvgPool2d(1)
+        flat = nn.Sequential(pooled, nn.Flatten(1))
+        return (pooled if given.get("keepdim") else flat), args[:1]
+    return None, args[:1]
+
+
+_POOL = "kernel_size", "stride", "padding"
+_MAKERS = {
+    (functional.relu, functional.relu_, torch.relu, torch.relu_, "relu", "relu_"): _with(nn.ReLU),
+    (functional.relu6,): _with(nn.ReLU6),
+    (functional.sigmoid, torch.sigmoid, "sigmoid"): _with(nn.Sigmoid),
+    (functional.tanh, torch.tanh, "tanh"): _with(nn.Tanh),
+    (functional.silu,): _with(nn.SiLU),
+    (functional.hardswish,): _with(nn.Hardswish),
+    (functional.hardsigmoid,): _with(nn.Hardsigmoid),
+    (functional.gelu,): _with(nn.GELU, "approximate"),
+    (functional.elu,): _with(nn.ELU, "alpha"),
+    (functional.leaky_relu,): _with(nn.LeakyReLU, "negative_slope"),
+    (functional.dropout, functional.dropout2d): _with(nn.Identity),
+    (functional.hardtanh, torch.clamp, "clamp", "clamp_", "clip"): _clamped,
+    (functional.max_pool2d, torch.max_pool2d): _with(nn.MaxPool2d, *_POOL, "dilation", "ceil_mode"),
+    (functional.avg_pool2d,): _with(
+        nn.AvgPool2d, *_POOL, "ceil_mode", "count_include_pad", "divisor_override"
+    ),
+    (functional.adaptive_avg_pool2d,): _with(nn.AdaptiveAvgPool2d, "output_size"),
+    (operator.add, operator.iadd, torch.add, "add", "add_"): _added,
+    (torch.cat, torch.concat, torch.concatenate): _side_by_side,
+    (torch.flatten, "flatten"): _flattened,
+    ("view", "reshape", torch.reshape): _reshaped,
+    (torch.mean, "mean"): _meant,
+    ("contiguous", "detach", "clone"): _with(nn.Identity),
+}
+_MAKERS = {function: make for functions, make in _MAKERS.items() for function in functions}
+_SIZES = "size", getattr, operator.getitem
+
+
+def layer_of(node, constants):
+    """Return the layer that does what a node of fx does, and the nodes that it takes.
+
+    None stands for the size of a tensor. ``constants`` are the parameters that functions use.
+    """
+    if node.target in _MAKERS:
+        layer, inputs = _MAKERS[node.target](node.args, node.kwargs)
+        if layer is not None:
+            return layer, tuple(inputs)
+    if node.target in _SIZES and all(_reads_size(user) for user in node.users):
+        return None
+    inputs = tuple(x for x in node.all_input_nodes if x not in constants)
+    return Function(_name(node), _caller(node, inputs, constants)), inputs
+
+
+def _reads_size(node):
+    return node.target in (*_SIZES, "view", "reshape", torch.reshape)
+
+
+def _name(node):
+    return node.target if isinstance(node.target, str) else node.target.__name__
+
+
+def _caller(node, inputs, constants):
+    """Return a function of a tuple of tensors that calls what ``node`` calls."""
+
+    def call(tensors):
+        known = constants | dict(zip(inputs, tensors, strict=True))
+        args, kwargs = (fx.map_arg(x, known.__getitem__) for x in (node.args, node.kwargs))
+        if node.op == "call_method":
+            return getattr(args[0], node.target)(*args[1:], **kwargs)
+        return node.target(*args, **kwargs)
+
+    return call

@@ -1,0 +1,103 @@
+"""Batch normalization that is folded into the weights before they are quantized, as it trains."""
+
+import copy
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from quantlib.layers import QuantConv2d, QuantLinear
+from quantlib.ptq import fold_batch_norm
+
+__all__ = ["FoldedBatchNorm"]
+
+
+class FoldedBatchNorm(nn.Module):
+    r"""A layer and the batch normalization behind it, trained as the folded layer they will be.
+
+    The integers that will be stored are those of the folded weights, so these are quantized:
+
+    .. math:: \hat w = q\left(\frac{\gamma\, w}{\sigma}\right), \qquad
+              y = c\,(\hat w * x) + \beta + \frac{\gamma\, (b - \mu_B)}{\sigma_B}, \qquad
+              c = \frac{\sigma}{\sigma_B}
+
+    with :math:`\mu_B, \sigma_B` those of the batch, of what the real layer gives, and
+    :math:`\sigma` the remembered one, which moves slowly and so do the quantized weights. In
+    evaluation mode, and once :attr:`frozen`, the remembered values take the batch's place, and c is
+    1. In training the layer is computed twice.
+
+    Source: Jacob et al. (2018), section 3.2 and Figure C8; the factor c and the freezing are
+    Krishnamoorthi's (2018), section 3.2.2.
+
+    Parameters
+    ----------
+    layer : QuantConv2d or QuantLinear
+        With a ``weight_quant``, which quantizes the folded weights, and real input.
+    norm : BatchNorm1d or BatchNorm2d
+    """
+
+    def __init__(self, layer, norm):
+        super().__init__()
+        if not isinstance(layer, QuantConv2d | QuantLinear):
+            raise TypeError(
+                f"layer must be a QuantConv2d or QuantLinear, got {type(layer).__name__}"
+            )
+        self.layer, self.norm = layer, norm
+        self.register_buffer("frozen", torch.tensor(False))
+
+    @property
+    def weight_quant(self):
+        """What quantizes the folded weights."""
+        return self.layer.weight_quant
+
+    def forward(self, x):
+        """Return what the layer and its normalization hand on."""
+        norm = self.norm
+        std = torch.sqrt(norm.running_var + norm.eps)
+        if self.training and not self.frozen:
+            real = self._product(x, self.layer.weight)
+            axes = [0, *range(2, real.ndim)]
+            mean = real.mean(axes)
+            batch_std = torch.sqrt(real.var(axes, unbiased=False) + norm.eps)
+            with torch.no_grad():  # moves the remembered mean and variance; without own bias
+                bias = 0 if self.layer.bias is None else self.layer.bias.reshape(self._shape)
+                norm(real + bias)
+            c = std / batch_std
+        else:
+            mean, batch_std, c = norm.running_mean, std, None
+            if self.layer.bias is not None:
+                mean = mean - self.layer.bias
+        scale = torch.ones_like(std) if norm.weight is None else norm.weight
+        shift = 0 if norm.bias is None else norm.bias
+        weight = self.layer.weight
+        folded = weight * (scale / std).reshape(-1, *[1] * (weight.ndim - 1))
+        y = self._product(x, self.weight_quant(folded))
+        if c is not None:
+            y = y * c.reshape(self._shape)
+        return y + (shift - scale * mean / batch_std).reshape(self._shape)
+
+    @property
+    def _shape(self):
+        return (-1, 1, 1) if isinstance(self.layer, nn.Conv2d) else (-1,)
+
+    def _product(self, x, weight):
+        layer = self.layer
+        if isinstance(layer, nn.Linear):
+            return functional.linear(x, weight)
+        edges = layer._reversed_padding_repeated_twice
+        x = functional.pad(x, edges) if isinstance(layer.padding, str) else x
+        padding = 0 if isinstance(layer.padding, str) else layer.padding
+        return functional.conv2d(
+            x, weight, None, layer.stride, padding, layer.dilation, layer.groups
+        )
+
+    def folded(self):
+        """Return one quantized layer that does in evaluation what both do: same class, a bias."""
+        layer = self.layer
+        was = self.norm.training
+        weight, bias = fold_batch_norm(layer, self.norm.eval())
+        self.norm.train(was)
+        layer = copy.deepcopy(layer)
+        layer.weight = nn.Parameter(weight.detach(), requires_grad=False)
+        layer.bias = nn.Parameter(bias.detach(), requires_grad=False)
+        return layer.eval()

@@ -1,0 +1,278 @@
+"""Fake quantization whose range is observed, or learned, while the network trains."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import nn
+
+from quantlib import logarithmic, uniform
+from quantlib._validation import check_bit_width, check_choice, check_positive
+from quantlib.layers import Quantizer
+from quantlib.ptq import UniformQuantizer
+
+__all__ = ["LearnedClip", "LearnedStep", "ObservedRange", "PowerOfTwoWeights"]
+
+
+class _RoundToLevels(torch.autograd.Function):
+    """Round to codes and back, with the gradients of LSQ for both the numbers and the step."""
+
+    @staticmethod
+    def forward(ctx, x, step, low, high, gradient_scale):
+        ratio = x / step
+        codes = ratio.round().clamp(low, high)
+        ctx.save_for_backward(ratio, codes, step)
+        ctx.low, ctx.high, ctx.gradient_scale = low, high, gradient_scale
+        return codes * step
+
+    @staticmethod
+    def backward(ctx, grad):
+        ratio, codes, step = ctx.saved_tensors
+        rounded = ratio.round()
+        inside = (rounded >= ctx.low) & (rounded <= ctx.high)
+        by_step = torch.where(inside, codes - ratio, codes) * grad * ctx.gradient_scale
+        axes = [i for i in range(by_step.ndim) if step.ndim == 0 or step.shape[i] == 1]
+        by_step = by_step.sum() if step.ndim == 0 else by_step.sum(axes, keepdim=True)
+        return grad * inside, by_step, None, None, None
+
+
+class LearnedStep(UniformQuantizer):
+    r"""A quantizer that learns its step s (the scale), one or one for each output channel.
+
+    .. math:: \hat x = s\, \mathrm{clamp}(\mathrm{round}(x / s),\ -Q_N,\ Q_P)
+
+    .. math::
+        \frac{\partial \hat x}{\partial s} = \begin{cases}
+        \mathrm{round}(x/s) - x/s & \text{not clamped} \\ -Q_N \text{ or } Q_P & \text{clamped}
+        \end{cases}, \qquad
+        \frac{\partial \hat x}{\partial x} = 1_{x \text{ not clamped}}
+
+    the first one times :math:`g = 1/\sqrt{N Q_P}` for N numbers that share a step.
+
+    A step that is trained itself can become 0 or negative, and in practice did. Here
+    :math:`\theta = \ln s` is the parameter, so that s stays positive; its gradient is
+    :math:`s\, \partial L / \partial s`, and a step of the optimizer changes s by a share of itself.
+    ``weight_decay`` would pull s towards 1: train with 0.
+
+    Source: Esser et al. (2020), "Learned step size quantization", equations (1) to (3) and section
+    2.2. They train s, and start at :math:`2\,\mathrm{E}|x| / \sqrt{Q_P}`
+    (:meth:`first_step`); ours starts where ``qparams`` is.
+
+    Parameters
+    ----------
+    qparams : uniform.QParams
+        The bits, the zero point, which stays as it is, and the first scale.
+
+    Examples
+    --------
+    >>> from quantlib.uniform import QParams
+    >>> quantizer = LearnedStep(QParams(0.5, 0, bit_width=3))
+    >>> x = torch.tensor([0.6, 9.0], requires_grad=True)
+    >>> quantizer(x).sum().backward()
+    >>> x.grad.tolist()  # 9 is clamped to 3 steps
+    [1.0, 0.0]
+    >>> round(quantizer.log_step.grad.item(), 4)  # 0.5 ((1 - 1.2) + 3) / sqrt(2 * 3)
+    0.5715
+    """
+
+    def __init__(self, qparams):
+        super().__init__(qparams)
+        if qparams.group_size is not None:
+            raise ValueError(f"qparams must have no groups, got group_size={qparams.group_size}")
+        if qparams.axis not in (None, 0):
+            raise ValueError(f"qparams must have axis None or 0, got {qparams.axis}")
+        zero_point = np.unique(qparams.zero_point)
+        if len(zero_point) > 1:
+            raise ValueError(f"qparams must have one zero point, got {zero_point}")
+        if qparams.quant_max <= zero_point[0]:
+            raise ValueError(
+                f"qparams must have a code above its zero point, got {qparams.bit_width} bits from "
+                f"{qparams.quant_min} to {qparams.quant_max} with zero point {zero_point[0]}"
+            )
+        scale = torch.tensor(np.array(qparams.scale), dtype=torch.float32)
+        self.log_step = nn.Parameter(torch.log(scale))
+
+    @staticmethod
+    def first_step(x, qparams):
+        r"""Return ``qparams`` with LSQ's first step, :math:`2\,\mathrm{E}|x| / \sqrt{Q_P}`.
+
+        >>> from quantlib.uniform import QParams
+        >>> found = LearnedStep.first_step(torch.tensor([1.0, -1.0]), QParams(1.0, 0, bit_width=3))
+        >>> round(found.scale, 6)  # 2 / sqrt(3)
+        1.154701
+        """
+        x = torch.as_tensor(x).detach().double().abs()
+        mean = x.mean() if qparams.axis is None else x.flatten(1).mean(1)
+        largest = qparams.quant_max - np.max(qparams.zero_point)
+        scale = (2 * mean / math.sqrt(largest)).clamp_min(1e-12).numpy()
+        return replace(qparams, scale=scale)
+
+    @property
+    def step(self):
+        """The step or steps now, a tensor."""
+        return self.log_step.exp()
+
+    @property
+    def qparams(self):
+        """The parameters with the step as it is now."""
+        scale = self.log_step.detach().double().exp().float().cpu().numpy()
+        return replace(self._qparams, scale=scale)
+
+    @property
+    def signature(self):
+        """What stays as it is while it trains, as text."""
+        q = self._qparams
+        return (
+            f"{type(self).__name__}(bit_width={q.bit_width}, signed={q.signed}, axis={q.axis}, "
+            f"zero_point={np.max(q.zero_point)})"
+        )
+
+    def forward(self, x):
+        """Return ``x`` on its levels, with both gradients."""
+        q, step = self._qparams, self.step
+        count = x.numel()
+        if q.axis is not None:
+            step = step.reshape(-1, *[1] * (x.ndim - 1))
+            count //= len(step)
+        zero_point = int(np.max(q.zero_point))
+        low, high = q.quant_min - zero_point, q.quant_max - zero_point
+        gradient_scale = 1 / math.sqrt(max(count, 1) * high)
+        return _RoundToLevels.apply(x, step, low, high, gradient_scale)
+
+
+class LearnedClip(UniformQuantizer):
+    r"""Activations clipped at a learned height: PACT.
+
+    .. math:: y = \mathrm{clamp}(x, 0, \alpha), \qquad
+              \hat y = \mathrm{round}\left(y\, \frac{2^b - 1}{\alpha}\right) \frac{\alpha}{2^b - 1},
+              \qquad \frac{\partial \hat y}{\partial \alpha} = 1_{x \ge \alpha}
+
+    The gradient is that of the clamp: rounding counts as if it were nothing. :math:`\alpha` is kept
+    at 1e-6 or more. The paper adds :math:`\lambda \alpha^2` to the loss, which a training loop's
+    weight decay does.
+
+    Source: Choi et al. (2018), "PACT", equations (1) to (3).
+
+    >>> quantizer = LearnedClip(2, first_clip=3.0)
+    >>> x = torch.tensor([-1.0, 1.4, 7.0], requires_grad=True)
+    >>> y = quantizer(x)
+    >>> y.tolist()
+    [0.0, 1.0, 3.0]
+    >>> y.sum().backward()
+    >>> x.grad.tolist(), quantizer.clip.grad.item()
+    ([0.0, 1.0, 0.0], 1.0)
+    """
+
+    def __init__(self, bit_width, *, first_clip):
+        bit_width = check_bit_width(bit_width, 1, 8)
+        first_clip = check_positive(first_clip, "first_clip")
+        levels = 2**bit_width - 1
+        super().__init__(uniform.QParams(first_clip / levels, 0, bit_width, signed=False))
+        self.clip = nn.Parameter(torch.tensor(float(first_clip)))
+
+    @property
+    def qparams(self):
+        """The parameters with the clip as it is now."""
+        height = max(self.clip.item(), 1e-6)
+        scale = float(np.float32(height / self._qparams.quant_max))
+        return replace(self._qparams, scale=scale)
+
+    @property
+    def signature(self):
+        """What stays as it is while it trains, as text."""
+        return f"LearnedClip(bit_width={self._qparams.bit_width})"
+
+    def forward(self, x):
+        """Return ``x`` clipped and on its levels."""
+        clip = self.clip.clamp_min(1e-6)
+        y = torch.minimum(x.clamp_min(0), clip)
+        step = clip.detach() / self._qparams.quant_max
+        return y + ((y / step).round() * step - y).detach()
+
+
+class ObservedRange(UniformQuantizer):
+    r"""Fake quantization whose range follows what is seen in training.
+
+    .. math:: x_{\min} \leftarrow (1 - m)\, x_{\min} + m \min x, \qquad
+              x_{\max} \leftarrow (1 - m)\, x_{\max} + m \max x
+
+    In evaluation mode, and once :attr:`frozen`, the range stays as it is. The gradient is the
+    straight-through one. Source: Jacob et al. (2018), section 3.1; Chenna, section 7.5.
+
+    Parameters
+    ----------
+    qparams : uniform.QParams
+        The first range, one for the whole tensor, and the bits.
+    momentum : float
+        m above, from above 0 to 1.
+
+    Examples
+    --------
+    >>> from quantlib.uniform import QParams
+    >>> quantizer = ObservedRange(QParams(1.0, 0, bit_width=2, signed=False), momentum=0.5)
+    >>> _ = quantizer(torch.tensor([0.0, 9.0]))
+    >>> quantizer.qparams.scale  # (3 + 9) / 2 over three steps
+    2.0
+    """
+
+    def __init__(self, qparams, *, momentum=0.01):
+        super().__init__(qparams)
+        if qparams.axis is not None or qparams.group_size is not None:
+            raise ValueError("qparams must be those of a whole tensor, got an axis or groups")
+        self.momentum = check_positive(momentum, "momentum")
+        if self.momentum > 1:
+            raise ValueError(f"momentum must be 1 at most, got {momentum}")
+        codes = np.array([qparams.quant_min, qparams.quant_max]) - qparams.zero_point
+        low, high = (codes * qparams.scale).tolist()
+        self.register_buffer("low", torch.tensor(low))
+        self.register_buffer("high", torch.tensor(high))
+        self.register_buffer("frozen", torch.tensor(False))
+
+    @property
+    def qparams(self):
+        """The parameters for the range as it is now."""
+        q = self._qparams
+        symmetric = not q.signed or q.narrow_range
+        mapping = "symmetric" if q.signed and symmetric else "asymmetric"
+        return uniform.qparams_from_range(
+            self.low.item(), self.high.item(), q.bit_width, mapping=mapping, signed=q.signed
+        )
+
+    @property
+    def signature(self):
+        """What stays as it is while it trains, as text."""
+        q = self._qparams
+        return f"ObservedRange(bit_width={q.bit_width}, signed={q.signed})"
+
+    def forward(self, x):
+        """Return ``x`` on the levels of the range, which it may move first."""
+        if self.training and not self.frozen and x.numel():
+            with torch.no_grad():
+                self.low.lerp_(x.min(), self.momentum)
+                self.high.lerp_(x.max(), self.momentum)
+        return self.qparams.fake_quantize(x)
+
+
+class PowerOfTwoWeights(Quantizer):
+    """Weights that are 0 or powers of two, with exponents up to that of the largest weight.
+
+    The range follows the weights as they train. Source: Nayak et al. (2019), sections III.a and
+    IV.e, and Table 6, "power-of-two training-aware quantization".
+
+    ``axis`` is None for one range of all weights, or 0 for one of each output channel.
+
+    >>> PowerOfTwoWeights(3)(torch.tensor([0.9, -0.3, 0.05])).tolist()
+    [1.0, -0.25, 0.0]
+    """
+
+    def __init__(self, bit_width, *, axis=None):
+        super().__init__()
+        self.bit_width = check_bit_width(bit_width, 2, 8)
+        check_choice(axis, "axis", (None, 0))
+        self.axis = axis
+
+    def forward(self, x):
+        """Return the nearest levels, with the straight-through gradient."""
+        qparams = logarithmic.choose_qparams(x.detach(), self.bit_width, axis=self.axis)
+        return qparams.fake_quantize(x)

@@ -8,15 +8,19 @@ from pathlib import Path
 
 import numpy as np
 
-__all__ = ["opened", "save"]
+__all__ = ["opened", "save", "write"]
 
 
 def save(path, tensors, key, header):
-    """Write arrays and a header to ``path``, whole or not at all: till then the old file stays."""
+    """Write arrays and a header to ``path``, whole or not at all."""
     from safetensors.numpy import save as as_bytes
 
     tensors = {name: np.ascontiguousarray(values) for name, values in tensors.items()}
-    content = as_bytes(tensors, metadata={key: json.dumps(header)})
+    write(path, as_bytes(tensors, metadata={key: json.dumps(header)}))
+
+
+def write(path, content):
+    """Write bytes to ``path``, whole or not at all: till then the old file stays."""
     path = Path(os.path.realpath(path))
     part = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.part")
     try:

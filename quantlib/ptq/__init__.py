@@ -14,6 +14,7 @@ A network goes through these in their order; :mod:`quantlib.ptq.quantize` is the
 * :mod:`quantlib.ptq.bias_correction`: each channel gets its mean back;
 * :mod:`quantlib.ptq.lowering`, :mod:`quantlib.ptq.steps` and :mod:`quantlib.ptq.integer`: the
   network in whole numbers, by multipliers and shifts (:mod:`quantlib.ptq.requantization`);
+* :mod:`quantlib.ptq.onnx`: the network as a file for other runtimes;
 * :mod:`quantlib.ptq.analysis`: where the error comes from;
 * :mod:`quantlib.ptq.mixed_precision`: which layers can do with fewer bits.
 """
@@ -39,6 +40,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "integer": ["IntegerNetwork"],
         "lowering": ["to_integer"],
         "mixed_precision": ["frontier", "sensitivity", "within_budget"],
+        "onnx": ["export_onnx"],
         "observers": [
             "MinMax",
             "MovingAverage",

@@ -13,7 +13,7 @@ from quantlib.packed import pack
 from quantlib.ptq import _functions, float_steps, steps
 from quantlib.ptq.graph import INPUT, check_graph
 from quantlib.ptq.integer import IntegerNetwork
-from quantlib.ptq.requantization import fixed_point
+from quantlib.ptq.requantization import bias_codes, fixed_point
 from quantlib.ptq.support import POINTWISE, unsupported
 from quantlib.uniform import QParams
 
@@ -32,7 +32,8 @@ def to_integer(graph):
 
     with a 32-bit sum and bias, and the product with :math:`M_o` by a multiplier and a shift
     (:func:`~quantlib.ptq.requantization.fixed_point`). ReLU and ReLU6 are the bounds of the clamp.
-    Codes differ from the simulation's by one where a value lies next to a tie.
+    Codes differ from the simulation's by one where a value lies next to a tie, or the rounding of
+    the bias moves it across one: its unit is coarse where weights have few bits.
 
     Source: Jacob et al. (2018), section 2; Chenna, section 7.
 
@@ -170,17 +171,11 @@ def _weighted(layer, place):
     (x,), w = place.given, layer.weight_quant.qparams
     outputs = len(layer.weight)
     unit = np.broadcast_to(x.scale * w.scale, (outputs,))
-    bias = np.zeros(outputs) if layer.bias is None else layer.bias.double().numpy()
-    codes = np.rint(bias / unit)
-    if (abs(codes) >= 2**31).any():
-        raise ValueError(
-            f"{place.name} has a bias too large for 32 bits in units of its scales, "
-            f"{x.scale:g} x {np.min(w.scale):g}: give its weights a larger scale"
-        )
+    bias = torch.zeros(outputs) if layer.bias is None else layer.bias
     return dict(
         weight=pack(w.quantize(layer.weight), w),
         weight_zero_point=np.broadcast_to(np.asarray(w.zero_point, np.int32), (outputs,)).copy(),
-        bias=codes.astype(np.int32),
+        bias=bias_codes(bias, unit, place.name),
         zero_point=x.zero_point,
         requantization=place.requantization(unit),
     )
@@ -201,6 +196,11 @@ def _window(layer):
 
 @_step.register
 def _dense(layer: QuantLinear, place):
+    if len(place.shape) != 2:
+        raise ValueError(
+            f"{place.name} must come behind a Flatten: a linear layer takes rows of numbers in "
+            f"whole numbers, got {len(place.shape)} axes"
+        )
     return steps.Dense(place.name, place.inputs, **_weighted(layer, place))
 
 
@@ -292,7 +292,10 @@ def _float_step(layer, place):
         "", "zeros",
     ):  # fmt: skip
         return float_steps.FloatModule(*common, layer)
-    arrays = (None if x is None else x.detach().numpy().copy() for x in (layer.weight, layer.bias))
+    weight = layer.weight
+    if getattr(layer, "weight_quant", None) is not None:
+        weight = layer.weight_quant(weight)
+    arrays = (None if x is None else x.detach().numpy().copy() for x in (weight, layer.bias))
     if isinstance(layer, nn.Conv2d):
         return float_steps.FloatConvolution(*common, *arrays, **_window(layer))
     return float_steps.FloatDense(*common, *arrays)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-__all__ = ["fixed_point", "requantize"]
+__all__ = ["bias_codes", "fixed_point", "requantize"]
 
 _BITS = 31
 _MOST_SHIFT = 62
@@ -78,3 +78,22 @@ def requantize(sums, multiplier, shift, *, zero_point, low, high):
     product = np.asarray(sums, np.int64) * np.asarray(multiplier, np.int64)
     rounded = (product + (np.int64(1) << (shift - 1))) >> shift
     return np.clip(rounded + zero_point, low, high).astype(np.uint8)
+
+
+def bias_codes(bias, unit, name="bias"):
+    r"""Return the whole numbers of a bias, :math:`\mathrm{round}(b_o / (s_x s_{w,o}))`, as int32.
+
+    ``unit`` is the product of the scales, of each output or of all. Source: Jacob et al. (2018),
+    section 2.4, equation (11). ``name`` is what the refusal of more than 32 bits calls it.
+
+    >>> import torch
+    >>> bias_codes(torch.tensor([1.0, -0.26]), 0.1).tolist()
+    [10, -3]
+    """
+    codes = np.rint(bias.detach().double().numpy() / unit)
+    if (abs(codes) >= 2**31).any():
+        raise ValueError(
+            f"{name} has a bias too large for 32 bits in units of its scales, {np.min(unit):g}: "
+            f"give its weights a larger scale"
+        )
+    return codes.astype(np.int32)

@@ -105,6 +105,10 @@ def simulate(graph, weights, activations, *, float_layers=()):
     layers = graph.named_layers(*_WEIGHTED)
     _check_names(weights, "weights", layers)
     _check_names(activations, "activations", own_range(graph))
+    for name, qparams in weights.items():
+        _check_codes(qparams, f"weights[{name!r}]", signed=True)
+    for name, qparams in activations.items():
+        _check_codes(qparams, f"activations[{name!r}]", signed=False)
     graph = graph.copy()
     for name, layer in graph.named_layers(*_WEIGHTED).items():
         if name in weights and name not in float_layers:
@@ -159,3 +163,18 @@ def _check_names(given, argument, names):
     for name in given:
         if name not in names:
             raise ValueError(f"{argument} must name some of {', '.join(names)}, got {name!r}")
+
+
+def _check_codes(qparams, name, signed):
+    """Raise unless the parameters are those of whole-number layers: bytes, signed or not."""
+    if not isinstance(qparams, uniform.QParams):
+        raise TypeError(f"{name} must be a uniform.QParams, got {type(qparams).__name__}")
+    axes = (None, 0) if signed else (None,)
+    fits = qparams.bit_width <= 8 and qparams.signed == signed and qparams.axis in axes
+    if not fits or qparams.group_size is not None:
+        raise ValueError(
+            f"{name} must have {'signed' if signed else 'unsigned'} codes of 8 bits or fewer"
+            f"{' with axis None or 0' if signed else ' for the whole tensor'}, got "
+            f"bit_width={qparams.bit_width}, signed={qparams.signed}, axis={qparams.axis}, "
+            f"group_size={qparams.group_size}"
+        )

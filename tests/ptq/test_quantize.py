@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from quantlib import models, ptq, training
+from quantlib import models, ptq, training, uniform
 from tests.ptq.networks import digits, seeded, some_images
 
 
@@ -123,3 +123,39 @@ def test_two_heads_are_two_results():
         wanted = model(torch.as_tensor(digits().test_images[:9]))
     assert logits.shape == (9, 10) and features.shape == wanted[1].shape
     assert np.abs(features - wanted[1].numpy()).mean() < 0.1 * wanted[1].abs().mean()
+
+
+def test_parameters_that_bytes_cannot_hold_are_refused():
+    graph = ptq.fold(ptq.trace(models.load_pretrained()))
+    weights = ptq.weight_qparams(graph, 8)
+    for name, qparams, words in (
+        ("weights", uniform.QParams(1.0, 0, 9), r"weights\['conv1'\] must have signed codes"),
+        ("weights", uniform.QParams(1.0, 0, 8, signed=False), "signed=False"),
+        ("activations", uniform.QParams(1.0, 0, 9, signed=False), "unsigned codes of 8 bits"),
+        ("activations", uniform.QParams(1.0, 0, 8), "signed=True"),
+    ):
+        given = {"weights": weights, "activations": {}}
+        given[name] = {"conv1": qparams}
+        with pytest.raises(ValueError, match=words):
+            ptq.simulate(graph, **given)
+
+
+def test_a_layer_between_real_numbers_computes_with_its_quantized_weights():
+    """Where no activation is quantized but the images and the end, weights still have 3 bits."""
+    graph = ptq.fold(ptq.trace(models.load_pretrained()))
+    seen = ptq.calibrate(graph, some_images(), ptq.MinMax())
+    activations = ptq.activation_qparams(seen, 8)
+    kept = {name: activations[name] for name in ("input", "conv1", "conv2", "conv3", "fc1")}
+    simulated = ptq.simulate(graph, ptq.weight_qparams(graph, 3), kept)
+    images = digits().test_images[:50]
+    found = ptq.to_integer(simulated)(images)
+    wanted = simulated(torch.as_tensor(images)).detach().numpy()
+    assert np.abs(found - wanted).max() < 0.1 * np.abs(wanted).max()
+    real = graph(torch.as_tensor(images)).detach().numpy()
+    assert np.abs(found - wanted).mean() < 0.1 * np.abs(real - wanted).mean()
+
+
+def test_a_linear_layer_on_images_is_refused():
+    model = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.Linear(8, 4)).eval()
+    with pytest.raises(ValueError, match=r"1 must come behind a Flatten.*got 4 axes"):
+        ptq.quantize_model(model, some_images(), 8)

@@ -8,21 +8,10 @@ import numpy as np
 
 from quantlib.kernels._compile import compiled
 
-__all__ = ["band_of", "tap_places"]
+__all__ = ["band_of"]
 
 #: Bytes behind a buffer that are read, and meet weights of 0 or give what is left out.
 _SPARE = 64
-
-
-@compiled
-def tap_places(window, sizes):
-    """Return where each tap of a window lies, from its first one on."""
-    places = np.empty(window.height * window.width, np.int64)
-    for i in range(len(places)):
-        down, across = i // window.width, i % window.width
-        places[i] = down * window.dilation_down * sizes.row_bytes
-        places[i] += across * window.dilation_across * sizes.pixel_bytes
-    return places
 
 
 @compiled

@@ -23,7 +23,7 @@ from quantlib.kernels._checks import (
 )
 from quantlib.kernels._int8_layout import panels
 from quantlib.kernels._int8_plan import Codes, plan
-from quantlib.kernels._requantize import largest
+from quantlib.kernels._requantize import Row, fill_table, largest
 from quantlib.kernels._threads import run, thread_count
 from quantlib.kernels.int8_weights import Int8Panels, Requantization
 
@@ -164,10 +164,8 @@ def _convolved(x, weights, how, groups, out_size, zero_point, bias, requantizati
     zero_point = check_integer(zero_point, "zero_point", 0, 255)
     bias = _check_bias(bias, weights)
     n_filters, threads = weights.shape[0], thread_count(num_threads)
-    sizes, n_tasks, run_pixels, taps_apart = plan(
-        x.shape, n_filters, how, groups, out_size, threads
-    )
-    shape, window = (len(x), *out_size, n_filters), how[0] + how[1] + how[3]
+    it = plan(x.shape, n_filters, how, groups, out_size, threads)
+    shape = (len(x), *out_size, n_filters)
     if requantization is None:
         out = aligned_empty(shape, np.int32)
         results, scales = (out.reshape(-1), _NO_CODES), (_NOTHING, _NOTHING)
@@ -183,13 +181,18 @@ def _convolved(x, weights, how, groups, out_size, zero_point, bias, requantizati
         results, scales = (_NOTHING, out.reshape(-1)), (r.multiplier, r.shift)
         codes = Codes(0, zero_point, r.zero_point, r.low, r.high)
     if groups == x.shape[3] > 1:
-        loops, layout, special = _int8_depthwise.chosen(weights, stride=how[1])
+        loops, layout, flat = _int8_depthwise.chosen(weights, stride=how[1])
+        special = (flat,)
     else:
-        loops, layout = _int8_loops.multiply, weights.layout(panels, groups, taps_apart)
-        special = run_pixels, int(weights.asymmetric)
+        loops, layout = _int8_loops.multiply, weights.layout(panels, groups, it.apart)
+        special = it.run_pixels, int(weights.asymmetric)
+    w, order, of_weights = layout
+    table = np.empty((len(Row), len(order)), np.int32)
+    length = it.window[0] * it.window[1] * (x.shape[3] // groups)
+    narrow = fill_table(table, order, of_weights, bias, scales, zero_point, length)
     run(
-        loops, threads, n_tasks, x.reshape(-1), layout, bias, scales, *results, special,
-        window, sizes, tuple(codes),
+        loops, threads, it.n_tasks, x.reshape(-1), w, table, (narrow, *special), it.taps, it.places,
+        *results, it.window, it.sizes, tuple(codes),
     )  # fmt: skip
     return out
 

@@ -47,9 +47,10 @@ def band_of(x, image, group, first, n_rows, outside, window, sizes):
     if sizes.in_place:
         return x, (image * sizes.height + start) * row_size + channel
     needed = (n_rows - 1) * window.stride_down + (window.height - 1) * window.dilation_down + 1
-    band = np.empty(needed * sizes.row_bytes + _SPARE, np.uint8)
+    memory = np.empty(needed * sizes.row_bytes + 2 * _SPARE, np.uint8)
+    band = memory[-memory.ctypes.data % _SPARE :]  # from a line of the cache on
     code, margin = np.uint8(outside), sizes.left * sizes.pixel_bytes
-    _fill(band[needed * sizes.row_bytes :], code)
+    _fill(band[needed * sizes.row_bytes : needed * sizes.row_bytes + _SPARE], code)
     for i in range(needed):
         row, y = band[i * sizes.row_bytes : (i + 1) * sizes.row_bytes], start + i - sizes.above
         if y < 0 or y >= sizes.height:

@@ -25,6 +25,7 @@ from quantlib.kernels._int8_layout import panels
 from quantlib.kernels._int8_plan import Codes, plan
 from quantlib.kernels._requantize import Row, fill_table, largest
 from quantlib.kernels._threads import run, thread_count
+from quantlib.kernels._transpose import channels_moved
 from quantlib.kernels.int8_weights import Int8Panels, Requantization
 
 __all__ = ["int8_conv2d", "int8_gemm"]
@@ -136,8 +137,7 @@ def int8_conv2d(
     check_instance(weights, "weights", Int8Panels, "pack_int8")
     if len(weights.shape) != 4:
         raise ValueError(f"weights must have 4 axes, got shape {weights.shape}")
-    if not channels_last:
-        x = np.ascontiguousarray(x.transpose(0, 2, 3, 1))
+    x = x if channels_last else channels_moved(x, True, thread_count(num_threads))
     n_images, *size, channels = x.shape
     n_filters, w_channels, *kernel_size = weights.shape
     groups = check_groups(groups, channels, w_channels, n_filters)
@@ -149,7 +149,7 @@ def int8_conv2d(
         x, how, size = x.reshape(1, -1, 1, channels), _MATRIX, (n_images * size[0] * size[1], 1)
     out = _convolved(x, weights, how, groups, size, zero_point, bias, requantization, num_threads)
     out = out.reshape(n_images, *out_size, n_filters)
-    return out if channels_last else np.ascontiguousarray(out.transpose(0, 3, 1, 2))
+    return out if channels_last else channels_moved(out, False, thread_count(num_threads))
 
 
 def _activations(x, name, ndim):

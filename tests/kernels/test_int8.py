@@ -71,7 +71,7 @@ def weights_and_bias(rng, shape, asymmetric):
     threads=THREADS,
     seed=SEEDS,
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_matrices(m, n, k, kind, threads, seed):
     rng = np.random.default_rng(seed)
     a, z = rng.integers(0, 256, (m, k)), int(rng.integers(0, 256))
@@ -143,7 +143,7 @@ PAIRS = st.tuples(st.integers(1, 3), st.integers(1, 3))
     options=st.tuples(st.integers(0, 2), THREADS, st.sampled_from(["NCHW", "NHWC"])),
     seed=SEEDS,
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_convolutions(
     n_images, channels, filters, groups, size, kernel_size, stride, padding, dilation, options, seed
 ):
@@ -168,7 +168,7 @@ def test_convolutions(
     options=st.tuples(st.integers(0, 2), THREADS, st.sampled_from(["NCHW", "NHWC"])),
     seed=SEEDS,
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_depthwise_convolutions(
     channels, multiplier, size, kernel_size, stride, padding, dilation, options, seed
 ):

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks import cases, ceilings, machine, timing
+from benchmarks import cases, ceilings, int8, machine, timing
 from benchmarks.lenet import Networks
 
 PEER = cases.PEER
@@ -148,6 +148,16 @@ def main():
     for n_rows in (1, 2 * size):
         title = f"ternary x int8, {n_rows} x {2 * size} x {2 * size}"
         groups[title] = measure(*cases.ternary_times_bytes(n_rows, 2 * size, rng), threads, effort)
+        show(title, groups[title])
+    few = 2 if options.quick else None
+    for name, sizes in list(int8.MATRICES.items())[:few]:
+        title = f"int8, {name}"
+        operations, group = int8.matrix(sizes, rng)
+        groups[title] = with_ceilings(operations, group, threads, effort)
+        show(title, groups[title])
+    for name, layer in list(int8.LAYERS.items())[:few]:
+        title = f"int8, conv {name}"
+        groups[title] = measure(*int8.layer(layer, rng), threads, effort)
         show(title, groups[title])
     print()
     calls = {

@@ -2,7 +2,7 @@
 
 Each loop repeats, on sixteen independent registers, the instructions without which a kernel of its
 kind cannot do: XOR, popcount and addition of 512 bits; additions of 16- or 32-bit lanes; fused
-multiply-adds of float32.
+multiply-adds of float32; where there are such, products of bytes, four of them added up.
 """
 
 import numpy as np
@@ -11,7 +11,9 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from quantlib.kernels._ir import F32, I16, I32, I64, popcount, splat, vector
+from quantlib.kernels._int8_tile import FOUR_BYTES
+from quantlib.kernels._ir import F32, I8, I16, I32, I64, popcount, splat, vector
+from quantlib.kernels._requantize import call
 
 __all__ = ["LOOPS", "read_bandwidth"]
 
@@ -63,6 +65,12 @@ def _multiply_add(builder, mine, other):
     return builder.call(function, [mine, other, mine])
 
 
+def _multiply_bytes(builder, mine, other):
+    words, bytes_ = mine.type, vector(I8, 64)
+    name, factor = "llvm.x86.avx512.vpdpbusd.512", builder.bitcast(other, bytes_)
+    return call(builder, name, words, mine, factor, factor)
+
+
 #: Name to (loop, operations in one turn). An operation is a multiplication or an addition: a word
 #: of popcount stands for 64 of each, a lane of the additions for a product and its addition.
 LOOPS = {
@@ -71,6 +79,8 @@ LOOPS = {
     "add int32": (_loop(vector(I32, 16), _add), REGISTERS * 16 * 2),
     "multiply-add float32": (_loop(vector(F32, 16), _multiply_add), REGISTERS * 16 * 2),
 }
+if FOUR_BYTES:
+    LOOPS["products of bytes"] = (_loop(vector(I32, 16), _multiply_bytes), REGISTERS * 64 * 2)
 
 
 def read_bandwidth():

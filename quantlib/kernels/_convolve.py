@@ -7,16 +7,11 @@ of them is transposed while it is in the cache.
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
-from llvmlite import ir
-from numba import prange, types
-from numba.core import cgutils
-from numba.extending import intrinsic
+from numba import prange
 
 from quantlib.kernels._border import borders, zero_outside
 from quantlib.kernels._compile import both, compiled
-from quantlib.kernels._ir import I32, I64, Pointers, vector
 from quantlib.kernels._patches import Layout, copy_patches, layout_of, next_part, padded_rows
 from quantlib.kernels._popcount import (
     ADDED,
@@ -31,6 +26,7 @@ from quantlib.kernels._popcount import (
     subtracted,
 )
 from quantlib.kernels._threads import run
+from quantlib.kernels._transpose import write_transposed
 from quantlib.kernels._windows import Image, Window, run_starts
 
 __all__ = [
@@ -40,7 +36,6 @@ __all__ = [
     "block_of",
     "convolve",
     "new_words",
-    "write_transposed",
 ]
 
 #: A task computes a block of pixels of one image and, at most, so many filters.
@@ -101,53 +96,6 @@ def _scale(out, row_scales, column_scales, scaled, place, n_rows, n_columns):
         for i in range(n_columns):
             column = column_scales[(place.column + i) * columns_scaled]
             reals[first + i] = np.float32(out[first + i]) * (scale * column)
-
-
-@intrinsic
-def _turn(typing_context, source, target, numbers):
-    """Transpose a square of ``LANES`` by ``LANES`` numbers.
-
-    ``numbers``: where it starts in ``source`` and the step from row to row; the same of ``target``.
-    """
-
-    def emit(context, builder, signature, args):
-        at, kind = Pointers(context, builder, signature, args), vector(I32, LANES)
-        start, step, place, stride = cgutils.unpack_tuple(builder, args[2])
-        read, write, half = at.element(0, start), at.element(1, place), LANES // 2
-        rows = [at.load(at.ahead(read, builder.mul(step, I64(i)), 4), kind) for i in range(LANES)]
-        order = [lane for i in range(LANES) for lane in (i, LANES + i)]
-        masks = [ir.Constant(kind, order[:LANES]), ir.Constant(kind, order[LANES:])]
-        for _ in range(LANES.bit_length() - 1):  # each time, halves are dealt like two hands
-            pairs = zip(rows[:half], rows[half:], strict=True)
-            rows = [builder.shuffle_vector(*pair, mask) for pair in pairs for mask in masks]
-        for i, row in enumerate(rows):
-            at.store(row, at.ahead(write, builder.mul(stride, I64(i)), 4))
-        return context.get_dummy_value()
-
-    return types.void(source, target, numbers), emit
-
-
-def _plain_turn(source, target, numbers):
-    start, step, place, stride = numbers
-    for i in range(LANES):
-        column = source[start + i : start + i + LANES * step : step]
-        target[place + i * stride : place + i * stride + LANES] = column[:LANES]
-
-
-if numba.config.DISABLE_JIT:
-    _turn = _plain_turn
-
-
-@compiled
-def write_transposed(sums, step, out, place, stride, n_pixels, n_filters):
-    """Copy pixels x filters, ``step`` apart, to filters x pixels, ``stride`` apart."""
-    pixels, filters = n_pixels // LANES * LANES, n_filters // LANES * LANES
-    for f in range(0, filters, LANES):
-        for p in range(0, pixels, LANES):
-            _turn(sums, out, (p * step + f, step, place + f * stride + p, stride))
-    for f in range(n_filters):
-        for p in range(pixels if f < filters else 0, n_pixels):
-            out[place + f * stride + p] = sums[p * step + f]
 
 
 @compiled

@@ -8,21 +8,10 @@ import numpy as np
 
 from quantlib.kernels._compile import compiled
 
-__all__ = ["band_of", "tap_places"]
+__all__ = ["band_of"]
 
 #: Bytes behind a buffer that are read, and meet weights of 0 or give what is left out.
 _SPARE = 64
-
-
-@compiled
-def tap_places(window, sizes):
-    """Return where each tap of a window lies, from its first one on."""
-    places = np.empty(window.height * window.width, np.int64)
-    for i in range(len(places)):
-        down, across = i // window.width, i % window.width
-        places[i] = down * window.dilation_down * sizes.row_bytes
-        places[i] += across * window.dilation_across * sizes.pixel_bytes
-    return places
 
 
 @compiled
@@ -58,9 +47,10 @@ def band_of(x, image, group, first, n_rows, outside, window, sizes):
     if sizes.in_place:
         return x, (image * sizes.height + start) * row_size + channel
     needed = (n_rows - 1) * window.stride_down + (window.height - 1) * window.dilation_down + 1
-    band = np.empty(needed * sizes.row_bytes + _SPARE, np.uint8)
+    memory = np.empty(needed * sizes.row_bytes + 2 * _SPARE, np.uint8)
+    band = memory[-memory.ctypes.data % _SPARE :]  # from a line of the cache on
     code, margin = np.uint8(outside), sizes.left * sizes.pixel_bytes
-    _fill(band[needed * sizes.row_bytes :], code)
+    _fill(band[needed * sizes.row_bytes : needed * sizes.row_bytes + _SPARE], code)
     for i in range(needed):
         row, y = band[i * sizes.row_bytes : (i + 1) * sizes.row_bytes], start + i - sizes.above
         if y < 0 or y >= sizes.height:

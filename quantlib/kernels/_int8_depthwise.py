@@ -18,7 +18,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from quantlib.kernels._compile import both, compiled
-from quantlib.kernels._int8_band import band_of, tap_places
+from quantlib.kernels._int8_band import band_of
 from quantlib.kernels._int8_layout import BLOCK, by_fours, by_taps, period
 from quantlib.kernels._int8_plan import Codes, Sizes
 from quantlib.kernels._int8_tile import FOUR_BYTES
@@ -28,7 +28,6 @@ from quantlib.kernels._requantize import (
     WORDS,
     Row,
     call,
-    fill_table,
     packed_codes,
     prescale,
     requantized,
@@ -265,22 +264,6 @@ def _plain_row(band, base, w, taps, table, sums, codes, pixel, narrow, window, s
 
 
 @compiled
-def _prepared(layout, bias, scales, window, sizes, limits):
-    """Return the table of outputs, whether sums are narrowed, and where taps are, in fours."""
-    _, order, weight_sums, zero_points = layout
-    table = np.empty((7, len(order)), np.int32)
-    narrow = fill_table(
-        table, order, (weight_sums, zero_points), bias, scales, limits.input_zero_point,
-        window.height * window.width,
-    )  # fmt: skip
-    found = tap_places(window, sizes)
-    taps = np.empty((len(found) + 3) // 4 * 4, np.int64)
-    for i in range(len(taps)):
-        taps[i] = found[min(i, len(found) - 1)]
-    return table, narrow, taps
-
-
-@compiled
 def _band(task, x, window, sizes, limits):
     """Return the bytes of a task, where the first row starts, its first pixel, and the rows."""
     image, first = task // sizes.n_bands, task % sizes.n_bands * sizes.band_rows
@@ -290,32 +273,32 @@ def _band(task, x, window, sizes, limits):
 
 
 @both
-def _by_fours(n_tasks, x, layout, bias, scales, sums, codes, flat, window, sizes, limits):
-    """Convolve by fours of taps; ``flat``: whether a row is a line of bytes."""
+def _by_fours(n_tasks, x, w, table, how, taps, places, sums, codes, window, sizes, limits):
+    """Convolve by fours of taps; ``how``: whether sums are shifted; if a row is a line of bytes."""
     window, sizes, limits = Window(*window), Sizes(*sizes), Codes(*limits)
-    table, narrow, taps = _prepared(layout, bias, scales, window, sizes, limits)
+    fours = np.empty((len(taps) + 3) // 4 * 4, np.int64)
+    for i in range(len(fours)):
+        fours[i] = taps[min(i, len(taps) - 1)]
     for task in prange(n_tasks):
         band, base, pixel, n_rows = _band(np.int64(task), x, window, sizes, limits)
         edge = np.empty(BLOCK, np.int32), np.empty(BLOCK, np.uint8)
         for i in range(n_rows):
             _row(
-                band, base + i * window.stride_down * sizes.row_bytes, layout[0], taps, table, sums,
-                codes, edge, pixel + i * sizes.out_width, flat, narrow, window, sizes, limits,
+                band, base + i * window.stride_down * sizes.row_bytes, w, fours, table, sums, codes,
+                edge, pixel + i * sizes.out_width, how[1], how[0], window, sizes, limits,
             )  # fmt: skip
 
 
 @both
-def _by_taps(n_tasks, x, layout, bias, scales, sums, codes, flat, window, sizes, limits):
+def _by_taps(n_tasks, x, w, table, how, taps, places, sums, codes, window, sizes, limits):
     """Convolve tap by tap."""
     window, sizes, limits = Window(*window), Sizes(*sizes), Codes(*limits)
-    table, narrow, taps = _prepared(layout, bias, scales, window, sizes, limits)
-    taps = taps[: window.height * window.width]
     for task in prange(n_tasks):
         band, base, pixel, n_rows = _band(np.int64(task), x, window, sizes, limits)
         for i in range(n_rows):
             _plain_row(
-                band, base + i * window.stride_down * sizes.row_bytes, layout[0], taps, table, sums,
-                codes, pixel + i * sizes.out_width, narrow, window, sizes, limits,
+                band, base + i * window.stride_down * sizes.row_bytes, w, taps, table, sums, codes,
+                pixel + i * sizes.out_width, how[0], window, sizes, limits,
             )  # fmt: skip
 
 
@@ -325,6 +308,6 @@ def chosen(weights, *, stride):
     ``weights``: :class:`Int8Panels`.
     """
     if weights.asymmetric or not FOUR_BYTES or numba.config.DISABLE_JIT:
-        return _by_taps, weights.layout(by_taps), False
+        return _by_taps, weights.layout(by_taps), 0
     lanes, flat = period(weights.shape[0], stride[1] == 1)
-    return _by_fours, weights.layout(by_fours, lanes), flat
+    return _by_fours, weights.layout(by_fours, lanes), int(flat)

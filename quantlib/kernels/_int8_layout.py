@@ -33,8 +33,7 @@ class Layout(NamedTuple):
 
     codes: np.ndarray
     order: np.ndarray  # the output of each lane
-    sums: np.ndarray  # of the weights of each output
-    zero_points: np.ndarray
+    of_weights: tuple[np.ndarray, np.ndarray]  # of each output: the sum of weights, the zero point
 
 
 def panel_sizes(shape):
@@ -75,7 +74,7 @@ def panels(weights, codes, groups, taps_apart):
         values[:, :each] = w.transpose(0, 2, 3, 1).reshape(groups, each, height, width, channels)
         runs = height * width if taps_apart else height
         found = in_panels(values.reshape(groups * lanes, runs, -1))
-    return tuple(Layout(found.reshape(-1), order.reshape(-1), weights.sums, weights.zero_point))
+    return Layout(found.reshape(-1), order.reshape(-1), (weights.sums, weights.zero_point))
 
 
 def period(n_outputs, steady):
@@ -106,7 +105,7 @@ def by_fours(weights, codes, lanes):
     order = order.reshape(-1, 4, 4, 4).transpose(0, 2, 1, 3)
     padded = padded.reshape(-1, 4, 4, 4, fours, 4).transpose(0, 4, 2, 1, 3, 5)
     flat = (np.ascontiguousarray(values).reshape(-1) for values in (padded, order))
-    return tuple(Layout(*flat, weights.sums, weights.zero_point))
+    return Layout(*flat, (weights.sums, weights.zero_point))
 
 
 def by_taps(weights, codes):
@@ -114,4 +113,4 @@ def by_taps(weights, codes):
     n_outputs = weights.shape[0]
     w = codes(weights).reshape(n_outputs, -1).astype(np.int16) - weights.zero_point[:, None]
     w = np.ascontiguousarray(w.T, np.int16).reshape(-1)
-    return tuple(Layout(w, np.arange(n_outputs), weights.sums, weights.zero_point))
+    return Layout(w, np.arange(n_outputs), (weights.sums, weights.zero_point))

@@ -8,10 +8,10 @@ import numpy as np
 from numba import prange
 
 from quantlib.kernels._compile import both, compiled
-from quantlib.kernels._int8_band import band_of, tap_places
+from quantlib.kernels._int8_band import band_of
 from quantlib.kernels._int8_plan import Codes, Sizes
 from quantlib.kernels._int8_tile import ROWS, WIDTHS, Place, tile
-from quantlib.kernels._requantize import LANES, fill_table
+from quantlib.kernels._requantize import LANES
 from quantlib.kernels._windows import Window
 
 __all__ = ["multiply"]
@@ -42,9 +42,10 @@ def _panels_at(left, rows):
 
 
 @compiled
-def _task(task, x, w, sums, codes, table, places, runs, run_bytes, how, window, sizes, limits):
+def _task(task, x, w, sums, codes, table, places, runs, how, window, sizes, limits):
     """Compute a band of an image, with some panels of a group."""
-    asymmetric, narrow = how
+    narrow, run_pixels, asymmetric = how
+    run_bytes = run_pixels * sizes.group_channels
     n_parts = sizes.groups * sizes.n_splits
     rest, group, split = task // n_parts, task % n_parts // sizes.n_splits, task % sizes.n_splits
     image, first_row = rest // sizes.n_bands, rest % sizes.n_bands * sizes.band_rows
@@ -93,27 +94,16 @@ def _task(task, x, w, sums, codes, table, places, runs, run_bytes, how, window, 
 
 
 @both
-def multiply(n_tasks, x, layout, bias, scales, sums, codes, special, window, sizes, limits):
-    """Convolve images ``x`` with panels of weights into ``sums`` or ``codes``, all flat.
+def multiply(n_tasks, x, w, table, how, taps, places, sums, codes, window, sizes, limits):
+    """Convolve images ``x`` with panels of weights ``w`` into ``sums`` or ``codes``, all flat.
 
-    ``layout``: see ``_int8_layout``; ``scales``: multipliers and shifts; ``special``: the pixels of
-    a run, and whether weights have zero points; ``limits``: the numbers of a :class:`Codes`.
+    ``table``: see ``_requantize``; ``how``: whether sums are clamped and shifted, the pixels of a
+    run, whether weights have zero points; ``taps``, ``places``, ``window``, ``sizes``: of a
+    :class:`Plan`; ``limits``: the numbers of a :class:`Codes`.
     """
     window, sizes, limits = Window(*window), Sizes(*sizes), Codes(*limits)
-    (w, order, weight_sums, zero_points), (run_pixels, asymmetric) = layout, special
-    table = np.empty((7, len(order)), np.int32)
-    narrow = fill_table(
-        table, order, (weight_sums, zero_points), bias, scales, limits.input_zero_point,
-        window.height * window.width * sizes.group_channels,
-    )  # fmt: skip
-    runs = tap_places(window, sizes)[::run_pixels].copy()
-    places = np.empty(sizes.band_rows * sizes.out_width, np.int64)
-    for i in range(len(places)):
-        down, across = i // sizes.out_width, i % sizes.out_width
-        places[i] = down * window.stride_down * sizes.row_bytes
-        places[i] += across * window.stride_across * sizes.pixel_bytes
+    runs = taps[:: how[1]].copy()
     for task in prange(n_tasks):
         _task(
-            np.int64(task), x, w, sums, codes, table, places, runs,
-            run_pixels * sizes.group_channels, (asymmetric, narrow), window, sizes, limits,
+            np.int64(task), x, w, sums, codes, table, places, runs, how, window, sizes, limits
         )  # fmt: skip

@@ -3,9 +3,11 @@
 import functools
 from typing import NamedTuple
 
+import numpy as np
+
 from quantlib.kernels._int8_layout import BLOCK, LANES
 
-__all__ = ["Codes", "Sizes", "plan"]
+__all__ = ["Codes", "Plan", "Sizes", "plan"]
 
 #: The bytes of images that a task reads, and the pixels of the result that it computes at least.
 _BAND_BYTES, _BAND_PIXELS = 2**17, 192
@@ -49,12 +51,23 @@ class Sizes(NamedTuple):
     in_place: int  # whether the image is read where it lies
 
 
-@functools.lru_cache(maxsize=1024)
-def plan(shape, n_filters, how, groups, out_size, threads):
-    """Return the :class:`Sizes` as a tuple, the number of tasks, and of the pixels of a run.
+class Plan(NamedTuple):
+    """What the loops take, and more that follows from the sizes of a convolution."""
 
-    Last, whether each tap of a window needs weights that begin with a whole word. ``shape``:
-    N x H x W x C; ``how``: kernel size, stride, padding and dilation, all pairs.
+    sizes: tuple[int, ...]  # of a Sizes
+    window: tuple[int, ...]  # of a Window
+    n_tasks: int
+    taps: np.ndarray  # where those of a window lie, from its first one on
+    run_pixels: int  # how many of them follow one another
+    places: np.ndarray  # where the windows of a band start
+    apart: bool  # whether each tap needs weights that begin with a whole word
+
+
+@functools.lru_cache(maxsize=128)
+def plan(shape, n_filters, how, groups, out_size, threads):
+    """Return the :class:`Plan` of a convolution.
+
+    ``shape``: N x H x W x C; ``how``: kernel size, stride, padding and dilation, all pairs.
     """
     (n_images, height, width, channels), (kernel_size, stride, padding, dilation) = shape, how
     depthwise = groups == channels > 1
@@ -68,22 +81,42 @@ def plan(shape, n_filters, how, groups, out_size, threads):
     in_place &= groups == 1 or run_pixels == 1  # else what follows is another group's
     pixel_bytes = channels if in_place else group_channels * repeat
     row_bytes = (width + 2 * padding[1]) * pixel_bytes
-    out_height, out_width = out_size
-    fewest = -(-_BAND_PIXELS // out_width)
-    band_rows = min(out_height, max(_BAND_BYTES // (row_bytes * stride[0]), fewest))
-    n_panels = task_panels = -(-each // LANES)
-    if threads > 1:
-        bands = -(-_TASKS * threads // n_images)
-        band_rows = min(band_rows, max(-(-out_height // bands), -(-_FEWEST_PIXELS // out_width)))
-        tasks = n_images * groups * -(-out_height // band_rows)
-        if tasks < _TASKS * threads and not depthwise:
-            parts = -(-_TASKS * threads // tasks)
-            task_panels = -(-n_panels // (4 * parts)) * 4
-    n_bands, n_splits = -(-out_height // band_rows), -(-n_panels // task_panels)
+    band_rows, task_panels = _split(
+        n_images * groups, out_size, row_bytes * stride[0], each, threads, not depthwise
+    )
+    n_bands, n_splits = -(-out_size[0] // band_rows), -(-each // (task_panels * LANES))
     sizes = Sizes(
         n_images, height, width, channels, *padding, *out_size, n_filters, groups, group_channels,
         each, repeat, pixel_bytes, row_bytes, band_rows, n_bands, task_panels, n_splits,
         int(in_place),
     )  # fmt: skip
-    apart = run_pixels < kernel_size[1] and group_channels % 4 > 0
-    return tuple(sizes), n_images * n_bands * groups * n_splits, run_pixels, apart
+    return Plan(
+        tuple(sizes), (*kernel_size, *stride, *dilation), n_images * n_bands * groups * n_splits,
+        _places(kernel_size, dilation, row_bytes, pixel_bytes), run_pixels,
+        _places((band_rows, out_size[1]), stride, row_bytes, pixel_bytes),
+        run_pixels < kernel_size[1] and group_channels % 4 > 0,
+    )  # fmt: skip
+
+
+def _places(counts, steps, row_bytes, pixel_bytes):
+    """Return the places of so many rows and columns of pixels, so many steps apart, flat."""
+    down, across = (step * np.arange(n) for n, step in zip(counts, steps, strict=True))
+    return (down[:, None] * row_bytes + across * pixel_bytes).reshape(-1)
+
+
+def _split(n_parts, out_size, band_bytes, n_filters, threads, by_filters):
+    """Return how many rows of the result a task computes, and how many panels.
+
+    ``n_parts``: images and groups; ``band_bytes``: those that a row of the result adds.
+    """
+    height, width = out_size
+    rows = min(height, max(_BAND_BYTES // band_bytes, -(-_BAND_PIXELS // width)))
+    panels = -(-n_filters // LANES)
+    if threads > 1:
+        bands = -(-_TASKS * threads // n_parts)
+        rows = min(rows, max(-(-height // bands), -(-_FEWEST_PIXELS // width)))
+        tasks = n_parts * -(-height // rows)
+        if by_filters and tasks < _TASKS * threads:
+            splits = -(-_TASKS * threads // tasks)
+            panels = -(-panels // (4 * splits)) * 4
+    return rows, panels

@@ -16,7 +16,6 @@ from quantlib.kernels._convolve import (
     TASK_PIXELS,
     block_of,
     new_words,
-    write_transposed,
 )
 from quantlib.kernels._patches import Layout, copy_plain_patches, layout_of, next_part, padded_rows
 from quantlib.kernels._popcount import (
@@ -30,6 +29,7 @@ from quantlib.kernels._popcount import (
     block,
 )
 from quantlib.kernels._threads import run
+from quantlib.kernels._transpose import write_transposed
 from quantlib.kernels._windows import Image, Window, run_starts
 
 __all__ = ["convolve"]

@@ -23,8 +23,9 @@ from quantlib.kernels._checks import (
 )
 from quantlib.kernels._int8_layout import panels
 from quantlib.kernels._int8_plan import Codes, plan
-from quantlib.kernels._requantize import largest
+from quantlib.kernels._requantize import Row, fill_table, largest
 from quantlib.kernels._threads import run, thread_count
+from quantlib.kernels._transpose import channels_moved
 from quantlib.kernels.int8_weights import Int8Panels, Requantization
 
 __all__ = ["int8_conv2d", "int8_gemm"]
@@ -136,8 +137,7 @@ def int8_conv2d(
     check_instance(weights, "weights", Int8Panels, "pack_int8")
     if len(weights.shape) != 4:
         raise ValueError(f"weights must have 4 axes, got shape {weights.shape}")
-    if not channels_last:
-        x = np.ascontiguousarray(x.transpose(0, 2, 3, 1))
+    x = x if channels_last else channels_moved(x, True, thread_count(num_threads))
     n_images, *size, channels = x.shape
     n_filters, w_channels, *kernel_size = weights.shape
     groups = check_groups(groups, channels, w_channels, n_filters)
@@ -149,7 +149,7 @@ def int8_conv2d(
         x, how, size = x.reshape(1, -1, 1, channels), _MATRIX, (n_images * size[0] * size[1], 1)
     out = _convolved(x, weights, how, groups, size, zero_point, bias, requantization, num_threads)
     out = out.reshape(n_images, *out_size, n_filters)
-    return out if channels_last else np.ascontiguousarray(out.transpose(0, 3, 1, 2))
+    return out if channels_last else channels_moved(out, False, thread_count(num_threads))
 
 
 def _activations(x, name, ndim):
@@ -164,10 +164,8 @@ def _convolved(x, weights, how, groups, out_size, zero_point, bias, requantizati
     zero_point = check_integer(zero_point, "zero_point", 0, 255)
     bias = _check_bias(bias, weights)
     n_filters, threads = weights.shape[0], thread_count(num_threads)
-    sizes, n_tasks, run_pixels, taps_apart = plan(
-        x.shape, n_filters, how, groups, out_size, threads
-    )
-    shape, window = (len(x), *out_size, n_filters), how[0] + how[1] + how[3]
+    it = plan(x.shape, n_filters, how, groups, out_size, threads)
+    shape = (len(x), *out_size, n_filters)
     if requantization is None:
         out = aligned_empty(shape, np.int32)
         results, scales = (out.reshape(-1), _NO_CODES), (_NOTHING, _NOTHING)
@@ -183,13 +181,18 @@ def _convolved(x, weights, how, groups, out_size, zero_point, bias, requantizati
         results, scales = (_NOTHING, out.reshape(-1)), (r.multiplier, r.shift)
         codes = Codes(0, zero_point, r.zero_point, r.low, r.high)
     if groups == x.shape[3] > 1:
-        loops, layout, special = _int8_depthwise.chosen(weights, stride=how[1])
+        loops, layout, flat = _int8_depthwise.chosen(weights, stride=how[1])
+        special = (flat,)
     else:
-        loops, layout = _int8_loops.multiply, weights.layout(panels, groups, taps_apart)
-        special = run_pixels, int(weights.asymmetric)
+        loops, layout = _int8_loops.multiply, weights.layout(panels, groups, it.apart)
+        special = it.run_pixels, int(weights.asymmetric)
+    w, order, of_weights = layout
+    table = np.empty((len(Row), len(order)), np.int32)
+    length = it.window[0] * it.window[1] * (x.shape[3] // groups)
+    narrow = fill_table(table, order, of_weights, bias, scales, zero_point, length)
     run(
-        loops, threads, n_tasks, x.reshape(-1), layout, bias, scales, *results, special,
-        window, sizes, tuple(codes),
+        loops, threads, it.n_tasks, x.reshape(-1), w, table, (narrow, *special), it.taps, it.places,
+        *results, it.window, it.sizes, tuple(codes),
     )  # fmt: skip
     return out
 

@@ -153,6 +153,7 @@ def test_correct_on_a_processor_without_vector_popcount(tmp_path):
 
 IMAGES = np.ones((1, 2, 4, 70), np.float32)
 SHIFTS = kernels.pack_shifts(np.ones((2, 70), int), np.zeros((2, 70), int))
+BYTES = kernels.pack_int8(np.ones((2, 64), int))
 SIGNS = kernels.pack_signs(IMAGES[0, 0])
 LIMITS = kernels.pack_thresholds(IMAGES[0, 0, :1], np.arange(2))
 
@@ -174,6 +175,7 @@ TAKERS = {
         lambda x: kernels.xnor_gemm(SIGNS, SIGNS, row_scale=x[:, 0], column_scale=x[0, :4]),
         IMAGES[0, 0],
     ),
+    "int8_gemm": (lambda x: kernels.int8_gemm(x, BYTES), np.ones((3, 64), np.uint8)),
     "shift_gemm": (lambda x: kernels.shift_gemm(x, SHIFTS), np.ones((3, 70), np.int16)),
 }
 

@@ -15,7 +15,7 @@ import pytest
 
 from quantgrader.cases import compare, requirements
 from quantgrader.release import authoring
-from tests.grader.grading_support import fingerprints
+from tests.grader.grading_support import Fingerprints, fingerprints
 from tests.variants import harness
 from tools import course
 
@@ -111,9 +111,13 @@ def assert_clean(text, where, markers_explained=False):
 
 
 @functools.cache
+def fingerprints_of(name):
+    return fingerprints(ASSIGNMENTS[name].cases)
+
+
+@functools.cache
 def all_fingerprints():
-    made = [authoring.make(assignment.path.parent) for assignment in ASSIGNMENTS.values()]
-    return set().union(*map(fingerprints, made))
+    return Fingerprints(frozenset().union(*map(fingerprints_of, ASSIGNMENTS)))
 
 
 def test_the_marks_that_are_looked_for_are_there():
@@ -123,6 +127,9 @@ def test_the_marks_that_are_looked_for_are_there():
     assert len(hidden_texts()) > 30
     assert len(all_fingerprints()) > 1000
     for name, assignment in ASSIGNMENTS.items():
+        mark = max(fingerprints_of(name))
+        assert fingerprints_of(name).found_in(f"[{mark}1, 2]") >= {mark}
+        assert not fingerprints_of(name).found_in(mark[:-1] + "x")
         assert hidden_messages(name)
         with pytest.raises(AssertionError, match="model answer"):
             assert_clean(text_of(assignment.path), "solutions")
@@ -142,7 +149,7 @@ def test_exercises_hold_no_answers_and_no_hidden_checks():
     for path in files:
         text = text_of(path)
         assert_clean(text, path)
-        assert not [mark for mark in marks if mark in text], path
+        assert not marks.found_in(text), path
 
 
 def test_the_site_holds_no_answers_and_no_hidden_checks(site):
@@ -187,26 +194,38 @@ STOPPED = re.compile(
 @pytest.mark.parametrize("name", sorted(ASSIGNMENTS))
 def test_a_verdict_tells_nothing_of_hidden_inputs(name):
     """A function that shouts its arguments: in its errors, and in results of every kind."""
-    assignment = ASSIGNMENTS[name]
-    marks = fingerprints(authoring.make(assignment.path.parent))
+    told = []
+
+    def written(arguments):
+        """Write them out once for a case: there are many numbers."""
+        if not told:
+            told.append(repr(arguments))
+        return told[0]
+
+    def fail(error):
+        raise error
+
     shouts = [
-        lambda *arguments: (_ for _ in ()).throw(ValueError(repr(arguments))),
-        lambda *arguments: (_ for _ in ()).throw(type(repr(arguments)[:200], (Exception,), {})()),
-        lambda *arguments: repr(arguments),
-        lambda *arguments: {repr(arguments): 1},
+        lambda *arguments: fail(ValueError(written(arguments))),
+        lambda *arguments: fail(type(written(arguments)[:200], (Exception,), {})()),
+        lambda *arguments: written(arguments),
+        lambda *arguments: {written(arguments): 1},
         lambda *arguments: arguments,
     ]
+    marks, known = fingerprints_of(name), [*vars(compare).values(), *vars(requirements).values()]
     with np.printoptions(precision=20, threshold=10**6):
-        for function, cases in assignment.cases.items():
-            for shout in shouts:
-                for case in cases:
-                    if case.visible or case.probe is None:
-                        continue
+        for function, cases in ASSIGNMENTS[name].cases.items():
+            for case in cases:
+                if case.visible or case.probe is None:
+                    continue
+                told.clear()
+                for shout in shouts:
                     message = compare.judge(case, harness.answer(shout, case)).message
-                    assert message is None or not any(mark in message for mark in marks), function
-                    fixed = [*case.messages, *vars(compare).values(), *vars(requirements).values()]
-                    known = message in fixed or message is None
-                    assert known or STOPPED.fullmatch(message), message
+                    if message is None:
+                        continue
+                    assert not marks.found_in(message), function
+                    is_fixed = message in case.messages or message in known
+                    assert is_fixed or STOPPED.fullmatch(message), message
 
 
 def test_plain_feedback_of_the_checks_shows_only_messages(capsys):
@@ -215,7 +234,6 @@ def test_plain_feedback_of_the_checks_shows_only_messages(capsys):
     from quantgrader.cases.case import pack
 
     for name, assignment in ASSIGNMENTS.items():
-        marks = fingerprints(authoring.make(assignment.path.parent))
         for exercise in assignment.exercises:
             cases = [c for c in assignment.cases[exercise.function] if c.probe is not None]
 
@@ -224,4 +242,4 @@ def test_plain_feedback_of_the_checks_shows_only_messages(capsys):
 
             assert checks.mark(wrong, exercise.points, pack(cases)) < exercise.points
         printed = capsys.readouterr().out
-        assert not [mark for mark in marks if mark in printed], name
+        assert not fingerprints_of(name).found_in(printed), name

@@ -27,7 +27,7 @@ import linecache
 import re
 import warnings
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 from quantgrader.cases import compare
@@ -313,12 +313,17 @@ def faults(assignment, variant, everything=False):
     return found
 
 
-def load_assignments(root=ROOT):
-    """Return {name: Assignment} for every folder of `solutions/`."""
-    folder = Path(root) / "solutions"
+@cache
+def load_assignments():
+    """Return {name: Assignment} for every folder of `solutions/`: the same ones to all who ask.
+
+    They are only to be read. Making the cases of all takes some seconds.
+    """
+    folder = ROOT / "solutions"
     return {n: Assignment(folder / n / f"{n}.ipynb") for n in assignment_names(folder)}
 
 
-def load_bank(bank=BANK):
-    """Return all variants of the bank."""
-    return [v for path in sorted(Path(bank).glob("*/*.py")) for v in read_variants(path)]
+@cache
+def load_bank():
+    """Return all variants of the bank: the same ones to all who ask."""
+    return tuple(v for path in sorted(BANK.glob("*/*.py")) for v in read_variants(path))

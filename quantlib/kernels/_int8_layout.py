@@ -36,6 +36,13 @@ class Layout(NamedTuple):
     of_weights: tuple[np.ndarray, np.ndarray]  # of each output: the sum of weights, the zero point
 
 
+def aligned_copy(x):
+    """Return a copy of ``x`` that starts at a line of the cache."""
+    copy = aligned_empty(x.shape, x.dtype)
+    copy[...] = x
+    return copy
+
+
 def panel_sizes(shape):
     """Return the shape of the panels of weights of ``shape``: panels x words x 16 x 4."""
     n_outputs, *rest = shape
@@ -50,9 +57,7 @@ def in_panels(values):
     padded = np.zeros((n_panels * LANES, n_runs, 4 * words), np.int8)
     padded[:n_outputs, :, :length] = values
     padded = padded.reshape(n_panels, LANES, n_runs * words, 4).transpose(0, 2, 1, 3)
-    codes = aligned_empty(padded.shape, np.int8)
-    codes[...] = padded
-    return codes
+    return aligned_copy(padded)
 
 
 def panels(weights, codes, groups, taps_apart):
@@ -90,22 +95,26 @@ def period(n_outputs, steady):
     return -(-n_outputs // BLOCK) * BLOCK, False
 
 
-def by_fours(weights, codes, lanes):
-    """Return the layout of a depthwise convolution: blocks x fours of taps x 4 x 16 x 4.
+def by_fours(weights, codes, lanes, paired):
+    """Return the layout of a depthwise convolution: blocks x fours of taps x rows x 4 x 16 x 4.
 
     Interleaving the bytes of four registers, as the loops do, takes channel 16 i + 4 j + k to lane
-    4 i + k of register j.
+    4 i + k of register j. ``paired``, of windows of 3 x 3: fours are columns, the first three
+    numbers of which are weights of a row of the result, and the last three of the row below.
     """
     n_outputs, _, height, width = weights.shape
-    w, n_taps = codes(weights).reshape(n_outputs, -1), height * width
-    fours = -(-n_taps // 4)
-    order = np.arange(lanes) % n_outputs
-    padded = np.zeros((lanes, 4 * fours), np.int8)
-    padded[:, :n_taps] = w[order]
-    order = order.reshape(-1, 4, 4, 4).transpose(0, 2, 1, 3)
-    padded = padded.reshape(-1, 4, 4, 4, fours, 4).transpose(0, 4, 2, 1, 3, 5)
-    flat = (np.ascontiguousarray(values).reshape(-1) for values in (padded, order))
-    return Layout(*flat, (weights.sums, weights.zero_point))
+    w, order = codes(weights).reshape(n_outputs, height, width), np.arange(lanes) % n_outputs
+    if paired:
+        fours = np.zeros((n_outputs, width, 2, 4), np.int8)
+        for row in range(2):
+            fours[:, :, row, row : row + height] = w.transpose(0, 2, 1)
+    else:
+        fours = np.zeros((n_outputs, -(-height * width // 4), 1, 4), np.int8)
+        fours.reshape(n_outputs, -1)[:, : height * width] = w.reshape(n_outputs, -1)
+    fours = fours[order].reshape(-1, 4, 4, 4, *fours.shape[1:])
+    flat = fours.transpose(0, 4, 5, 2, 1, 3, 6), order.reshape(-1, 4, 4, 4).transpose(0, 2, 1, 3)
+    fours, order = (aligned_copy(values).reshape(-1) for values in flat)
+    return Layout(fours, order, (weights.sums, weights.zero_point))
 
 
 def by_taps(weights, codes):

@@ -181,13 +181,12 @@ def _convolved(x, weights, how, groups, out_size, zero_point, bias, requantizati
         results, scales = (_NOTHING, out.reshape(-1)), (r.multiplier, r.shift)
         codes = Codes(0, zero_point, r.zero_point, r.low, r.high)
     if groups == x.shape[3] > 1:
-        loops, layout, flat = _int8_depthwise.chosen(weights, stride=how[1])
-        special = (flat,)
+        loops, layout, special = _int8_depthwise.chosen(weights, stride=how[1], dilation=how[3])
     else:
         loops, layout = _int8_loops.multiply, weights.layout(panels, groups, it.apart)
         special = it.run_pixels, int(weights.asymmetric)
     w, order, of_weights = layout
-    table = np.empty((len(Row), len(order)), np.int32)
+    table = aligned_empty((len(Row), len(order)), np.int32)
     length = it.window[0] * it.window[1] * (x.shape[3] // groups)
     narrow = fill_table(table, order, of_weights, bias, scales, zero_point, length)
     run(

@@ -11,7 +11,6 @@ from quantlib.kernels import _int8_layout
 from quantlib.kernels._checks import (
     LARGEST,
     Remade,
-    aligned_empty,
     as_whole,
     check_bounds,
     check_instance,
@@ -193,13 +192,8 @@ class Requantization(Remade):
         }
         if limits["low"] > limits["high"]:
             raise ValueError(f"low must be at most high, got {limits['low']} and {limits['high']}")
-        multiplier, shift = (_aligned_copy(x, np.int32) for x in (multiplier, shift))
+        multiplier, shift = (
+            _int8_layout.aligned_copy(x.astype(np.int32)) for x in (multiplier, shift)
+        )
         multiplier.flags.writeable = shift.flags.writeable = False
         self.__dict__.update(multiplier=multiplier, shift=shift, **limits)
-
-
-def _aligned_copy(x, dtype):
-    """Return a copy of ``x`` that starts at a line of the cache."""
-    copy = aligned_empty(x.shape, dtype)
-    copy[...] = x
-    return copy

@@ -2,11 +2,13 @@
 
 import copy
 import itertools
+import math
 import os
 import pickle
 import re
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -185,21 +187,15 @@ def test_depthwise_convolutions(
     check_convolution(x, w, how, zero_point, w_zero_point, bias, *options, rng)
 
 
-def test_ties_are_rounded_up_and_negative_sums_as_positive_ones():
-    """Halves of -7 to 8: floor(x / 2 + 1 / 2), so that a tie goes up on both sides of zero."""
-    a, panels = np.arange(1, 17, dtype=np.uint8)[:, None], kernels.pack_int8([[1]])
-    for shift in (31, 32, 33, 40):
-        multiplier = Requantization([2**30], [shift], 20, 0, 255)
-        sums = (np.arange(-7, 9) * 2 ** (shift - 31))[:, None]
-        bias = [-8] if shift == 31 else None
-        if shift > 31:
-            a, panels = np.uint8(sums + 2**shift // 2**31 * 7), kernels.pack_int8([[1]])
-            bias = [-(2**shift // 2**31) * 7]
-            if sums.max() - sums.min() > 255:
-                continue
-        codes = kernels.int8_gemm(a, panels, bias=bias, requantization=multiplier)
-        halves = [20 + (value + 1) // 2 for value in range(-7, 9)]
-        assert codes[:, 0].tolist() == halves
+@pytest.mark.parametrize("shift", [31, 32, 33, 34])
+def test_ties_are_rounded_up_below_zero_too(shift):
+    """Multiplied by 1/2, 1/4, 1/8 or 1/16, sums from -16 to 16 have ties on both sides of zero."""
+    a, panels = np.arange(33, dtype=np.uint8)[:, None], kernels.pack_int8([[1]])
+    r = Requantization([2**30], [shift], 100, 0, 255)
+    codes = kernels.int8_gemm(a, panels, bias=[-16], requantization=r)[:, 0]
+    exact = [Fraction(total, 2 ** (shift - 30)) for total in range(-16, 17)]
+    assert any(value % 1 == Fraction(1, 2) and value < 0 for value in exact)
+    assert codes.tolist() == [100 + math.floor(value + Fraction(1, 2)) for value in exact]
 
 
 @pytest.mark.parametrize("length", [1000, 65_000])
@@ -232,17 +228,22 @@ def test_sums_that_could_leave_32_bits_are_refused():
         )
 
 
-def test_threads_give_the_same():
+@pytest.mark.parametrize(
+    ("shape", "groups"), [((3, 96, 21, 24), 1), ((1, 64, 41, 100), 64), ((1, 64, 41, 100), 2)]
+)
+def test_threads_and_bands_give_the_same(shape, groups):
+    """One band for one thread and several for two, or several for both."""
     rng = np.random.default_rng(0)
-    for shape, groups in (((3, 21, 24, 96), 1), ((1, 21, 24, 96), 96), ((1, 40, 40, 96), 2)):
-        x = rng.integers(0, 256, shape, dtype=np.uint8)
-        panels = kernels.pack_int8(rng.integers(-128, 128, (192, 96 // groups, 3, 3)))
-        options = {"groups": groups, "layout": "NHWC", "zero_point": 3}
-        one, two = (
-            kernels.int8_conv2d(x, panels, 1, 1, **options, num_threads=threads)
-            for threads in (1, 2)
+    x = rng.integers(0, 256, shape, dtype=np.uint8)
+    w = rng.integers(-128, 128, (shape[1], shape[1] // groups, 3, 3))
+    exact = torch.nn.functional.conv2d(
+        torch.tensor(np.float64(x) - 3), torch.tensor(np.float64(w)), padding=1, groups=groups
+    )
+    for threads in (1, 2):
+        sums = kernels.int8_conv2d(
+            x, kernels.pack_int8(w), 1, 1, groups=groups, zero_point=3, num_threads=threads
         )
-        np.testing.assert_array_equal(one, two)
+        np.testing.assert_array_equal(sums, exact.numpy())
 
 
 PANELS = kernels.pack_int8(np.arange(15).reshape(3, 5))
@@ -418,15 +419,21 @@ def innermost(listing, instruction):
 @pytest.mark.slow
 @pytest.mark.skipif(not _int8_tile.FOUR_BYTES, reason="a processor without VNNI")
 def test_four_products_an_instruction_and_sums_stay_in_registers(tmp_path):
-    """Six rows of four panels: 24 products, 10 loads, and nothing that is kept on the stack."""
+    """A tile, six rows of four panels: 24 products, 6 rows' words, and no register on the stack.
+
+    Three times four taps of 64 channels: 12 products for one row of the result, 24 for two.
+    """
     loops = innermost(assembly(tmp_path), "vpdpbusd")
-    products = [[line for line in loop if "vpdpbusd" in line] for loop in loops]
-    tiles = [loop for loop, found in zip(loops, products, strict=True) if len(found) == 24]
-    assert tiles
-    for loop in tiles:
-        last = max(i for i, line in enumerate(loop) if "vpdpbusd" in line)
-        assert not [line for line in loop[: last + 1] if "zmm" in line and "%rsp" in line]
-    assert 12 in map(len, products)  # three times four taps of 64 channels
+    stacked, depthwise = [], []
+    for loop in loops:
+        products = [i for i, line in enumerate(loop) if "vpdpbusd" in line]
+        body = loop[: products[-1]]
+        if any("vpunpcklbw" in line for line in body):
+            depthwise.append(len(products))
+        elif len(products) == 24 and sum("vpbroadcastd" in line for line in body) == 6:
+            stacked.append([line for line in body if "zmm" in line and "%rsp" in line])
+    assert stacked and not any(stacked)
+    assert {12, 24} <= set(depthwise)
 
 
 #: Features of processors that are older, and the instruction and register that they are left with.

@@ -6,7 +6,7 @@ PORT ?= 8000
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help book check test style lab serve release demo bench bench-nonuniform bench-binary bench-dst bench-grading clean
+.PHONY: help book check test style lab serve release demo bench bench-nonuniform bench-binary bench-dst bench-ptq bench-grading clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ bench-binary: .venv/installed ## time packed binary networks beside torch float3
 
 bench-dst: .venv/installed ## time networks of states beside torch in float32 and int8; writes a file in benchmarks/results/dst
 	$(BIN)/python -m benchmarks.dst
+
+bench-ptq: .venv/installed ## time networks in whole numbers beside ONNX Runtime and torch; writes a file in benchmarks/results/ptq
+	$(BIN)/python -m benchmarks.ptq
 
 bench-grading: .venv/installed ## time quantgrader beside nbgrader; writes benchmarks/results/grading.json
 	$(BIN)/python -m benchmarks.grading

@@ -186,3 +186,26 @@ def test_bytes_and_operations_of_states_add_up(states):
     assert counts["shifts and additions"] == pytest.approx(
         left * (products - 28**2 * 25 * 6), rel=0.1
     )
+
+
+def test_whole_numbers_are_timed_beside_onnx_runtime_and_torch(tmp_path):
+    path = tmp_path / "ptq.json"
+    command = ["-m", "benchmarks.ptq", "--quick", "--output", str(path)]
+    done = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    document = json.loads(path.read_text())
+    others = {
+        "ONNX Runtime int8", "ONNX Runtime float32", "quantlib's file in ONNX Runtime", "quantlib",
+    }  # fmt: skip
+    for row in document["accuracy"].values():
+        assert others | {PEER} <= set(row)
+        assert min(each["accuracy"] for each in row.values()) > row[PEER]["accuracy"] - 0.02
+        assert row["quantlib"]["nbytes"] < 0.4 * row[PEER]["nbytes"]
+    (rows,) = document["inference"].values()
+    for row in rows:
+        assert others | {PEER} <= set(row["least_seconds_per_image"])
+        apart = row["distance_of_logits"]
+        assert apart[PEER] < 1e-6 and apart["ONNX Runtime float32"] < 1e-5
+        assert 1e-4 < apart["quantlib"] < 0.1
+        assert 1e-4 < apart["ONNX Runtime int8"] < 0.1
+    assert "times as long as ONNX Runtime int8" in done.stdout

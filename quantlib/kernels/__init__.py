@@ -17,6 +17,7 @@ ternary_int8_gemm                              ``_ternary_loops``
 ternary_conv2d                                 ``_ternary_convolve``, ``_patches``, ``_tile``
 pack_signs, pack_planes                        ``_pack_words``
 pack_ternary                                   ``_pack_ternary``
+image_codes, add_codes                         their own loops, ``elementwise``
 threshold_signs, threshold_codes, max_pool2d   their own loops
 chapter 3's clusters, codes and look-ups       ``levels``
 =============================================  ====================================================
@@ -34,6 +35,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "binary": ["xnor_conv2d", "xnor_gemm", "xnor_input_scale"],
         "bitplane": ["bitplane_gemm", "ternary_gemm"],
         "codes": ["CodeThresholds", "pack_thresholds", "threshold_codes"],
+        "elementwise": ["add_codes", "image_codes"],
         "int8": ["int8_conv2d", "int8_gemm"],
         "int8_weights": ["Int8Panels", "Requantization", "pack_int8", "unpack_int8"],
         "packing": [

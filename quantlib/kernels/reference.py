@@ -9,9 +9,11 @@ import itertools
 import numpy as np
 
 __all__ = [
+    "add_codes",
     "all_finite",
     "bitplane_gemm",
     "count_at_most",
+    "image_codes",
     "int8_conv2d",
     "int8_gemm",
     "join_equal",
@@ -199,6 +201,22 @@ def shift_conv2d(x, sign, exponent, stride=1, padding=0):
     flat = windows.reshape(-1, sign[0].size)
     products = shift_gemm(flat, sign.reshape(n_filters, -1), exponent.reshape(n_filters, -1))
     return np.moveaxis(products.reshape(*windows.shape[:3], n_filters), -1, 1)
+
+
+def image_codes(images, reciprocal, zero_point, low, high):
+    """Return the codes of ``images`` (N x C x H x W), channels last; products are float32."""
+    codes = np.rint(images * np.float32(reciprocal)) + np.float32(zero_point)
+    return np.clip(codes, low, high).astype(np.uint8).transpose(0, 2, 3, 1)
+
+
+def add_codes(a, b, zero_points, multipliers, shift, zero_point, low, high):
+    """Return the codes of a sum of two results with scales of their own."""
+    terms = (
+        m * (x.astype(np.int64) - z)
+        for x, z, m in zip((a, b), zero_points, multipliers, strict=True)
+    )
+    codes = zero_point + (sum(terms) + (1 << shift - 1) >> shift)
+    return np.clip(codes, low, high).astype(np.uint8)
 
 
 def requantize(sums, multiplier, shift, zero_point, low, high):

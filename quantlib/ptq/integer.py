@@ -1,5 +1,6 @@
 """A network that computes in whole numbers from its first layer to its last."""
 
+import functools
 from dataclasses import fields
 
 import numpy as np
@@ -83,27 +84,36 @@ class IntegerNetwork:
         else:
             starts = range(0, len(images), batch_size)
             found = [self._ends(images[i : i + batch_size], num_threads) for i in starts]
-        results = tuple(np.concatenate(parts) for parts in zip(*found, strict=True))
-        return results if len(self.ends) > 1 else results[0]
+        if len(found) > 1:
+            found = [[np.concatenate(parts) for parts in zip(*found, strict=True)]]
+        return tuple(found[0]) if len(self.ends) > 1 else found[0][0]
 
     def _ends(self, images, threads):
-        results = dict(self.results(images, num_threads=threads, keep=self.ends))
-        return [results[i] for i in self.ends]
-
-    def results(self, images, *, num_threads=None, keep=()):
-        """Yield each step's place and what it hands on: codes, N x H x W x C or N x K.
-
-        What no later step takes, and ``keep`` does not name, is forgotten on the way.
-        """
-        last = {i: place for place, step in enumerate(self.steps) for i in step.inputs}
         values = {}
+        for place, step, done in self._order:
+            given = [values[i] for i in step.inputs] if place else (images,)
+            values[place] = step(*given, threads=threads)
+            for i in done:
+                del values[i]
+        return [values[i] for i in self.ends]
+
+    @functools.cached_property
+    def _order(self):
+        """Each step with its place, and the results that no later one takes."""
+        last = {i: place for place, step in enumerate(self.steps) for i in step.inputs}
+        kept = set(self.ends)
+        return [
+            (place, step, [i for i in set(step.inputs) - kept if last[i] == place])
+            for place, step in enumerate(self.steps)
+        ]
+
+    def results(self, images, *, num_threads=None):
+        """Return what each step hands on, in their order: codes, N x H x W x C or N x K."""
+        values = []
         for place, step in enumerate(self.steps):
-            given = (values[i] for i in step.inputs) if place else (images,)
-            values[place] = step(*given, threads=num_threads)
-            yield place, values[place]
-            for i in set(step.inputs):
-                if last[i] == place and i not in keep:
-                    del values[i]
+            given = [values[i] for i in step.inputs] if place else (images,)
+            values.append(step(*given, threads=num_threads))
+        return values
 
     def predict(self, images, *, batch_size=64, num_threads=None):
         """Return the class with the largest logit for each image (int64, N)."""

@@ -207,8 +207,13 @@ def _dense(layer: QuantLinear, place):
 @_step.register
 def _add(layer: _functions.Add, place):
     factors = np.array([q.scale / place.result.scale for q in place.given])
-    # One shift for both, that of the larger factor: its multiplier has 31 bits.
-    shift = int(fixed_point(factors.max())[1])
+    if factors.max() >= 2**20:
+        raise ValueError(
+            f"{place.name} adds results whose steps are {factors.max():g} times as large as the "
+            f"sum's: give its result a larger scale"
+        )
+    # One shift for both, that of the larger factor: its multiplier has 21 bits, and sums 32.
+    shift = int(np.clip(fixed_point(factors.max())[1] - 10, 1, 30))
     multipliers = np.rint(np.ldexp(factors, shift)).astype(np.int64)
     return steps.Add(
         place.name, place.inputs, tuple(q.zero_point for q in place.given),

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from quantlib.kernels import reference
+
 __all__ = ["bias_codes", "fixed_point", "requantize"]
 
 _BITS = 31
@@ -74,10 +76,9 @@ def requantize(sums, multiplier, shift, *, zero_point, low, high):
     >>> requantize(np.array([-1, 1, 3, 900]), m, n, zero_point=10, low=0, high=255).tolist()
     [10, 11, 12, 255]
     """
-    shift = np.asarray(shift, np.int64)
-    product = np.asarray(sums, np.int64) * np.asarray(multiplier, np.int64)
-    rounded = (product + (np.int64(1) << (shift - 1))) >> shift
-    return np.clip(rounded + zero_point, low, high).astype(np.uint8)
+    return reference.requantize(
+        np.asarray(sums, np.int64), np.asarray(multiplier), np.asarray(shift), zero_point, low, high
+    )
 
 
 def bias_codes(bias, unit, name="bias"):

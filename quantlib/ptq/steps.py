@@ -49,8 +49,15 @@ class FromImages(IntegerStep):
 
     def __call__(self, images, threads):
         """Return N x H x W x C."""
-        codes = self.qparams.quantize(images).astype(np.uint8)
-        return np.ascontiguousarray(codes.transpose(0, 2, 3, 1))
+        q = self.qparams
+        return kernels.image_codes(
+            images, self._reciprocal, zero_point=q.zero_point, low=q.quant_min, high=q.quant_max,
+            num_threads=threads,
+        )  # fmt: skip
+
+    @functools.cached_property
+    def _reciprocal(self):
+        return np.float32(1) / np.float32(self.qparams.scale)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +69,13 @@ class ToNumbers(IntegerStep):
     def __call__(self, codes, threads):
         """Return N x K, or N x C x H x W."""
         codes = codes.transpose(0, 3, 1, 2) if codes.ndim == 4 else codes
-        return self.qparams.dequantize(codes)
+        return self._numbers[codes]
+
+    @functools.cached_property
+    def _numbers(self):
+        """What each code stands for; those that are none stand for the nearest."""
+        low, high = self.qparams.quant_min, self.qparams.quant_max
+        return self.qparams.dequantize(np.clip(np.arange(256), low, high))
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +137,7 @@ class Dense(_Weighted):
 
 @dataclass(frozen=True, eq=False)
 class Add(IntegerStep):
-    r"""The sum of two results with scales of their own, rounded once.
+    r"""The sum of two results with scales of their own, rounded once; multipliers have 21 bits.
 
     .. math:: q = \mathrm{clamp}\left(z + \left\lfloor
               \frac{m_1 (q_1 - z_1) + m_2 (q_2 - z_2) + 2^{n-1}}{2^n} \right\rfloor\right)
@@ -139,16 +152,10 @@ class Add(IntegerStep):
 
     def __call__(self, a, b, threads):
         """Return codes in the shape of both."""
-        # Each code's product is looked up: a table of 256 for each of the two.
-        codes = np.arange(256)
-        products = (
-            m * (codes - z) for m, z in zip(self.multipliers, self.zero_points, strict=True)
-        )
-        first, second = products
-        first = first + (1 << (self.shift - 1))
-        sums = first[a] + second[b]
-        sums >>= self.shift
-        return np.clip(sums + self.zero_point, self.low, self.high).astype(np.uint8)
+        return kernels.add_codes(
+            a, b, zero_points=self.zero_points, multipliers=self.multipliers, shift=self.shift,
+            zero_point=self.zero_point, low=self.low, high=self.high, num_threads=threads,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)

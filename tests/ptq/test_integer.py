@@ -31,7 +31,7 @@ CASES = {
 def test_every_code_is_that_of_python_integers(name, case):
     network = ptq.to_integer(simulated(name, **CASES[case])[1])
     images = digits().test_images[:1]
-    values = dict(network.results(images))
+    values = network.results(images)
     wanted = plain.codes(network, values[0][0].tolist())
     assert set(range(len(network.steps))) - set(wanted) == set(network.ends)
     for place, codes in wanted.items():
@@ -47,7 +47,7 @@ def test_no_number_is_floating_point_between_input_and_output(name):
             continue
         for field in dataclasses.fields(step):
             _check_whole(getattr(step, field.name))
-    for place, values in network.results(digits().test_images[:2]):
+    for place, values in enumerate(network.results(digits().test_images[:2])):
         assert values.dtype == (np.float32 if place in network.ends else np.uint8)
 
 

@@ -10,9 +10,10 @@ xnor_sum_gemm, xnor_sum_conv2d                 ``_sums``, ``_convolve``
 xnor_input_scale                               ``_scale_map``
 real_conv2d                                    its own loops; ``_windows``, as ``_convolve`` does
 shift_gemm, shift_conv2d, pack_shifts          ``_shift_loops``
-int8_gemm, int8_conv2d                         ``_int8_plan``, then ``_int8_loops`` (``_int8_tile``)
-                                               or ``_int8_depthwise``; both ``_requantize``
-pack_int8                                      ``int8_weights``, ``_int8_layout``
+int8_gemm, int8_conv2d                         ``_int8_plan``, ``_int8_band``; ``_int8_loops`` and
+                                               ``_int8_tile``, or ``_int8_depthwise`` and
+                                               ``_int8_line``; both ``_requantize``
+pack_int8                                      ``_int8_layout``
 ternary_int8_gemm                              ``_ternary_loops``
 ternary_conv2d                                 ``_ternary_convolve``, ``_patches``, ``_tile``
 pack_signs, pack_planes                        ``_pack_words``

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from quantlib.kernels._checks import aligned_empty
+from quantlib.kernels._checks import aligned_empty, as_whole
 
 __all__ = [
     "BLOCK",
@@ -32,7 +32,7 @@ class Layout(NamedTuple):
     """Weights as the loops read them, all flat."""
 
     codes: np.ndarray
-    order: np.ndarray  # the output of each lane
+    order: np.ndarray  # the output of each lane, without a sign: it is not looked at for one
     of_weights: tuple[np.ndarray, np.ndarray]  # of each output: the sum of weights, the zero point
 
 
@@ -69,9 +69,9 @@ def panels(weights, codes, groups, taps_apart):
     n_outputs = weights.shape[0]
     each = n_outputs // groups
     lanes = -(-each // LANES) * LANES
-    order = np.zeros((groups, lanes), np.int64)
+    order = np.zeros((groups, lanes), np.uintp)
     order[:, :each] = np.arange(n_outputs).reshape(groups, each)
-    found = weights.codes
+    found = as_whole(weights.codes, "codes")  # not read-only, which would be compiled anew
     if lanes * groups != found.shape[0] * LANES or taps_apart:
         w = codes(weights)
         _, channels, height, width = w.shape
@@ -103,7 +103,10 @@ def by_fours(weights, codes, lanes, paired):
     numbers of which are weights of a row of the result, and the last three of the row below.
     """
     n_outputs, _, height, width = weights.shape
-    w, order = codes(weights).reshape(n_outputs, height, width), np.arange(lanes) % n_outputs
+    w, order = (
+        codes(weights).reshape(n_outputs, height, width),
+        np.arange(lanes, dtype=np.uintp) % n_outputs,
+    )
     if paired:
         fours = np.zeros((n_outputs, width, 2, 4), np.int8)
         for row in range(2):
@@ -122,4 +125,4 @@ def by_taps(weights, codes):
     n_outputs = weights.shape[0]
     w = codes(weights).reshape(n_outputs, -1).astype(np.int16) - weights.zero_point[:, None]
     w = np.ascontiguousarray(w.T, np.int16).reshape(-1)
-    return Layout(w, np.arange(n_outputs), (weights.sums, weights.zero_point))
+    return Layout(w, np.arange(n_outputs, dtype=np.uintp), (weights.sums, weights.zero_point))

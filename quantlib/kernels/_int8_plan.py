@@ -9,8 +9,8 @@ from quantlib.kernels._int8_layout import BLOCK, LANES
 
 __all__ = ["Codes", "Plan", "Sizes", "plan"]
 
-#: The bytes of images that a task reads, and the pixels of the result that it computes at least.
-_BAND_BYTES, _BAND_PIXELS = 2**17, 192
+#: The bytes of images that a task reads, and the fewest and the most pixels of the result.
+_BAND_BYTES, _BAND_PIXELS = 2**17, (192, 4096)
 
 #: With several threads a task has no fewer pixels; and there are so many tasks a thread, or more.
 _FEWEST_PIXELS, _TASKS = 48, 4
@@ -110,7 +110,8 @@ def _split(n_parts, out_size, band_bytes, n_filters, threads, by_filters):
     ``n_parts``: images and groups; ``band_bytes``: those that a row of the result adds.
     """
     height, width = out_size
-    rows = min(height, max(_BAND_BYTES // band_bytes, -(-_BAND_PIXELS // width)))
+    fewest, most = (-(-pixels // width) for pixels in _BAND_PIXELS)
+    rows = min(height, most, max(_BAND_BYTES // band_bytes, fewest))
     panels = -(-n_filters // LANES)
     if threads > 1:
         bands = -(-_TASKS * threads // n_parts)

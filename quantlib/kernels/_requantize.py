@@ -19,6 +19,7 @@ from quantlib.kernels._compile import compiled
 from quantlib.kernels._ir import I8, I16, I32, I64, has, splat, vector
 
 __all__ = [
+    "NO_STEPS",
     "Row",
     "call",
     "fill_table",
@@ -27,6 +28,7 @@ __all__ = [
     "packed_codes",
     "prescale",
     "requantized",
+    "steps",
 ]
 
 LANES = 16
@@ -48,31 +50,43 @@ class Row(enum.IntEnum):
     RIGHT = 6  # by how many bits these are shifted
 
 
-_OFFSET, _ZERO_POINT, _MOST, _LEFT, _MULTIPLIER, _HALF, _RIGHT = (int(row) for row in Row)
+_OFFSET, _ZERO_POINT, _MOST = (int(row) for row in (Row.OFFSET, Row.ZERO_POINT, Row.MOST))
+
+#: Where sums stay what they are.
+NO_STEPS = np.zeros((0, 0), np.int32)
+
+
+def steps(multiplier, shift):
+    """Return the rows of the table from ``MOST`` on, int32, for each output."""
+    shift = shift.astype(np.int64)
+    early, long = shift < 33, np.maximum(shift, 33)
+    rows = (
+        np.where(early, 1 << np.clip(shift - 21, 0, 30), 2**31 - 1),
+        np.where(early, np.minimum(33 - shift, 12), 0),
+        multiplier,
+        1 << (long - 33),
+        long - 32,
+    )
+    return np.array(rows, np.int32)
 
 
 @compiled
-def fill_table(table, order, weights, bias, scales, zero_point, length):
-    """Fill the table, a column for each lane; return whether sums are clamped and shifted before.
+def fill_table(table, order, weights, bias, steps, zero_point, length):
+    """Fill the table, a column for each lane.
 
     ``order``: the output of each lane; ``weights``: their sums and their zero points;
-    ``scales``: multipliers and shifts; ``length``: how many products a sum has.
+    ``steps``: see :func:`steps`; ``length``: how many products a sum has.
     """
-    (sums, zero_points), (multiplier, shift), narrow = weights, scales, 0
+    sums, zero_points = weights
     for lane in range(len(order)):
         o = order[lane]
         offset = (length * zero_points[o] - sums[o]) * zero_point
         table[_OFFSET, lane] = np.int32(offset + (bias[o] if len(bias) else 0))
         table[_ZERO_POINT, lane] = zero_points[o]
-        if len(shift):
-            s = np.int64(shift[o])
-            table[_MULTIPLIER, lane] = multiplier[o]
-            table[_HALF, lane] = 1 << (max(s, 33) - 33)
-            table[_RIGHT, lane] = max(s, 33) - 32
-            table[_MOST, lane] = 1 << max(s - 21, 0) if s < 33 else 2**31 - 1
-            table[_LEFT, lane] = min(33 - s, 12) if s < 33 else 0
-            narrow |= s < 33
-    return narrow
+    for row in range(len(steps)):
+        given, filled = steps[row], table[_MOST + row]
+        for lane in range(len(order)):
+            filled[lane] = given[order[lane]]
 
 
 @compiled

@@ -23,7 +23,7 @@ from quantlib.kernels._checks import (
 )
 from quantlib.kernels._int8_layout import panels
 from quantlib.kernels._int8_plan import Codes, plan
-from quantlib.kernels._requantize import Row, fill_table, largest
+from quantlib.kernels._requantize import NO_STEPS, Row, fill_table, largest
 from quantlib.kernels._threads import run, thread_count
 from quantlib.kernels._transpose import channels_moved
 from quantlib.kernels.int8_weights import Int8Panels, Requantization
@@ -31,6 +31,8 @@ from quantlib.kernels.int8_weights import Int8Panels, Requantization
 __all__ = ["int8_conv2d", "int8_gemm"]
 
 _NOTHING, _NO_CODES = np.zeros(0, np.int32), np.zeros(0, np.uint8)
+
+_N_ROWS = len(Row)
 
 #: A window of one pixel, without padding: kernel size, stride, padding, dilation.
 _MATRIX = (1, 1), (1, 1), (0, 0), (1, 1)
@@ -168,7 +170,7 @@ def _convolved(x, weights, how, groups, out_size, zero_point, bias, requantizati
     shape = (len(x), *out_size, n_filters)
     if requantization is None:
         out = aligned_empty(shape, np.int32)
-        results, scales = (out.reshape(-1), _NO_CODES), (_NOTHING, _NOTHING)
+        results, steps, narrow = (out.reshape(-1), _NO_CODES), NO_STEPS, False
         codes = Codes(1, zero_point, 0, 0, 255)
     else:
         check_instance(requantization, "requantization", Requantization, "Requantization(...)")
@@ -178,7 +180,7 @@ def _convolved(x, weights, how, groups, out_size, zero_point, bias, requantizati
                 f"got {len(requantization.multiplier)}"
             )
         r, out = requantization, aligned_empty(shape, np.uint8)
-        results, scales = (_NOTHING, out.reshape(-1)), (r.multiplier, r.shift)
+        results, steps, narrow = (_NOTHING, out.reshape(-1)), r.steps, r.narrow
         codes = Codes(0, zero_point, r.zero_point, r.low, r.high)
     if groups == x.shape[3] > 1:
         loops, layout, special = _int8_depthwise.chosen(weights, stride=how[1], dilation=how[3])
@@ -186,12 +188,12 @@ def _convolved(x, weights, how, groups, out_size, zero_point, bias, requantizati
         loops, layout = _int8_loops.multiply, weights.layout(panels, groups, it.apart)
         special = it.run_pixels, int(weights.asymmetric)
     w, order, of_weights = layout
-    table = aligned_empty((len(Row), len(order)), np.int32)
+    table = aligned_empty((_N_ROWS, len(order)), np.int32)
     length = it.window[0] * it.window[1] * (x.shape[3] // groups)
-    narrow = fill_table(table, order, of_weights, bias, scales, zero_point, length)
+    fill_table(table, order, of_weights, bias, steps, zero_point, length)
     run(
-        loops, threads, it.n_tasks, x.reshape(-1), w, table, (narrow, *special), it.taps, it.places,
-        *results, it.window, it.sizes, tuple(codes),
+        loops, threads, it.n_tasks, x.reshape(-1), w, table, (int(narrow), *special), it.taps,
+        it.places, *results, it.window, it.sizes, tuple(codes),
     )  # fmt: skip
     return out
 

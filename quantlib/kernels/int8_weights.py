@@ -17,6 +17,7 @@ from quantlib.kernels._checks import (
     check_shape,
     own_array,
 )
+from quantlib.kernels._requantize import steps
 
 __all__ = ["Int8Panels", "Requantization", "pack_int8", "unpack_int8"]
 
@@ -197,3 +198,13 @@ class Requantization(Remade):
         )
         multiplier.flags.writeable = shift.flags.writeable = False
         self.__dict__.update(multiplier=multiplier, shift=shift, **limits)
+
+    @functools.cached_property
+    def steps(self):
+        """The same for the loops: see ``_requantize``."""
+        return steps(self.multiplier, self.shift)
+
+    @functools.cached_property
+    def narrow(self):
+        """Whether sums are clamped and shifted before they are multiplied: at shifts below 33."""
+        return bool((self.shift < 33).any())

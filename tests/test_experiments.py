@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from experiments import accuracy, dst
+from experiments import accuracy, dst, ptq
 from quantlib import binary, layers, models, training
 
 pytestmark = pytest.mark.slow
@@ -166,3 +166,24 @@ def test_the_dst_command_writes_what_was_run(tmp_path):
         (values["th"], values["learning_rate"]) for values in dst.steepness()
     ]
     assert all(set(r["nonzero"]) == set(r["weights"]) for r in runs)
+
+
+def test_networks_are_quantized_by_every_recipe(tmp_path, monkeypatch):
+    path = tmp_path / "found.json"
+    monkeypatch.setattr(ptq, "SIZES", (1, 10))
+    monkeypatch.setattr(ptq, "CALIBRATION", 32)
+    options = ["--seeds", "0", "--epochs", "3", "--qat-epochs", "1", "--network", "lenet5"]
+    options += ["--train-images", "600", "--jobs", "1", "--output", str(path)]
+    assert ptq.main([*options, "--state", str(tmp_path / "state")]) == 0
+    (run,) = json.loads(path.read_text(encoding="utf-8"))["runs"]
+    for found in run["spread"].values():
+        assert found["float"] == pytest.approx(run["test_accuracy"], abs=0.005)
+        assert set(found["schemes"]["8"]) == set(ptq.SCHEMES)
+        assert found["repairs"]["8"]["per channel, all"] > found["float"] - 0.03
+    assert set(run["observers"]["4"]) == set(ptq.OBSERVERS)
+    assert set(run["calibration"]["by statistics"]) == {"1", "10"}
+    assert run["bits"]["8"]["activations too"] > run["bits"]["2"]["activations too"]
+    sizes = [row["nbytes"] for row in run["mixed"]["frontier"]]
+    assert sizes == sorted(sizes, reverse=True)
+    assert set(run["qat"]) == {"8", "4", "3", "2"}
+    assert run["qat"]["2"]["learned"] > run["qat"]["2"]["ptq"]

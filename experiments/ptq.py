@@ -122,7 +122,8 @@ class Run(accuracy.Run):
 
     def _accuracy(self, graph, bits, images=None, **options):
         images = self._images() if images is None else images
-        return self._share_right(ptq.quantize_model(graph, images, bits, **options).network)
+        made = ptq.quantize_model(graph, images, bits, with_report=False, **options)
+        return self._share_right(made.network)
 
     def _share_right(self, network):
         right = network.predict(self.dataset.test_images) == self.dataset.test_labels

@@ -23,8 +23,8 @@ class Quantized(NamedTuple):
 
     #: IntegerNetwork: computes in whole numbers.
     network: IntegerNetwork
-    #: Report: layer by layer, what quantization did.
-    report: Report
+    #: Report: layer by layer, what quantization did; None if none was asked for.
+    report: Report | None
     #: Graph: the folded (and equalized) network in floating point.
     folded: Graph
     #: Graph: the same on the levels of codes, still in floating point.
@@ -44,6 +44,7 @@ def quantize_model(
     bias_correction=False,
     float_layers=(),
     dataset=None,
+    with_report=True,
     batch_size=64,
 ):
     """Quantize a trained network, and report what it did to each layer.
@@ -79,6 +80,8 @@ def quantize_model(
         Layers that stay in floating point, by the names of the folded graph.
     dataset : Dataset, optional
         Its test images give the report's accuracies.
+    with_report : bool
+        Whether to make the report, which computes the network once more for each layer.
 
     Returns
     -------
@@ -119,5 +122,7 @@ def quantize_model(
     if check_flag(bias_correction, "bias_correction"):
         simulated = correct_bias(folded, simulated, calibration_images, batch_size=batch_size)
     network = to_integer(simulated)
-    told = report(folded, simulated, network, calibration_images, dataset=dataset, model=model)
+    told = None
+    if check_flag(with_report, "with_report"):
+        told = report(folded, simulated, network, calibration_images, dataset=dataset, model=model)
     return Quantized(network, told, folded, simulated)

@@ -7,7 +7,7 @@ from quantlib import uniform
 from quantlib._validation import check_integer
 from quantlib.evaluation import evaluating
 from quantlib.ptq.graph import as_images, check_graph
-from quantlib.ptq.observers import Observer
+from quantlib.ptq.observers import check_observer
 from quantlib.ptq.support import own_range
 
 __all__ = ["calibrate"]
@@ -71,11 +71,7 @@ def calibrate(graph, images, observer, *, batch_size=64):
     given = observer if isinstance(observer, dict) else {"": observer}
     names = own_range(graph)
     for name, one in given.items():
-        if not isinstance(one, Observer):
-            raise TypeError(
-                f"observer must be a ptq.Observer such as ptq.MinMax(), or a dict of them, "
-                f"got {type(one).__name__}"
-            )
+        check_observer(one, "observer")
         if name and name not in names:
             raise ValueError(
                 f"observer must name what is quantized ({', '.join(names)}), got {name!r}"

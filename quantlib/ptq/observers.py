@@ -296,3 +296,11 @@ def compare_observers(
         parts = float(squares[inside].sum()), float(squares[~inside].sum())
         rows.append(ObservedRange(repr(observer), low, high, *parts))
     return rows
+
+
+def check_observer(observer, name):
+    """Raise TypeError unless ``observer`` is one."""
+    if not isinstance(observer, Observer):
+        raise TypeError(
+            f"{name} must be a ptq.Observer such as ptq.MinMax(), got {type(observer).__name__}"
+        )

@@ -40,6 +40,7 @@ def quantize_model(
     per_channel=True,
     mapping="symmetric",
     observer=None,
+    weight_observer=None,
     equalize=False,
     bias_correction=False,
     float_layers=(),
@@ -74,6 +75,8 @@ def quantize_model(
         Of the weights.
     observer : observer or dict of str to observer, optional
         How ranges are chosen (:mod:`quantlib.ptq.observers`); ``MinMax()`` if not given.
+    weight_observer : observer, optional
+        The same for weights.
     equalize, bias_correction : bool
         Whether channels are equalized before, and biases corrected after.
     float_layers : list of str
@@ -116,7 +119,9 @@ def quantize_model(
         folded = equalized(folded)
     observer = MinMax() if observer is None else observer
     seen = calibrate(folded, calibration_images, observer, batch_size=batch_size)
-    weights = weight_qparams(folded, bit_width, per_channel=per_channel, mapping=mapping)
+    weights = weight_qparams(
+        folded, bit_width, per_channel=per_channel, mapping=mapping, observer=weight_observer
+    )
     activations = activation_qparams(seen, bits_by_name(act_bit_width, list(seen), "act_bit_width"))
     simulated = simulate(folded, weights, activations, float_layers=float_layers)
     if check_flag(bias_correction, "bias_correction"):

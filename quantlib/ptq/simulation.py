@@ -9,6 +9,7 @@ from quantlib import uniform
 from quantlib._validation import check_choice, check_flag, check_integer
 from quantlib.layers import convert_
 from quantlib.ptq.graph import check_graph
+from quantlib.ptq.observers import MinMax, check_observer
 from quantlib.ptq.quantizers import UniformQuantizer
 from quantlib.ptq.support import check_float_layers, own_range
 
@@ -17,8 +18,8 @@ __all__ = ["activation_qparams", "simulate", "weight_qparams"]
 _WEIGHTED = nn.Conv2d, nn.Linear
 
 
-def weight_qparams(graph, bit_width, *, per_channel=True, mapping="symmetric"):
-    """Return the parameters of each layer's weights, by the layer's name, from their range.
+def weight_qparams(graph, bit_width, *, per_channel=True, mapping="symmetric", observer=None):
+    """Return the parameters of each layer's weights, by the layer's name.
 
     Parameters
     ----------
@@ -28,17 +29,26 @@ def weight_qparams(graph, bit_width, *, per_channel=True, mapping="symmetric"):
         A scale for each output channel, or one for all.
     mapping : {"symmetric", "asymmetric"}
         See :func:`quantlib.uniform.ranges.qparams_from_range`.
+    observer : observer, optional
+        How much of the range counts (:mod:`quantlib.ptq.observers`), of each channel or of all; the
+        whole range if not given. Weights are known, so the least error can be looked for.
 
-    Source: Chenna, sections 2 and 3.1.
+    Source: Chenna, sections 2, 3.1 and 7.5.
     """
     check_choice(mapping, "mapping", ("symmetric", "asymmetric"))
     axis = 0 if check_flag(per_channel, "per_channel") else None
     layers = check_graph(graph).named_layers(*_WEIGHTED)
     bits = bits_by_name(bit_width, list(layers))
-    return {
-        name: uniform.choose_qparams(layer.weight.detach(), bits[name], mapping=mapping, axis=axis)
-        for name, layer in layers.items()
-    }
+    if observer is None:
+        observer = MinMax()
+    check_observer(observer, "observer")
+    found = {}
+    for name, layer in layers.items():
+        own = observer.fresh()
+        own.axis = axis
+        own.observe(layer.weight.detach())
+        found[name] = own.qparams(bits[name], mapping=mapping, signed=True)
+    return found
 
 
 def activation_qparams(seen, bit_width, *, mapping="asymmetric"):

@@ -159,3 +159,21 @@ def test_a_linear_layer_on_images_is_refused():
     model = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.Linear(8, 4)).eval()
     with pytest.raises(ValueError, match=r"1 must come behind a Flatten.*got 4 axes"):
         ptq.quantize_model(model, some_images(), 8)
+
+
+@pytest.mark.parametrize("per_channel", [True, False])
+def test_ranges_of_weights_are_tuned_too(per_channel):
+    graph = ptq.fold(ptq.trace(models.load_pretrained()))
+    options = {"per_channel": per_channel}
+    whole = ptq.weight_qparams(graph, 3, **options)
+    tuned = ptq.weight_qparams(graph, 3, observer=ptq.MSE(), **options)
+    for name, qparams in tuned.items():
+        weight = graph.layers[name].weight.detach()
+        assert qparams.axis == whole[name].axis == (0 if per_channel else None)
+        assert np.all(qparams.scale <= whole[name].scale * (1 + 1e-6))
+        errors = [((q.fake_quantize(weight) - weight) ** 2).mean() for q in (qparams, whole[name])]
+        assert errors[0] < 0.9 * errors[1]
+        choose = uniform.choose_qparams(weight, 3, axis=whole[name].axis)
+        assert np.allclose(choose.scale, whole[name].scale, rtol=1e-6)
+    with pytest.raises(TypeError, match=r"observer must be a ptq\.Observer"):
+        ptq.weight_qparams(graph, 3, observer="mse")

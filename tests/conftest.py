@@ -1,6 +1,7 @@
-"""Fixtures that several test files use: the built site, its addresses, a browser."""
+"""Fixtures that several test files use: the built site, its addresses, a browser, a course."""
 
 import contextlib
+import fcntl
 import functools
 import http.server
 import os
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from tools.course import TrialCourse
 
 # How long one example takes says more about the machine than about the code.
 settings.register_profile("course", deadline=None)
@@ -67,3 +70,22 @@ def browser():
         chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="session")
+def generated(request, tmp_path_factory):
+    """Return the instructor's folder of a course in which nbgrader generated all assignments.
+
+    It is made once for all processes of tests, and only to be read: whoever grades takes a copy.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    if hasattr(request.config, "workerinput"):  # one of several processes, with a folder of its own
+        shared = shared.parent
+    folder, done = shared / "generated", shared / "generated.done"
+    with (shared / "generated.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            TrialCourse(folder).generate()
+            done.touch()
+    return folder / "instructor"

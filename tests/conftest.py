@@ -20,6 +20,17 @@ settings.load_profile("course")
 
 ROOT = Path(__file__).resolve().parent.parent
 HTML = ROOT / "_build" / "html"
+# Files that have tests of a minute and more.
+LONGEST = ("test_mutation.py", "test_course.py", "test_stop_and_resume.py")
+
+
+def pytest_collection_modifyitems(items):
+    """Put long tests first: where two processes share the tests, neither is alone at the end."""
+
+    def turn(item):
+        return item.path.name not in LONGEST, item.get_closest_marker("slow") is None
+
+    items.sort(key=turn)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
-"""Fixtures that several test files use: the built site, its addresses, a browser."""
+"""Fixtures that several test files use: the built site, its addresses, a browser, a course."""
 
 import contextlib
+import fcntl
 import functools
 import http.server
 import os
@@ -11,12 +12,25 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tools.course import TrialCourse
+
 # How long one example takes says more about the machine than about the code.
 settings.register_profile("course", deadline=None)
 settings.load_profile("course")
 
 ROOT = Path(__file__).resolve().parent.parent
 HTML = ROOT / "_build" / "html"
+# Files that have tests of a minute and more.
+LONGEST = ("test_mutation.py", "test_course.py", "test_stop_and_resume.py")
+
+
+def pytest_collection_modifyitems(items):
+    """Put long tests first: where two processes share the tests, neither is alone at the end."""
+
+    def turn(item):
+        return item.path.name not in LONGEST, item.get_closest_marker("slow") is None
+
+    items.sort(key=turn)
 
 
 @pytest.fixture(scope="session")
@@ -67,3 +81,22 @@ def browser():
         chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="session")
+def generated(request, tmp_path_factory):
+    """Return the instructor's folder of a course in which nbgrader generated all assignments.
+
+    It is made once for all processes of tests, and only to be read: whoever grades takes a copy.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    if hasattr(request.config, "workerinput"):  # one of several processes, with a folder of its own
+        shared = shared.parent
+    folder, done = shared / "generated", shared / "generated.done"
+    with (shared / "generated.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            TrialCourse(folder).generate()
+            done.touch()
+    return folder / "instructor"

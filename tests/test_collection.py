@@ -31,7 +31,8 @@ def collected_twice(suite, root, folder):
     (folder / "moved_clock.py").write_text(MOVED_CLOCK)
     path = os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "moved_clock"]
-    command += ["-p", "no:cacheprovider", "--rootdir", str(root), str(suite)]
+    # Rewriting the assertions would take a third of the time, and no id depends on them.
+    command += ["--assert=plain", "-p", "no:cacheprovider", "--rootdir", str(root), str(suite)]
     processes = []
     for settings in SETTINGS:
         temporary = folder / f"temporary_{settings['USER']}"

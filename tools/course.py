@@ -171,6 +171,11 @@ class TrialCourse:
         """Make `exercises/` of `solutions/`, and the gradebook."""
         return self.as_instructor("generate_assignment", "*", "--force")
 
+    def take_generated(self, instructor):
+        """Take what `generate` made in another course's folder, instead of making it again."""
+        home = shutil.ignore_patterns("home")
+        shutil.copytree(instructor, self.instructor, ignore=home, dirs_exist_ok=True)
+
     def release(self):
         """Put every assignment into the exchange."""
         return [self.as_instructor("release_assignment", name) for name in self.assignments]
@@ -251,7 +256,7 @@ def in_parallel(calls, workers=2):
         return [future.result() for future in [pool.submit(call) for call in calls]]
 
 
-def grade(notebooks, root=ROOT, way=TrialCourse.grade):
+def grade(notebooks, root=ROOT):
     """Grade filled-in notebooks in a temporary course and return their marks.
 
     Parameters
@@ -260,8 +265,6 @@ def grade(notebooks, root=ROOT, way=TrialCourse.grade):
         ``notebooks[student][assignment]`` is the path of a student's notebook.
     root : path
         The repository: its configuration and `solutions/` are the course.
-    way : callable
-        Grades all that was handed in; gets the `TrialCourse`.
 
     Returns
     -------
@@ -277,5 +280,5 @@ def grade(notebooks, root=ROOT, way=TrialCourse.grade):
                 submitted = course.instructor / "submitted" / student / assignment
                 submitted.mkdir(parents=True)
                 shutil.copy(path, submitted / f"{assignment}.ipynb")
-        way(course)
+        course.grade()
         return course.marks()

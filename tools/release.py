@@ -9,29 +9,10 @@ seed of a class to yourself: who knows it can make the class's hidden checks.
 `exercises/` does not depend on the seed.
 """
 
-import shutil
 import tempfile
-from pathlib import Path
 
 from quantgrader.release.authoring import DEFAULT_SEED, course_seed
-from tools.course import ROOT, TrialCourse, assignment_names, run_nbgrader
-
-
-def release(destination):
-    """Write the released notebooks under ``destination`` and return the assignments' names.
-
-    Nothing else is written: the gradebook and the hidden checks are thrown away.
-    """
-    destination = Path(destination).resolve()
-    with tempfile.TemporaryDirectory() as folder:
-        course = TrialCourse(Path(folder) / "course")
-        course.generate()
-        made = course.instructor / "exercises"
-        names = assignment_names(made)
-        for name in names:
-            shutil.rmtree(destination / name, ignore_errors=True)
-            shutil.copytree(made / name, destination / name)
-    return names
+from tools.course import ROOT, assignment_names, run_nbgrader
 
 
 def generate():

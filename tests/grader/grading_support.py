@@ -235,12 +235,11 @@ class RealSchool(School):
     """A course with one of the exercises, as it is given out."""
 
     @classmethod
-    def make(cls, root, name):
-        """Generate the assignment as the course does."""
+    def make(cls, root, name, generated):
+        """A copy of the course in which the assignments were ``generated``."""
         school = cls(Path(root).resolve(), name)
-        shutil.copytree(ROOT / "solutions" / name, school.root / "solutions" / name)
+        shutil.copytree(generated, school.root, ignore=shutil.ignore_patterns("home"))
         shutil.copy(ROOT / "nbgrader_config.py", school.root)
-        school.nbgrader("generate_assignment", name)
         return school
 
     def hand_in(self, student, cells, solved=True):

@@ -126,10 +126,10 @@ def test_way_of_a_notebook(tmp_path):
 
 
 @pytest.mark.parametrize("name", sorted(ASSIGNMENTS))
-def test_quantgrader_gives_the_same_marks(tmp_path, name):
+def test_quantgrader_gives_the_same_marks(generated, tmp_path, name):
     """The same three students, graded in the sandbox with the class's own hidden checks."""
     require_sandbox()
-    school = RealSchool.make(tmp_path / "course", name)
+    school = RealSchool.make(tmp_path / "course", name, generated)
     for student in STUDENTS:
         school.hand_in(student, answers(name, student), solved=False)
     status, printed = school.run("grade", name, "--jobs", "2")
@@ -165,11 +165,12 @@ def test_demonstration_goes_on_without_the_sandbox(monkeypatch, capsys):
     assert capsys.readouterr().out == f"{missing}\nSo nothing is graded here.\n"
 
 
-def test_partial_marks_are_those_of_the_grader(tmp_path):
+def test_partial_marks_are_those_of_the_grader(generated, tmp_path):
     """nbgrader's marks for wrong answers are what the cases, compared outside, give."""
     import nbformat
 
-    notebooks, expected = {}, {}
+    school, expected = course.TrialCourse(tmp_path / "course"), {}
+    school.take_generated(generated)
     bank = harness.load_bank()
     for name, assignment in ASSIGNMENTS.items():
         wrong = {
@@ -181,11 +182,12 @@ def test_partial_marks_are_those_of_the_grader(tmp_path):
             for exercise in assignment.exercises
         }
         released = course.read_notebook(course.ROOT / "exercises" / name / f"{name}.ipynb")
-        notebooks[name] = tmp_path / f"{name}.ipynb"
-        nbformat.write(course.fill_in(released, wrong), notebooks[name])
+        submitted = school.instructor / "submitted" / "reader" / name
+        submitted.mkdir(parents=True)
+        nbformat.write(course.fill_in(released, wrong), submitted / f"{name}.ipynb")
         expected[name] = assignment.marks(wrong)
-    marks = course.grade({"reader": notebooks}, way=lambda trial: trial.autograde("reader"))
-    marks = marks["reader"]
+    school.autograde("reader")
+    marks = school.marks()["reader"]
     for name, assignment in ASSIGNMENTS.items():
         for exercise in assignment.exercises:
             score, points = marks[name].cells[exercise.test_id]

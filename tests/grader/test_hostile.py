@@ -195,10 +195,11 @@ def test_attacks_come_off_without_the_sandbox(surroundings):
     assert set(harm) == {one.escapes for one in ESCAPING} - {"marks"}
 
 
-def test_attacks_on_a_real_exercise(tmp_path):
+def test_attacks_on_a_real_exercise(generated, tmp_path):
     """Marks that the attackers lose, on an exercise with torch; nobody else loses any."""
     require_sandbox()
-    school, wanted = RealSchool.make(tmp_path / "course", "01_uniform"), {"00-honest": {}}
+    school = RealSchool.make(tmp_path / "course", "01_uniform", generated)
+    wanted = {"00-honest": {}}
     school.hand_in("00-honest", {})
     world = World(school.root, "00-honest", 1, 0, "mark")
     for number, one in enumerate(uniform.ATTACKS, 1):

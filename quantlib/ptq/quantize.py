@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from quantlib._validation import check_flag
+from quantlib.evaluation import check_dataset
 from quantlib.ptq.analysis import Report, report
 from quantlib.ptq.bias_correction import correct_bias
 from quantlib.ptq.calibration import calibrate
@@ -103,6 +104,9 @@ def quantize_model(
     >>> bool(found.report.accuracy > found.report.accuracy_before - 0.01)
     True
     """
+    if dataset is not None:
+        check_dataset(dataset)
+    check_flag(bias_correction, "bias_correction")
     per_channel, do_equalize = (
         check_flag(per_channel, "per_channel"),
         check_flag(equalize, "equalize"),
@@ -116,7 +120,7 @@ def quantize_model(
     weights = weight_qparams(folded, bit_width, per_channel=per_channel, mapping=mapping)
     activations = activation_qparams(seen, bits_by_name(act_bit_width, list(seen), "act_bit_width"))
     simulated = simulate(folded, weights, activations, float_layers=float_layers)
-    if check_flag(bias_correction, "bias_correction"):
+    if bias_correction:
         simulated = correct_bias(folded, simulated, calibration_images, batch_size=batch_size)
     network = to_integer(simulated)
     told = report(folded, simulated, network, calibration_images, dataset=dataset, model=model)

@@ -63,9 +63,14 @@ def evaluate(model, dataset, *, batch_size=256):
     >>> training.evaluate(models.load_pretrained(), data.load("digits")) > 0.98
     True
     """
+    check_dataset(dataset)
+    return accuracy(model, dataset.test_images, dataset.test_labels, batch_size=batch_size)
+
+
+def check_dataset(dataset):
+    """Raise TypeError unless ``dataset`` is a :class:`~quantlib.data.sets.Dataset`."""
     if not isinstance(dataset, Dataset):
         raise TypeError(f"dataset must be a quantlib Dataset, got {type(dataset).__name__}")
-    return accuracy(model, dataset.test_images, dataset.test_labels, batch_size=batch_size)
 
 
 def confusion_matrix(model, images, labels, *, batch_size=256):

@@ -6,7 +6,18 @@ import torch
 from torch import fx, nn
 from torch.nn import functional
 
-__all__ = ["Add", "Cat", "Function", "NotAFunction", "layer_of"]
+__all__ = [
+    "AUGMENTED",
+    "Add",
+    "Cat",
+    "Function",
+    "NotAFunction",
+    "OwnForward",
+    "in_place",
+    "is_view",
+    "layer_of",
+    "value_of",
+]
 
 
 class Add(nn.Module):
@@ -49,6 +60,23 @@ class Function(nn.Module):
         return self.name
 
 
+class OwnForward(nn.Module):
+    """A layer whose class computes otherwise than the class of torch's that it comes from."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    @property
+    def name(self):
+        """What the layer is called."""
+        return f"{type(self.layer).__name__}, which has a forward of its own"
+
+    def forward(self, *tensors):
+        """Return what the layer does."""
+        return self.layer(*tensors)
+
+
 class NotAFunction(Exception):
     """What is called cannot be a layer: what to say after its name."""
 
@@ -80,8 +108,16 @@ def _added(args, kwargs):
 
 
 def _side_by_side(args, kwargs):
-    dim = kwargs.get("dim", args[1] if len(args) > 1 else 0)
-    return Cat(dim), tuple(args[0] if args else kwargs["tensors"])
+    dim = kwargs.get("dim", kwargs.get("axis", args[1] if len(args) > 1 else 0))
+    parts = args[0] if args else kwargs["tensors"]
+    return (Cat(dim), tuple(parts)) if isinstance(parts, tuple | list) else (None, ())
+
+
+def _dropped(args, kwargs):
+    given = dict(zip(("p", "training"), args[1:], strict=False)) | kwargs
+    if given.get("training", True):
+        raise NotAFunction("drops numbers in evaluation mode, too: give it training=self.training")
+    return nn.Identity(), args[:1]
 
 
 def _flattened(args, kwargs):
@@ -127,7 +163,7 @@ _MAKERS = {
     (functional.gelu,): _with(nn.GELU, "approximate"),
     (functional.elu,): _with(nn.ELU, "alpha"),
     (functional.leaky_relu,): _with(nn.LeakyReLU, "negative_slope"),
-    (functional.dropout, functional.dropout2d): _with(nn.Identity),
+    (functional.dropout, functional.dropout2d): _dropped,
     (functional.hardtanh, torch.clamp, "clamp", "clamp_", "clip"): _clamped,
     (functional.max_pool2d, torch.max_pool2d): _with(nn.MaxPool2d, *_POOL, "dilation", "ceil_mode"),
     (functional.avg_pool2d,): _with(
@@ -151,13 +187,49 @@ def layer_of(node, constants):
     None stands for the size of a tensor. ``constants`` are the parameters that functions use.
     """
     if node.target in _MAKERS:
-        layer, inputs = _MAKERS[node.target](node.args, node.kwargs)
-        if layer is not None:
+        kwargs = dict(node.kwargs)
+        args = node.args or ((kwargs.pop("input"),) if "input" in kwargs else ())
+        layer, inputs = _MAKERS[node.target](args, kwargs)
+        numbers = all(isinstance(x, fx.Node) and x not in constants for x in inputs)
+        if layer is not None and numbers:
             return layer, tuple(inputs)
     if node.target in _SIZES and all(_reads_size(user) for user in node.users):
         return None
+    if node.target == "size" or (node.target is getattr and node.args[1] == "shape"):
+        raise NotAFunction("asks for a size for more than x.flatten(1): write the numbers")
     inputs = tuple(x for x in node.all_input_nodes if x not in constants)
     return Function(_name(node), _caller(node, inputs, constants)), inputs
+
+
+def value_of(node, constants):
+    """Return what a node gives that takes constants only."""
+    return _caller(node, (), constants)(())
+
+
+def in_place(node, modules):
+    """Return the node of fx whose tensor a node changes, or None."""
+    if node.op == "call_module":
+        changes = getattr(modules[node.target], "inplace", False)
+    else:
+        name = node.target if isinstance(node.target, str) else node.target.__name__
+        augmented = getattr(operator, name, None) is node.target and name in AUGMENTED
+        by_name = name.endswith("_") and not name.endswith("__")
+        changes = node.kwargs.get("inplace", False) or augmented or by_name
+    return node.all_input_nodes[0] if changes and node.all_input_nodes else None
+
+
+def is_view(node):
+    """Return whether the result of a node of fx may be its input's own numbers."""
+    return node.op in ("call_function", "call_method") and _name(node) in _VIEWS
+
+
+_VIEWS = (
+    "flatten", "view", "reshape", "getitem", "transpose", "permute", "squeeze", "unsqueeze",
+    "expand", "chunk", "split", "narrow", "detach", "contiguous", "unbind", "select", "t",
+)  # fmt: skip
+
+#: What ``x += y`` and its like call.
+AUGMENTED = ("iadd", "isub", "imul", "itruediv", "ifloordiv", "imod", "ipow")
 
 
 def _reads_size(node):
@@ -171,7 +243,10 @@ def _name(node):
 def _caller(node, inputs, constants):
     """Return a function of a tuple of tensors that calls what ``node`` calls."""
 
+    changes = in_place(node, {}) is not None
+
     def call(tensors):
+        tensors = [x.clone() if changes else x for x in tensors]
         known = constants | dict(zip(inputs, tensors, strict=True))
         args, kwargs = (fx.map_arg(x, known.__getitem__) for x in (node.args, node.kwargs))
         if node.op == "call_method":

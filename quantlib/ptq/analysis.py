@@ -6,11 +6,13 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from quantlib._validation import check_integer
-from quantlib.evaluation import evaluate, evaluating
+from quantlib._validation import check_flag, check_integer
+from quantlib.evaluation import check_dataset, evaluate, evaluating
 from quantlib.metrics import rmse, sqnr_db
+from quantlib.models import check_model
 from quantlib.packed.tensor import pack
 from quantlib.ptq.graph import as_images, check_graph
+from quantlib.ptq.integer import IntegerNetwork
 
 __all__ = [
     "LayerReport",
@@ -95,6 +97,7 @@ def layer_errors(graph, simulated, images, *, batch_size=64):
     Source: Chenna, section 7.1. Each layer takes what the quantized ones before it hand on, so that
     errors add up on the way.
     """
+    check_graph(simulated, "simulated")
     wanted, found = (_results(g, images, batch_size) for g in (graph, simulated))
     return {name: (rmse(x, found[name]), sqnr_db(x, found[name])) for name, x in wanted.items()}
 
@@ -115,6 +118,7 @@ def partly(graph, simulated, names):
 
     The others compute as in ``graph``, the one in floating point.
     """
+    check_graph(graph), check_graph(simulated, "simulated")
     mixed = simulated.copy()
     for name in graph.nodes:
         if name not in names:
@@ -147,13 +151,14 @@ def up_to(graph, simulated, images, *, measure=None):
 
 def quantized_nodes(simulated):
     """Return the names of nodes whose weights or results are quantized."""
-    weighted = simulated.named_layers(nn.Conv2d, nn.Linear)
+    weighted = check_graph(simulated, "simulated").named_layers(nn.Conv2d, nn.Linear)
     own = {n for n, layer in weighted.items() if getattr(layer, "weight_quant", None) is not None}
     return [n for n in simulated.nodes if n in own or n in simulated.quantizers]
 
 
 def output_sqnr(graph, images) -> Callable:
     """Return a function: the SQNR (dB) of a graph's output, measured by that of ``graph``."""
+    check_graph(graph)
     images = as_images(images)
 
     def output(g):
@@ -183,6 +188,13 @@ def report(graph, simulated, network, images, *, model=None, dataset=None, alone
     alone : bool
         Whether to quantize each layer alone as well, once for each layer.
     """
+    if not isinstance(network, IntegerNetwork):
+        raise TypeError(f"network must be an IntegerNetwork, got {type(network).__name__}")
+    if dataset is not None:
+        check_dataset(dataset)
+    model = graph if model is None else model
+    check_model(model)
+    alone = check_flag(alone, "alone")
     errors = layer_errors(graph, simulated, images)
     single = one_at_a_time(graph, simulated, images) if alone else {}
     rows = []
@@ -198,7 +210,6 @@ def report(graph, simulated, network, images, *, model=None, dataset=None, alone
                 _nbytes(layer), sqnr, *errors[name], single.get(name),
             )
         )  # fmt: skip
-    model = graph if model is None else model
     before = sum(t.numel() * t.element_size() for t in model.state_dict().values())
     accuracies = (None, None)
     if dataset is not None:

@@ -47,7 +47,7 @@ def correct_bias(graph, simulated, images, *, batch_size=64):
     >>> bool(abs(now - wanted).max() < abs(was - wanted).max())
     True
     """
-    check_graph(graph), check_graph(simulated)
+    check_graph(graph), check_graph(simulated, "simulated")
     images = as_images(images)
     batch_size = check_integer(batch_size, "batch_size", 1, 2**31)
     simulated = simulated.copy()
@@ -124,7 +124,7 @@ def correct_bias_from_statistics(graph, simulated):
 
     Source: Nagel et al. (2019), section 4.2 and appendix C.
     """
-    check_graph(graph), check_graph(simulated)
+    check_graph(graph), check_graph(simulated, "simulated")
     simulated = simulated.copy()
     for name, layer in simulated.named_layers(*_WEIGHTED).items():
         expected = _expected_input(graph, name)

@@ -84,6 +84,10 @@ def calibrate(graph, images, observer, *, batch_size=64):
     seen |= {name: UnitRange() for name in sigmoids}
 
     def visit(name, value):
+        if not isinstance(value, torch.Tensor):
+            raise ValueError(
+                f"model cannot be quantized: {name} hands on a {type(value).__name__}, not a tensor"
+            )
         if name in seen:
             try:
                 seen[name].observe(value)
@@ -92,6 +96,12 @@ def calibrate(graph, images, observer, *, batch_size=64):
 
     with evaluating(graph):
         for batch in torch.split(images, batch_size):
-            graph.run(batch, visit)
+            try:
+                graph.run(batch, visit)
+            except RuntimeError as error:
+                raise ValueError(
+                    f"images must be as the model takes them, got shape {tuple(images.shape)}: "
+                    f"{error}"
+                ) from error
     graph.image_shape = tuple(images.shape[1:])
     return seen

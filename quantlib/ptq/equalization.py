@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from quantlib._validation import check_choice, check_integer, check_positive
+from quantlib._validation import check_choice, check_integer, check_positive, check_same_shape
 from quantlib.ptq.graph import check_graph
 
 __all__ = ["Pair", "equalization_scales", "equalize", "equalize_pair", "pairs", "spread_ranges"]
@@ -44,6 +44,10 @@ def equalization_scales(first_range, second_range):
     >>> equalization_scales(torch.tensor([8.0, 0.0]), torch.tensor([2.0, 1.0])).tolist()
     [2.0, 1.0]
     """
+    for x, name in ((first_range, "first_range"), (second_range, "second_range")):
+        if not isinstance(x, torch.Tensor):
+            raise TypeError(f"{name} must be a tensor, got {type(x).__name__}")
+    check_same_shape(first_range, second_range, ("first_range", "second_range"))
     usable = (first_range > 0) & (second_range > 0)
     ratio = torch.where(usable, first_range, 1.0) / torch.where(usable, second_range, 1.0)
     return torch.sqrt(ratio)
@@ -55,6 +59,14 @@ def equalize_pair(first, second):
     ``first`` and ``second`` are a Conv2d or Linear each; between them stands nothing but what lets
     a positive factor through, a ReLU for one. Their function together stays the same.
     """
+    for layer, name in ((first, "first"), (second, "second")):
+        if not isinstance(layer, _WEIGHTED):
+            raise TypeError(f"{name} must be a Conv2d or Linear, got {type(layer).__name__}")
+    if _channels_in(second) != len(first.weight):
+        raise ValueError(
+            f"second must take {len(first.weight)} channels, as first hands on, "
+            f"got {_channels_in(second)}"
+        )
     into = _by_input_channel(second)
     first_range = first.weight.detach().abs().flatten(1).amax(1)
     scales = equalization_scales(first_range, into.abs().amax(1))

@@ -99,6 +99,11 @@ def fold(graph):
     """
     graph = check_graph(graph).copy()
     for name, norm in graph.named_layers(*_NORMS).items():
+        if norm.running_mean is None:
+            raise ValueError(
+                f"model has {name}, a {type(norm).__name__} with track_running_stats=False: it "
+                f"must remember mean and variance"
+            )
         before = graph.nodes[name].inputs[0]
         layer = graph.layers[before] if before in graph.nodes else None
         alone = graph.only_reader(before) is not None and before not in graph.activations

@@ -12,7 +12,8 @@ from torch import fx, nn
 
 from quantlib.models import check_model
 from quantlib.models.weights import altered, check_numbers, traced
-from quantlib.ptq._functions import NotAFunction, layer_of
+from quantlib.ptq._functions import NotAFunction, OwnForward, in_place, layer_of, value_of
+from quantlib.ptq._tracing import check_changed, has_own_forward, traced_graph_of
 
 __all__ = ["INPUT", "Graph", "Node", "trace"]
 
@@ -46,6 +47,8 @@ class Graph(nn.Module):
         #: By name: mean and standard deviation of each channel before the activation, as batch
         #: normalization remembered them.
         self.statistics = {}
+        #: Names of the nodes that were asked to stay in floating point.
+        self.float_layers = ()
         self.layers, self.activations, self.quantizers = Table(), Table(), Table()
 
     def forward(self, images):
@@ -147,7 +150,7 @@ class Table(nn.Module):
     @property
     def names(self):
         """The names of nodes that have a module here, in the order in which they came."""
-        return [key.replace("/", ".") for key in self._modules]
+        return [key.rstrip("/").replace("/", ".") for key in self._modules]
 
     def pop(self, name):
         """Return the module of that name and take it out; None if there is none."""
@@ -155,17 +158,9 @@ class Table(nn.Module):
 
 
 def _key(name):
-    return name.replace(".", "/")
-
-
-class _Tracer(fx.Tracer):
-    """Steps into modules that are not torch's, and into sequences."""
-
-    def is_leaf_module(self, module, name):
-        # A convolution of another class is still one; ours with quantizers are refused later.
-        if isinstance(module, (nn.Conv2d, nn.Linear, nn.BatchNorm1d, nn.BatchNorm2d)):
-            return True
-        return super().is_leaf_module(module, name)
+    # A node may have the name of a method, such as "to"; a module's key may not.
+    key = name.replace(".", "/")
+    return f"{key}/" if hasattr(Table, key) else key
 
 
 def trace(model):
@@ -178,8 +173,10 @@ def trace(model):
     Parameters
     ----------
     model : torch.nn.Module
-        In evaluation mode, with one input, images N x C x H x W. Its ``forward`` may not decide by
-        the values or the sizes of what it computes. Of a Graph a copy is returned.
+        In evaluation mode, with one input, images N x C x H x W; options of its ``forward`` keep
+        their defaults. It may not decide by the values or the sizes of what it computes. The graph
+        computes in float32, also what ``model`` computes in float16 or float64. Of a Graph a copy
+        is returned.
 
     Raises
     ------
@@ -204,20 +201,15 @@ def trace(model):
                 f"model must be in evaluation mode, got {name or 'model'} in training mode: "
                 f"call model.eval() first"
             )
+        if isinstance(module, torch.jit.ScriptModule) or hasattr(module, "_orig_mod"):
+            raise ValueError(
+                f"model must be one of Python's modules, got {name or 'model'} compiled or "
+                f"scripted: give the one that torch.compile or torch.jit was given"
+            )
         if what := altered(module):
             raise ValueError(f"model has {what} at {name or 'model'}: remove them first")
-    return _as_graph(model, _traced(model))
-
-
-def _traced(model):
-    try:
-        return _Tracer().trace(model)
-    except Exception as error:
-        raise ValueError(
-            f"model cannot be traced, as its forward decides by what it computes or takes more "
-            f"than images ({type(error).__name__}: {error}): write that part without if, loops "
-            f"and numbers that depend on the images"
-        ) from error
+    model = copy.copy(model)  # fx hangs the tensors that forward makes on it
+    return _as_graph(model, traced_graph_of(model))
 
 
 def _as_graph(model, traced_graph):
@@ -227,15 +219,21 @@ def _as_graph(model, traced_graph):
     if len(images) != 1:
         raise ValueError(f"model must take images alone, got {', '.join(n.name for n in images)}")
     names[images[0]] = INPUT
-    constants = {n: _attribute(model, n.target) for n in traced_graph.nodes if n.op == "get_attr"}
+    constants = {n: _constant(model, n.target) for n in traced_graph.nodes if n.op == "get_attr"}
     for node in traced_graph.nodes:
         if node.op in ("placeholder", "get_attr"):
             continue
         if node.op == "output":
             outputs = _outputs(node.args[0], names)
             break
+        known = node.all_input_nodes and all(x in constants for x in node.all_input_nodes)
+        if known and node.op != "call_module":
+            check_changed(node, in_place(node, modules), constants)
+            constants[node] = value_of(node, constants)
+            continue
         if node.op == "call_module":
             layer, inputs = copy.deepcopy(modules[node.target]), node.all_input_nodes
+            layer = OwnForward(layer) if has_own_forward(layer) else layer
             name = _free(node.target, nodes)
         else:
             try:
@@ -254,17 +252,23 @@ def _as_graph(model, traced_graph):
             name = _free(name, nodes)
             nodes[name], layers[name], before = Node(name, before), part, (name,)
         names[node] = name
+        if (changed := in_place(node, modules)) is not None:
+            check_changed(node, changed, constants)
+            # Whoever reads the changed tensor from here on reads the result.
+            names |= dict.fromkeys([n for n in names if names[n] == names[changed]], name)
+            layer.inplace = False
     graph = Graph(nodes, outputs, getattr(model, "image_shape", None))
     for name, layer in layers.items():
         graph.layers[name] = layer
-    return graph.eval().requires_grad_(False)
+    return graph.eval().float().requires_grad_(False)
 
 
-def _attribute(model, target):
+def _constant(model, target):
     value = model
     for part in target.split("."):
         value = getattr(value, part)
-    return value
+    real = isinstance(value, torch.Tensor) and value.is_floating_point()
+    return value.detach().float() if real else value
 
 
 def _free(name, taken):
@@ -284,7 +288,12 @@ def _outputs(found, names):
 
 def as_images(images, name="images"):
     """Return images as a float32 tensor N x C x H x W; raise unless they are some, and finite."""
-    images = torch.as_tensor(images)
+    try:
+        images = torch.as_tensor(images)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise TypeError(
+            f"{name} must be an array or tensor N x C x H x W, got {type(images).__name__}"
+        ) from error
     if not images.is_floating_point():
         raise TypeError(f"{name} must be floating-point, got dtype {images.dtype}")
     if images.ndim != 4 or not len(images):
@@ -298,8 +307,8 @@ def as_images(images, name="images"):
     return images
 
 
-def check_graph(graph):
+def check_graph(graph, name="graph"):
     """Return ``graph``; raise TypeError unless it is one."""
     if not isinstance(graph, Graph):
-        raise TypeError(f"graph must be what ptq.trace returns, got {type(graph).__name__}")
+        raise TypeError(f"{name} must be what ptq.trace returns, got {type(graph).__name__}")
     return graph

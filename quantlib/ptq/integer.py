@@ -163,6 +163,6 @@ def _arrays(value):
         return [value]
     if isinstance(value, tuple):
         return [array for item in value for array in _arrays(item)]
-    if type(value).__name__ in _KINDS:
+    if isinstance(value, tuple(_KINDS.values())):
         return [array for f in fields(value) for array in _arrays(getattr(value, f.name))]
     return []

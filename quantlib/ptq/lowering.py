@@ -14,7 +14,7 @@ from quantlib.ptq import _functions, float_steps, steps
 from quantlib.ptq.graph import INPUT, check_graph
 from quantlib.ptq.integer import IntegerNetwork
 from quantlib.ptq.requantization import bias_codes, fixed_point
-from quantlib.ptq.support import POINTWISE, unsupported
+from quantlib.ptq.support import POINTWISE, SAME_CODES, unsupported
 from quantlib.uniform import QParams
 
 __all__ = ["to_integer"]
@@ -100,12 +100,14 @@ class _Lowering:
         inputs = tuple(self.places[name] for name in node.inputs)
         given = tuple(self.meaning[name] for name in node.inputs)
         result = self.qparams_of(node.name)
-        if isinstance(layer, nn.MaxPool2d | nn.Flatten) and result is None:
+        if isinstance(layer, SAME_CODES) and result is None:
             result = given[0]
         low, high = _bounds(self.graph, node.name)
         place = _Place(node.name, inputs, given, result, low, high, self.shapes[node.inputs[0]])
         whole = result is not None and None not in given
         whole = whole and node.name not in self.refused and not _is_float(layer)
+        if node.name in self.graph.float_layers and not isinstance(layer, SAME_CODES):
+            whole = False
         self.meaning[node.name] = result
         self.add(node.name, _step(layer, place) if whole else _float_step(layer, place))
 
@@ -140,9 +142,23 @@ class _Place:
         high = q.quant_max if self.high is None else int(q.quantize([self.high])[0])
         return low, high
 
+    def fixed_point(self, factor):
+        """Return multiplier and shift of a factor between scales, or refuse it by name."""
+        try:
+            return fixed_point(factor)
+        except ValueError:
+            raise ValueError(
+                f"{self.name} has results whose scale, {self.result.scale:g}, is too far from that "
+                f"of its sums, by a factor of up to {np.max(factor):g}: check its range in "
+                f"calibration, or leave it in floating point, float_layers=[{self.name!r}]"
+            ) from None
+
     def requantization(self, scale):
         """Return multiplier, shift and clamp from sums in units of ``scale`` to the result."""
-        multiplier, shift = fixed_point(scale / self.result.scale)
+        factor = scale / self.result.scale
+        multiplier, shift = self.fixed_point(factor)
+        # A sum of 32 bits times less than 2**-32 is less than half a code: it is 0.
+        multiplier = np.where(factor < 2.0**-32, np.int32(0), multiplier)
         return Requantization(multiplier, shift, self.result.zero_point, *self.codes)
 
 
@@ -213,7 +229,7 @@ def _add(layer: _functions.Add, place):
             f"sum's: give its result a larger scale"
         )
     # One shift for both, that of the larger factor: its multiplier has 21 bits, and sums 32.
-    shift = int(np.clip(fixed_point(factors.max())[1] - 10, 1, 30))
+    shift = int(np.clip(place.fixed_point(factors.max())[1] - 10, 1, 30))
     multipliers = np.rint(np.ldexp(factors, shift)).astype(np.int64)
     return steps.Add(
         place.name, place.inputs, tuple(q.zero_point for q in place.given),
@@ -275,7 +291,7 @@ def _average_to(layer: nn.AdaptiveAvgPool2d, place):
 
 
 def _mean(place, size, stride, padding, pixels):
-    multiplier, shift = fixed_point(place.given[0].scale / (pixels * place.result.scale))
+    multiplier, shift = place.fixed_point(place.given[0].scale / (pixels * place.result.scale))
     return steps.AveragePool(
         place.name, place.inputs, size, stride, padding, place.given[0].zero_point,
         int(multiplier), int(shift), place.result.zero_point, *place.codes,

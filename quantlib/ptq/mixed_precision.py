@@ -1,8 +1,11 @@
 """Mixed precision: which layers can do with fewer bits, and which need more?"""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
-from quantlib._validation import check_integer
+from torch import nn
+
+from quantlib._validation import check_bit_width, check_integer, shown
 from quantlib.metrics import size_in_bytes
 from quantlib.ptq.analysis import output_sqnr
 from quantlib.ptq.graph import check_graph
@@ -43,6 +46,9 @@ def sensitivity(graph, images, bit_widths=(2, 3, 4, 6, 8), *, per_channel=True, 
     dict of str to dict of int to float
         By layer, by bits.
     """
+    if isinstance(bit_widths, str) or not isinstance(bit_widths, Iterable):
+        raise TypeError(f"bit_widths must be a list of bits, got {shown(bit_widths)}")
+    bit_widths = [check_bit_width(b, 2, 8) for b in bit_widths]
     sqnr = output_sqnr(check_graph(graph), images)
 
     def noise(g):
@@ -94,6 +100,9 @@ def frontier(graph, noise):
     >>> points[0].nbytes, points[-1].nbytes, len(points)
     (57232, 28616, 6)
     """
+    layers = check_graph(graph).named_layers(nn.Conv2d, nn.Linear)
+    if not isinstance(noise, dict) or not set(noise) <= set(layers) or not noise:
+        raise ValueError(f"noise must be what sensitivity returned for graph, got {shown(noise)}")
     sizes = {name: graph.layers[name].weight.numel() for name in noise}
     bits = {name: max(by_bits) for name, by_bits in noise.items()}
     points = [_point(bits, sizes, noise)]
@@ -125,6 +134,9 @@ def within_budget(points, nbytes):
         If none does; the smallest size is named.
     """
     nbytes = check_integer(nbytes, "nbytes", 0, 2**63)
+    points = list(points) if isinstance(points, list | tuple) else []
+    if not points or not all(isinstance(point, MixedPoint) for point in points):
+        raise ValueError("points must be what frontier returned, got none or something else")
     fits = [point for point in points if point.nbytes <= nbytes]
     if not fits:
         least = min(point.nbytes for point in points)

@@ -3,10 +3,11 @@
 from typing import NamedTuple
 
 from quantlib._validation import check_flag
+from quantlib.evaluation import check_dataset
+from quantlib.ptq import equalization
 from quantlib.ptq.analysis import Report, report
 from quantlib.ptq.bias_correction import correct_bias
 from quantlib.ptq.calibration import calibrate
-from quantlib.ptq.equalization import equalize as equalized
 from quantlib.ptq.folding import fold
 from quantlib.ptq.graph import Graph, trace
 from quantlib.ptq.integer import IntegerNetwork
@@ -109,14 +110,18 @@ def quantize_model(
     >>> bool(found.report.accuracy > found.report.accuracy_before - 0.01)
     True
     """
-    per_channel, do_equalize = (
-        check_flag(per_channel, "per_channel"),
-        check_flag(equalize, "equalize"),
-    )
+    if dataset is not None:
+        check_dataset(dataset)
+    flags = {
+        "per_channel": per_channel, "equalize": equalize, "bias_correction": bias_correction,
+        "with_report": with_report,
+    }  # fmt: skip
+    for name, flag in flags.items():
+        check_flag(flag, name)
     folded = fold(trace(model))
     float_layers = check_float_layers(folded, float_layers)
-    if do_equalize:
-        folded = equalized(folded)
+    if equalize:
+        folded = equalization.equalize(folded)
     observer = MinMax() if observer is None else observer
     seen = calibrate(folded, calibration_images, observer, batch_size=batch_size)
     weights = weight_qparams(
@@ -124,10 +129,10 @@ def quantize_model(
     )
     activations = activation_qparams(seen, bits_by_name(act_bit_width, list(seen), "act_bit_width"))
     simulated = simulate(folded, weights, activations, float_layers=float_layers)
-    if check_flag(bias_correction, "bias_correction"):
+    if bias_correction:
         simulated = correct_bias(folded, simulated, calibration_images, batch_size=batch_size)
     network = to_integer(simulated)
     told = None
-    if check_flag(with_report, "with_report"):
+    if with_report:
         told = report(folded, simulated, network, calibration_images, dataset=dataset, model=model)
     return Quantized(network, told, folded, simulated)

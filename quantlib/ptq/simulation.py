@@ -59,6 +59,8 @@ def activation_qparams(seen, bit_width, *, mapping="asymmetric"):
     the codes.
     """
     check_choice(mapping, "mapping", ("asymmetric", "symmetric_no_clipping_err"))
+    if not isinstance(seen, dict):
+        raise TypeError(f"seen must be what calibrate returns, got {type(seen).__name__}")
     bits = bits_by_name(bit_width, list(seen))
     return {
         name: observer.qparams(bits[name], mapping=mapping, signed=False)
@@ -120,6 +122,7 @@ def simulate(graph, weights, activations, *, float_layers=()):
     for name, qparams in activations.items():
         _check_codes(qparams, f"activations[{name!r}]", signed=False)
     graph = graph.copy()
+    graph.float_layers = float_layers
     for name, layer in graph.named_layers(*_WEIGHTED).items():
         if name in weights and name not in float_layers:
             given = activations.get(_meaning(graph, name))
@@ -170,6 +173,8 @@ def _read_as_codes(graph, name, float_layers):
 
 
 def _check_names(given, argument, names):
+    if not isinstance(given, dict):
+        raise TypeError(f"{argument} must be a dict by name, got {type(given).__name__}")
     for name in given:
         if name not in names:
             raise ValueError(f"{argument} must name some of {', '.join(names)}, got {name!r}")

@@ -1,5 +1,7 @@
 """Which layers run in whole numbers, and what they do to the codes."""
 
+from collections.abc import Iterable
+
 from torch import nn
 
 from quantlib._validation import shown
@@ -8,7 +10,7 @@ from quantlib.ptq._functions import Add, Cat
 from quantlib.ptq.graph import INPUT
 from quantlib.ptq.quantizers import UniformQuantizer
 
-__all__ = ["POINTWISE", "check_float_layers", "own_range", "unsupported"]
+__all__ = ["POINTWISE", "SAME_CODES", "check_float_layers", "own_range", "unsupported"]
 
 #: Functions of single numbers: of codes they are a table.
 POINTWISE = (
@@ -19,7 +21,7 @@ POINTWISE = (
 _POOLS = nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d
 
 #: What hands its input's codes on as they are: no code is new.
-_SAME_CODES = nn.MaxPool2d, nn.Flatten
+SAME_CODES = nn.MaxPool2d, nn.Flatten
 
 
 def own_range(graph):
@@ -31,7 +33,7 @@ def own_range(graph):
     >>> own_range(ptq.fold(ptq.trace(models.load_pretrained())))
     ['input', 'conv1', 'conv2', 'conv3', 'fc1', 'fc2']
     """
-    nodes = [name for name in graph.nodes if not isinstance(graph.layers[name], _SAME_CODES)]
+    nodes = [name for name in graph.nodes if not isinstance(graph.layers[name], SAME_CODES)]
     return [INPUT, *nodes]
 
 
@@ -43,7 +45,7 @@ def unsupported(graph):
 
 def check_float_layers(graph, float_layers):
     """Return ``float_layers`` as a tuple; raise unless all other layers run in whole numbers."""
-    if isinstance(float_layers, str):
+    if isinstance(float_layers, str) or not isinstance(float_layers, Iterable):
         raise TypeError(f"float_layers must be a list of names, got {shown(float_layers)}")
     float_layers = tuple(float_layers)
     for name in float_layers:

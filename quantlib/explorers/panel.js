@@ -447,7 +447,7 @@ class Plot {
       const [low, high] = limits();
       knob.setAttribute("aria-valuemin", low);
       knob.setAttribute("aria-valuemax", high);
-      knob.setAttribute("aria-valuenow", value());
+      knob.setAttribute("aria-valuenow", Math.min(Math.max(value(), low), high));
       knob.setAttribute("aria-valuetext", say(value()));
     };
     this.handles.push({ knob, place });

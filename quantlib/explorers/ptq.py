@@ -103,6 +103,8 @@ def _seen(name, batches, momentum):
     """Return all values of the batches, and observers that have seen them."""
     name = f"activations[{name!r}]"
     batches = [to_numpy(detached(as_float_array(batch, name))) for batch in batches]
+    if not all(batch.ndim for batch in batches):
+        raise ValueError(f"{name} must hold batches, an array each, got a number as one of them")
     if not any(batch.any() for batch in batches):
         raise ValueError(f"{name} must hold a value other than 0")
     observers = [
@@ -264,7 +266,9 @@ def equalization_explorer(first_range, second_range, *, bit_width):
     ----------
     first_range, second_range : array
         2 to 16 positive numbers each: the largest magnitude of the weights of each output channel
-        of the first layer, and of the weights of the second that take this channel.
+        of the first layer, and of the weights of the second that take this channel. For a depthwise
+        convolution and a pointwise one behind it they are ``first.weight.abs().amax((1, 2, 3))``
+        and ``second.weight.abs().amax((0, 2, 3))``.
     bit_width : int
         Bits of a code at the beginning, 2 to 8.
 

@@ -68,19 +68,17 @@ function render({ model, el, signal }) {
   /** What an observer chooses of a tensor, for codes of so many bits. */
   const chosen = (name, activation = panel.get("activation"), bit_width = bits()) =>
     tensors[activation].ranges[name][bit_width - 2];
+  /** Whose range it is: an observer's as long as nobody has moved it. */
+  const owner = () => {
+    const name = panel.get("observer");
+    const same = name !== "hand" && chosen(name).every((end, i) => end === ends()[i]);
+    return same ? name : "hand";
+  };
   /** Show another tensor or other codes, with the range that the same observer chooses for them. */
-  const show = (changes) => {
-    const { observer, activation, bit_width } = {
-      observer: panel.get("observer"),
-      activation: panel.get("activation"),
-      bit_width: bits(),
-      ...changes,
-    };
-    let [low, high] = ends();
-    if (observer !== "hand") [low, high] = chosen(observer, activation, bit_width);
-    else if ("activation" in changes) {
-      [low, high] = [tensors[activation].least, tensors[activation].most];
-    }
+  const show = ({ observer = owner(), activation = panel.get("activation"), bit_width = bits() }) => {
+    const { least, most } = tensors[activation];
+    const kept = activation === panel.get("activation") ? ends() : [least, most];
+    const [low, high] = observer === "hand" ? kept : chosen(observer, activation, bit_width);
     panel.set({ observer, activation, bit_width, low, high });
   };
 
@@ -103,7 +101,7 @@ function render({ model, el, signal }) {
   panel.choice({
     label: "Range",
     options: { hand: "as you drag it", ...observers },
-    value: () => panel.get("observer"),
+    value: owner,
     change: (observer) => show({ observer }),
   });
 
@@ -124,30 +122,34 @@ function render({ model, el, signal }) {
     y: { range: [0, 1], label: "values other than 0 in a bin" },
   });
   const KNOB = 34; // pixels
-  bars.handle({
-    label: "Lower end of the range",
-    color: "var(--yellow)",
-    value: () => panel.get("low"),
-    change: (low) => panel.set({ low, observer: "hand" }),
-    limits: () => [tensor().least, tensor().most > 0 ? 0 : -tensor().step],
-    step: () => tensor().step,
-    say: (value) => significant(value),
-    at: (value) => [bars.atX(value), KNOB],
-    hidden: () => tensor().least === 0,
-    touch: 16,
+  const handle = (label, name, limits) =>
+    bars.handle({
+      label,
+      color: "var(--yellow)",
+      touch: 16,
+      value: () => panel.get(name),
+      change: (end) => panel.set({ [name]: end, observer: "hand" }),
+      limits,
+      step: () => tensor().step,
+      say: (value) => significant(value),
+      at: (value) => [bars.atX(value), KNOB],
+      hidden: () => limits()[0] >= limits()[1], // all values are on the other side of 0
+    });
+  // one of the ends stays away from 0, so that the range has a width
+  handle("Lower end of the range", "low", () => {
+    const { least, most, step } = tensor();
+    return [least, most ? 0 : -step];
   });
-  bars.handle({
-    label: "Upper end of the range",
-    color: "var(--yellow)",
-    value: () => panel.get("high"),
-    change: (high) => panel.set({ high, observer: "hand" }),
-    limits: () => [tensor().least < 0 ? 0 : tensor().step, tensor().most],
-    step: () => tensor().step,
-    say: (value) => significant(value),
-    at: (value) => [bars.atX(value), KNOB],
-    hidden: () => tensor().most === 0,
-    touch: 16,
+  handle("Upper end of the range", "high", () => {
+    const { least, most, step } = tensor();
+    return [least ? 0 : step, most];
   });
+
+  /** A dashed line at an end of the range. */
+  function mark(plot, end, top, bottom) {
+    const look = { class: "axis", "stroke-dasharray": "5 3" };
+    plot.shape("path", { d: `M${plot.atX(end)},${top}V${bottom}`, ...look });
+  }
 
   function drawBars([low, high]) {
     const { values, counts, width } = tensor();
@@ -171,13 +173,11 @@ function render({ model, el, signal }) {
       const color = side ? "var(--vermillion)" : "var(--sky)";
       bars.box(within[0], bars.y.range[0], within[1], Math.log10(count), color);
     }
-    for (const end of [low, high].filter((end) => end || low === high)) {
-      const look = { class: "axis", "stroke-dasharray": "5 3" };
-      bars.shape("path", { d: `M${bars.atX(end)},${KNOB}V${bars.height - bars.bottom}`, ...look });
-    }
+    const floor = bars.height - bars.bottom;
+    if (tensor().least) mark(bars, low, KNOB, floor);
+    if (tensor().most) mark(bars, high, KNOB, floor);
     if (bits() > 5) return;
     const { scale, zero, most } = qparams(low, high, bits());
-    const floor = bars.height - bars.bottom;
     for (let code = 0; code <= most; code++) {
       const at = bars.atX((code - zero) * scale);
       bars.shape("path", { d: `M${at},${floor}v-10`, stroke: "currentColor" });
@@ -230,9 +230,7 @@ function render({ model, el, signal }) {
     }
     for (const [side, points] of sides.entries()) {
       if (!points.length) continue;
-      const at = curve.atX(range[side]);
-      const look = { class: "axis", "stroke-dasharray": "5 3" };
-      curve.shape("path", { d: `M${at},${curve.top}V${curve.height - curve.bottom}`, ...look });
+      mark(curve, range[side], curve.top, curve.height - curve.bottom);
       curve.dot(range[side], Math.log10(here.error), "var(--yellow)", { stroke: "currentColor" });
     }
   }
@@ -250,14 +248,11 @@ function render({ model, el, signal }) {
   });
 
   function drawRows(range) {
-    for (const end of range) {
-      const look = { class: "axis", "stroke-dasharray": "5 3" };
-      rows.shape("path", { d: `M${rows.atX(end)},${rows.top}V${rows.height}`, ...look });
-    }
+    for (const end of range) mark(rows, end, rows.top, rows.height);
     rows.shape("text", { x: 2, y: 11 }, rows.y.label);
     names.forEach((name, i) => {
       const [low, high] = chosen(name);
-      const color = name === panel.get("observer") ? "var(--blue)" : "var(--quiet)";
+      const color = name === owner() ? "var(--blue)" : "var(--quiet)";
       const y = rows.atY(i) + 24;
       const from = low ? `${significant(low)} to ` : "to ";
       const error = significant(errors(low, high).error);
@@ -283,16 +278,19 @@ function render({ model, el, signal }) {
     const [low, high] = range;
     const { rounding, clipping, error, clipped } = errors(...range);
     const zeros = n - counts.reduce((sum, count) => sum + count, 0);
-    const by = panel.get("observer");
+    const by = owner();
     const best = names.reduce((a, b) =>
       errors(...chosen(b)).error < errors(...chosen(a)).error ? b : a,
     );
+    const parts = clipped
+      ? `${significant(rounding)} by rounding and ${significant(clipping)} by clipping ` +
+        `${percent(clipped)} of the values`
+      : "all by rounding, since no value is clipped";
     panel.say(
-      `${name}: with ${bits()} bits the range from ${significant(low)} to ${significant(high)}` +
+      `${name[0].toUpperCase()}${name.slice(1)}: with ${bits()} bits the range from ${significant(low)} to ${significant(high)}` +
         `${by === "hand" ? "" : `, that of ${observers[by]},`} has steps of ` +
         `${significant(qparams(low, high, bits()).scale)}. The mean squared error is ` +
-        `${significant(error)}: ${significant(rounding)} by rounding and ` +
-        `${significant(clipping)} by clipping ${percent(clipped)} of the values. Of the observers ` +
+        `${significant(error)}, ${parts}. Of the observers ` +
         `${observers[best]} has the least, ${significant(errors(...chosen(best)).error)}.` +
         (zeros ? ` ${percent(zeros / n)} of the values are 0, which every range keeps.` : ""),
     );

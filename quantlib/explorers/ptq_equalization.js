@@ -119,7 +119,7 @@ function render({ model, el, signal }) {
     ["var(--sky)", "bits that a channel gets"],
     ["var(--blue)", "those of the channel in hand"],
     ["var(--quiet)", "half a step, below which all rounds to 0", "5 3"],
-    ["currentColor", "range before"],
+    ["currentColor", "range with s = 1"],
   ]);
   const layers = ["first", "second"].map((name, k) =>
     panel.plot({

@@ -56,6 +56,7 @@ def three_digits(value):
             ValueError,
             r"activations\['a'\] must hold a v",
         ),
+        (calibration, {"activations": {"a": [0.5, 1.5]}}, ValueError, r"\['a'\] must hold batches"),
         (calibration, {"activations": {"a": [[np.nan]]}}, ValueError, r"\['a'\] must be finite"),
         (calibration, {"bit_width": 1}, ValueError, "bit_width must be from 2 to 8, got 1"),
         (calibration, {"bit_width": 9}, ValueError, "bit_width must be from 2 to 8, got 9"),
@@ -167,12 +168,15 @@ def check_calibration(page, batches, line):
     low, high = names["low"], names["high"]
     error = eval(second, names | {"x": x})
     told = words(page)
-    parts = re.search(r"error is (\S+): (\S+) by rounding and (\S+) by clipping (\S+)\s%", told)
-    total, rounding, clipping, clipped = map(number, parts.groups())
-    assert total == three_digits(error)
-    assert rounding + clipping == pytest.approx(error, rel=0.02)
+    assert number(re.search(r"error is (\S+), ", told).group(1)) == three_digits(error)
     outside = np.mean((x < low) | (x > high))
-    assert clipped == pytest.approx(100 * outside, abs=0.1)
+    if outside:
+        parts = re.search(r", (\S+) by rounding and (\S+) by clipping (\S+)\s% of", told)
+        rounding, clipping, clipped = map(number, parts.groups())
+        assert rounding + clipping == pytest.approx(error, rel=0.02)
+        assert clipped == pytest.approx(100 * outside, abs=0.1)
+    else:
+        assert "all by rounding, since no value is clipped" in told
     bit_width = page.evaluate("model.get('bit_width')")
     scale = uniform.qparams_from_range(
         low, high, bit_width, mapping="asymmetric", signed=False
@@ -204,6 +208,9 @@ def test_the_line_of_python_computes_the_error_that_the_panel_says(browser, tmp_
         low, high = page.evaluate("[model.get('low'), model.get('high')]")
         assert low == two_sided.min() and 14.0 <= high < two_sided.max()
         check_calibration(page, two_sided, f"low, high = {low:.6g}, {high:.6g}")
+        observer.select_option("MSE")
+        page.evaluate("model.set({ low: -1 })")  # as a notebook's Python does
+        expect(observer).to_have_value("hand")
         activation.select_option("1")
         assert page.evaluate("[model.get('low'), model.get('high')]") == [0, one_sided.max()]
         share = 100 * np.mean(one_sided == 0)
@@ -349,6 +356,8 @@ def test_the_button_goes_to_sums_that_gemmlowp_gives_other_codes(browser, tmp_pa
             assert int(once) != int(row[1])
         assert 2024 < seen[0] < seen[1] < seen[2]
         page.evaluate("model.set({ sum: 2 ** 31 - 1 })")
+        handle = page.locator(".handle")
+        assert handle.get_attribute("aria-valuenow") == handle.get_attribute("aria-valuemax")
         button.click()
         assert page.evaluate("model.get('sum')") < seen[0]  # round to the first one
         page.evaluate("model.set({ factor: 0.01, zero_point: 0 })")

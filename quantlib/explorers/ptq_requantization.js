@@ -46,18 +46,21 @@ export function codes(sum, factor, zero) {
   };
 }
 
-/** All sums, in rising order, that two roundings give another code than one: beside a half. */
+/**
+ * All sums, in rising order, that two roundings give another code than one.
+ *
+ * They lie beside a half, on its side towards 0, or on a negative one: the first rounding moves
+ * them there, and the second one goes on away from 0. There is at most one beside each half, since
+ * products lie 2^30 or more apart and the first rounding moves them by 2^30 at most.
+ */
 export function differing(factor, zero) {
   const { multiplier, shift } = fixedPoint(factor);
   const found = new Set();
   for (let code = LOW; code < HIGH; code++) {
     const edge = BigInt(2 * (code - zero) + 1) * half(shift);
-    // the product goes on by 2^30 or more a sum, and the first rounding moves it by 2^30 at most
-    const near = Number(edge / BigInt(multiplier));
-    for (let sum = near - 2; sum <= near + 2; sum++) {
-      const { once, twice } = codes(sum, factor, zero);
-      if (once !== twice && Math.abs(sum) < LIMIT) found.add(sum);
-    }
+    const sum = Number(edge / BigInt(multiplier)); // rounded towards 0
+    const { once, twice } = codes(sum, factor, zero);
+    if (once !== twice && Math.abs(sum) < LIMIT) found.add(sum);
   }
   return [...found].sort((a, b) => a - b);
 }
@@ -164,8 +167,9 @@ function render({ model, el, signal }) {
   // ---- the bits
 
   panel.legend([
-    ["var(--orange)", "bits that the shift drops; the framed one decides the rounding"],
+    ["var(--orange)", "bits that the shift drops"],
     ["var(--blue)", "bits that it keeps"],
+    ["currentColor", "the bit that decides the rounding"],
   ]);
   const picture = panel.plot({
     label: "The bits of each step",
@@ -213,9 +217,9 @@ function render({ model, el, signal }) {
   // ---- three ways
 
   const WAYS = {
-    once: "one rounding, as above",
+    once: "one rounding",
     float: "floating point",
-    twice: "gemmlowp, two roundings",
+    twice: "gemmlowp's two",
   };
   const rows = {};
   const table = element("table");

@@ -324,7 +324,7 @@ def test_the_page_requantizes_to_the_bit(browser, tmp_path):
 def test_the_sums_that_two_roundings_tell_apart_are_all_found(browser, tmp_path):
     address = write_page(explorers.requantization_explorer(), tmp_path)
     with shown(browser, address) as page:
-        for factor in (0.0377, 0.01, 0.31, 0.5, 0.75, 0.9):
+        for factor in (0.0377, 0.01, 0.01171875, 0.31, 0.5, 0.75, 0.9, 0.99):
             multiplier, shift = (int(part) for part in ptq.fixed_point(factor))
             for zero_point in (0, 100):
                 sums = np.arange(*np.rint(np.array([-300, 300]) / factor), dtype=np.int64)
@@ -387,6 +387,7 @@ def check_requantization(page):
     drawn = "".join(cells.all_text_contents())
     steps = [(total, 32), (multiplier, 31), (product, 64), (product + (1 << (shift - 1)), 64)]
     steps += [(rounded, 32), (code, 8)]
+    assert page.locator(".lowbit-panel rect[stroke-width='3']").count() == 2  # the half, twice
     assert drawn == "".join(f"{value % 2**count:0{count}b}" for value, count in steps)
 
 

@@ -1,4 +1,4 @@
-import { Panel, fixed, percent, python } from "./panel.js";
+import { HALO, Panel, fixed, percent, python } from "./panel.js";
 
 // ---- what is computed, as in quantlib/dst/states.py
 
@@ -68,10 +68,6 @@ export function nearest(p, weight) {
 
 const MOST = 200; // steps of a walk
 const EDGE = 1.4; // of the drawing of weights
-// letters that lines run behind
-const HALO =
-  "paint-order: stroke; stroke-width: 8; " +
-  "stroke: var(--pst-color-background, light-dark(#ffffff, #161616))";
 const SPACES = {
   0: "p = 0: 0 and ±1",
   "-1": "p = −1: 0, ±0.5 and ±1",

@@ -28,6 +28,12 @@ export function python(number) {
   return /[.e]/.test(text) ? text : `${text}.0`;
 }
 
+/** The whole number nearest to a number, of two equally near ones the even one, as NumPy's rint. */
+export function rint(number) {
+  const near = Math.round(number);
+  return near - number === 0.5 && near % 2 ? near - 1 : near;
+}
+
 /** Some five round numbers from `low` to `high`. */
 export function ticks(low, high, count = 5) {
   const rough = (high - low) / count;
@@ -40,7 +46,22 @@ export function ticks(low, high, count = 5) {
   return marks;
 }
 
+/** Numbers whose logarithms lie from `low` to `high`: powers of ten, with 2 and 5 if they are few. */
+export function logTicks(low, high) {
+  const factors = high - low > 2 ? [1] : [1, 2, 5];
+  const marks = [];
+  for (let power = Math.floor(low); power <= high; power++) {
+    for (const factor of factors) marks.push(Number(`${factor}e${power}`));
+  }
+  return marks.filter((mark) => Math.log10(mark) >= low && Math.log10(mark) <= high);
+}
+
 // ---- elements
+
+/** The look of letters that lines run behind. */
+export const HALO =
+  "paint-order: stroke; stroke-width: 8; " +
+  "stroke: var(--pst-color-background, light-dark(#ffffff, #161616))";
 
 /** An HTML element with attributes, and what is inside. */
 export function element(name, attributes = {}, ...inside) {
@@ -149,6 +170,19 @@ export class Panel {
       shown.textContent = say(value());
       input.setAttribute("aria-valuetext", say(value()));
     });
+    return input;
+  }
+
+  /** A field for a number from `min` to `max`; what is no number changes nothing. */
+  number({ label, min, max, step = 1, value, change }) {
+    const input = this.#control(label, element("input", { type: "number", step }));
+    input.addEventListener("change", () => {
+      const wanted = input.valueAsNumber;
+      const whole = step === 1 ? Math.round(wanted) : wanted;
+      if (!Number.isNaN(wanted)) change(Math.min(Math.max(whole, min), max));
+      input.value = value();
+    });
+    this.updates.push(() => (input.value = value()));
     return input;
   }
 
@@ -289,7 +323,7 @@ class Plot {
 
   axes() {
     const bottom = this.height - this.bottom;
-    for (const mark of ticks(...this.x.range, this.width < 480 ? 4 : 8)) {
+    for (const mark of this.x.ticks ?? ticks(...this.x.range, this.width < 480 ? 4 : 8)) {
       const x = this.atX(mark);
       this.shape("path", { class: "grid", d: `M${x},${this.top}V${bottom}` });
       const text = (this.x.format ?? tickText)(mark);
@@ -338,8 +372,8 @@ class Plot {
   /**
    * A knob that is dragged along the x axis, or moved by the arrow keys.
    *
-   * Its value lies at `at(value)` in pixels, [x, y]. It snaps to multiples of `step`, within
-   * `limits()`; by Shift or the page keys it goes ten steps. `fromX` makes the value of a place,
+   * Its value lies at `at(value)` in pixels, [x, y]. It snaps to multiples of `step`, a number or a
+   * function, within `limits()`; by Shift or the page keys it goes ten steps. `fromX` makes the value of a place,
    * `hidden()` says whether there is nothing to be moved at present.
    */
   handle({
@@ -361,8 +395,9 @@ class Plot {
     circles[2].setAttribute("fill", color);
     knob.append(...circles);
     this.svg.append(knob);
+    const stepNow = typeof step === "function" ? step : () => step;
     const snapped = (wanted) => {
-      const [low, high] = limits();
+      const [[low, high], step] = [limits(), stepNow()];
       const near = Number((Math.round(wanted / step) * step).toPrecision(12));
       return Math.min(Math.max(near, low), high);
     };
@@ -383,7 +418,7 @@ class Plot {
       knob.addEventListener(end, () => this.panel.moving(false));
     }
     knob.addEventListener("keydown", (event) => {
-      const [low, high] = limits();
+      const [[low, high], step] = [limits(), stepNow()];
       const far = event.shiftKey ? 10 : 1;
       // from between two steps to the next of them
       const up = Math.floor(value() / step + 1e-6) * step;
@@ -412,7 +447,7 @@ class Plot {
       const [low, high] = limits();
       knob.setAttribute("aria-valuemin", low);
       knob.setAttribute("aria-valuemax", high);
-      knob.setAttribute("aria-valuenow", value());
+      knob.setAttribute("aria-valuenow", Math.min(Math.max(value(), low), high));
       knob.setAttribute("aria-valuetext", say(value()));
     };
     this.handles.push({ knob, place });

@@ -153,6 +153,12 @@ def move_every_control(page, panel):
             box = slider.bounding_box()
             at_end = slider.evaluate("slider => slider.value === slider.max")
             slider.click(position={"x": 2 if at_end else box["width"] - 2, "y": box["height"] / 2})
+    for field in panel.locator("input[type=number]").all():
+        with says_another(panel):
+            field.press("ArrowUp")
+        with says_another(panel):
+            field.fill("17")
+            field.press("Enter")
     for menu in panel.locator("select").all():
         options = [option.get_attribute("value") for option in menu.locator("option").all()]
         menu.select_option(index=0)

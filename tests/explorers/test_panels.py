@@ -23,11 +23,18 @@ from tests.explorers.pages import (
 )
 
 WEIGHTS = np.random.default_rng(0).standard_normal(300).astype(np.float32) * 0.05
+BATCHES = np.random.default_rng(9).standard_normal((4, 500)).astype(np.float32)
+BATCHES[::2, 0] = [12.0, 16.5]
+ACTIVATIONS = {"in front of a ReLU <b>": BATCHES, "behind it": np.maximum(BATCHES, 0.0)}
+RANGES = [3.1, 0.012, 0.6, 0.004], [0.02, 1.9, 0.11, 6.0]
 PANELS = {
     "abc_net": lambda: explorers.abc_explorer(WEIGHTS, name="300 weights <b>"),
     "bi_real": explorers.estimator_explorer,
     "dst_grid": explorers.grid_explorer,
     "dst_step": explorers.step_explorer,
+    "ptq_calibration": lambda: explorers.calibration_explorer(ACTIVATIONS, bit_width=4),
+    "ptq_equalization": lambda: explorers.equalization_explorer(*RANGES, bit_width=8),
+    "ptq_requantization": explorers.requantization_explorer,
     "ternary": lambda: explorers.ternary_explorer(WEIGHTS, name="300 weights <b>"),
 }
 every_panel = pytest.mark.parametrize("name", PANELS)

@@ -152,6 +152,18 @@ def qparams_of(scale):
     return ptq.weight_qparams(graph, 4)["0"]
 
 
+@pytest.mark.parametrize("factor", [0.0, 1e-12])
+@pytest.mark.parametrize("ranges", RANGES)
+def test_a_bias_behind_dead_or_tiny_weights_has_room(ranges, factor):
+    layers = [nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 10)]
+    model = seeded(lambda: nn.Sequential(*layers))
+    with torch.no_grad():
+        model[3].weight[0] *= factor
+    wanted = ptq.quantize_model(model, some_images(), 8).network(some_images().numpy())
+    graph = qat.prepare(model, some_images(), 8, ranges=ranges)
+    np.testing.assert_array_equal(qat.to_integer(graph)(some_images().numpy()), wanted)
+
+
 def test_weights_without_uniform_codes_are_refused():
     graph = qat.prepare(models.load_pretrained(), some_images(), 4)
     graph.layers["fc1"].weight_quant = qat.PowerOfTwoWeights(4)

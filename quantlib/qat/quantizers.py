@@ -146,7 +146,7 @@ class LearnedStep(UniformQuantizer):
         q = self._qparams
         return (
             f"{type(self).__name__}(bit_width={q.bit_width}, signed={q.signed}, axis={q.axis}, "
-            f"zero_point={np.max(q.zero_point)})"
+            f"narrow_range={q.narrow_range})"
         )
 
     def forward(self, x):
@@ -168,12 +168,7 @@ class LearnedStep(UniformQuantizer):
     def _load_from_state_dict(self, state, prefix, metadata, strict, missing, unexpected, errors):
         saved, q = state.get(f"{prefix}codes"), self._qparams
         if isinstance(saved, torch.Tensor) and saved.numel() == 2 and not saved.is_meta:
-            low, high = (int(code) for code in saved)
-            if high - low != q.quant_max - q.quant_min:
-                errors.append(
-                    f"{prefix[:-1]} has {self.signature}, got the state of {high - low + 1} codes"
-                )
-                return
+            low = int(saved[0])
             zero_point = np.full_like(q.zero_point, q.quant_min - low)
             self._qparams = replace(q, zero_point=zero_point)
         super()._load_from_state_dict(state, prefix, metadata, strict, missing, unexpected, errors)

@@ -159,3 +159,12 @@ def test_a_linear_layer_on_images_is_refused():
     model = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.Linear(8, 4)).eval()
     with pytest.raises(ValueError, match=r"1 must come behind a Flatten.*got 4 axes"):
         ptq.quantize_model(model, some_images(), 8)
+
+
+def test_a_simulated_network_takes_no_state_of_another_calibration():
+    """The scales of activations are not parameters; they must not be lost in silence."""
+    one, other = (quantized(calibration_images=some_images(n)).simulated for n in (200, 2))
+    again = quantized().simulated
+    again.load_state_dict(one.state_dict())
+    with pytest.raises(RuntimeError, match=r"quantizers\.conv1 has .* got the state of"):
+        other.load_state_dict(one.state_dict())

@@ -219,7 +219,7 @@ def test_the_zero_point_is_in_the_state_and_other_codes_are_refused():
     other.load_state_dict(quantizer.state_dict())
     assert other.qparams == quantizer.qparams
     assert torch.equal(other(numbers(9)), quantizer(numbers(9)))
-    with pytest.raises(RuntimeError, match=r"bit_width=3.* got the state of 16 codes"):
+    with pytest.raises(RuntimeError, match=r"bit_width=3.* got the state of .*bit_width=4"):
         learned(3, signed=False)[0].load_state_dict(quantizer.state_dict())
 
 

@@ -4,7 +4,7 @@ from dataclasses import fields
 
 import numpy as np
 
-from quantlib._validation import check_finite, check_integer
+from quantlib._validation import as_array, check_finite, check_integer, to_numpy
 from quantlib.kernels import PackedBits
 from quantlib.kernels._checks import LARGEST
 from quantlib.packed import _files
@@ -128,6 +128,8 @@ def float_images(images, image_shape):
 
     ``image_shape`` are C, H and W, and None stands for any.
     """
+    if hasattr(images, "detach"):  # with a gradient, or in bfloat16, too
+        images = to_numpy(as_array(images, "images"))
     images = np.asarray(images)
     if images.dtype.kind != "f":
         raise TypeError(f"images must be floating-point, got dtype {images.dtype}")

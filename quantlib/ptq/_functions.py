@@ -44,6 +44,24 @@ class Cat(nn.Module):
         return f"dim={self.dim}"
 
 
+class Rows(nn.Flatten):
+    """Images as rows of ``length`` numbers: an image that has more or fewer is refused."""
+
+    def __init__(self, length):
+        super().__init__(1)
+        self.length = length
+
+    def forward(self, x):
+        """Return N x ``length``."""
+        rows = x.flatten(1)
+        if rows.shape[1] != self.length:
+            raise ValueError(
+                f"images must have {self.length} numbers each where forward reshapes them, "
+                f"got {rows.shape[1]}"
+            )
+        return rows
+
+
 class Function(nn.Module):
     """Any other function of tensors; ``arguments`` calls it with them."""
 
@@ -126,11 +144,15 @@ def _flattened(args, kwargs):
 
 
 def _reshaped(args, kwargs):
-    """``x.view(x.size(0), -1)`` flattens each image."""
+    """``x.view(x.size(0), -1)`` flattens each image; so does ``x.view(-1, K)`` of K numbers."""
     sizes = args[1] if len(args) == 2 and isinstance(args[1], tuple | list) else args[1:]
     first, *rest = sizes
-    if list(rest) == [-1] and (isinstance(first, fx.Node) and _is_length(first, args[0])):
-        return nn.Flatten(1), args[:1]
+    images = isinstance(first, fx.Node) and _is_length(first, args[0])
+    if len(rest) == 1 and (images or first == -1):
+        if rest == [-1]:
+            return nn.Flatten(1), args[:1]
+        if type(rest[0]) is int:
+            return Rows(rest[0]), args[:1]
     raise NotAFunction("reshapes to other than x.flatten(1)")
 
 

@@ -125,8 +125,8 @@ def simulate(graph, weights, activations, *, float_layers=()):
     graph.float_layers = float_layers
     for name, layer in graph.named_layers(*_WEIGHTED).items():
         if name in weights and name not in float_layers:
-            given = activations.get(_meaning(graph, name))
-            qparams = weights[name] if given is None else _with_room(weights[name], layer, given)
+            given = activations.get(meaning_of(graph, name))
+            qparams = weights[name] if given is None else with_room(weights[name], layer, given)
             quantizer = UniformQuantizer(qparams)
             graph.layers[name] = convert_(layer, weight_quant=quantizer)
     for name, qparams in activations.items():
@@ -135,7 +135,7 @@ def simulate(graph, weights, activations, *, float_layers=()):
     return graph.eval()
 
 
-def _meaning(graph, name):
+def meaning_of(graph, name):
     """Return the name of the result whose codes the layer takes: maxima keep those before them."""
     before, ranges = graph.nodes[name].inputs[0], own_range(graph)
     while before not in ranges:
@@ -143,7 +143,7 @@ def _meaning(graph, name):
     return before
 
 
-def _with_room(qparams, layer, given):
+def with_room(qparams, layer, given):
     """Return the parameters with scales at which the bias has a code of 32 bits, and a fine one.
 
     The bias is stored in units of the scales' product. A channel of tiny weights would leave no

@@ -6,7 +6,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from quantlib.layers import QuantConv2d, QuantLinear
+from quantlib.layers import QuantConv2d, Quantizer, QuantLinear
+from quantlib.models.weights import check_tensor
 from quantlib.ptq import fold_batch_norm
 
 __all__ = ["FoldedBatchNorm"]
@@ -42,6 +43,23 @@ class FoldedBatchNorm(nn.Module):
             raise TypeError(
                 f"layer must be a QuantConv2d or QuantLinear, got {type(layer).__name__}"
             )
+        if not isinstance(layer.weight_quant, Quantizer) or layer.act_quant is not None:
+            raise ValueError(
+                f"layer must have a weight_quant and no act_quant, got {layer.signature}"
+            )
+        if getattr(layer, "padding_mode", "zeros") != "zeros" or getattr(
+            layer, "padding_value", 0.0
+        ):
+            raise ValueError(f"layer must pad with zeros, got {layer}")
+        if not isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d):
+            raise TypeError(f"norm must be a BatchNorm1d or BatchNorm2d, got {type(norm).__name__}")
+        if norm.running_mean is None:
+            raise ValueError("norm must remember mean and variance, got track_running_stats=False")
+        if norm.num_features != len(layer.weight):
+            raise ValueError(
+                f"norm must have {len(layer.weight)} channels, as layer has, "
+                f"got {norm.num_features}"
+            )
         self.layer, self.norm = layer, norm
         self.register_buffer("frozen", torch.tensor(False))
 
@@ -52,9 +70,10 @@ class FoldedBatchNorm(nn.Module):
 
     def forward(self, x):
         """Return what the layer and its normalization hand on."""
+        check_tensor(x, "x")
         norm = self.norm
         std = torch.sqrt(norm.running_var + norm.eps)
-        if self.training and not self.frozen:
+        if self.training and not self.frozen and len(x):
             real = self._product(x, self.layer.weight)
             axes = [0, *range(2, real.ndim)]
             mean = real.mean(axes)

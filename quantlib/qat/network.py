@@ -6,10 +6,10 @@ from quantlib import ptq, uniform
 from quantlib._validation import check_choice, check_flag
 from quantlib.layers import convert_
 from quantlib.ptq.graph import check_graph
-from quantlib.ptq.simulation import bits_by_name
+from quantlib.ptq.simulation import bits_by_name, meaning_of, with_room
 from quantlib.ptq.support import check_float_layers
 from quantlib.qat.folded import FoldedBatchNorm
-from quantlib.qat.quantizers import LearnedStep, ObservedRange
+from quantlib.qat.quantizers import LearnedClip, LearnedStep, ObservedRange
 
 __all__ = ["freeze_batch_norm", "freeze_ranges", "prepare", "to_integer", "to_simulated"]
 
@@ -48,7 +48,8 @@ batch_size
         what is seen, and those of weights the weights.
     batch_norm : {"folded", "none"}
         Whether batch normalization trains on, folded into quantized weights
-        (:class:`~quantlib.qat.folded.FoldedBatchNorm`), or was folded for good.
+        (:class:`~quantlib.qat.folded.FoldedBatchNorm`), or was folded for good. A layer with two
+        normalizations one behind the other has both folded for good.
 
     Returns
     -------
@@ -107,13 +108,21 @@ class WeightRange(ptq.UniformQuantizer):
         self._qparams = uniform.choose_qparams(x.detach(), q.bit_width, axis=q.axis)
         return self._qparams.fake_quantize(x)
 
+    @property
+    def signature(self):
+        """What stays as it is while it trains, as text."""
+        q = self._qparams
+        return f"WeightRange(bit_width={q.bit_width}, axis={q.axis})"
+
 
 def _unfold(graph, traced):
     """Put normalization back behind the layers into which it was folded, as one layer of both."""
-    for name in traced.nodes:
-        norm = traced.layers[name]
+    norms = traced.named_layers(nn.BatchNorm1d, nn.BatchNorm2d)
+    for name, norm in norms.items():
         before = traced.nodes[name].inputs[0]
-        if not isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d) or name in graph.nodes:
+        readers = traced.readers(name)
+        twice = before in norms or any(n.name in norms for n in readers)
+        if name in graph.nodes or twice:
             continue
         layer = graph.layers[before]
         if getattr(layer, "weight_quant", None) is None:
@@ -136,12 +145,15 @@ def freeze_batch_norm(graph):
 
 
 def freeze_ranges(graph):
-    """Let observed and learned ranges stay as they are from now on; return the graph."""
+    """Let the ranges of results, and learned steps, stay as they are; return the graph.
+
+    Where ranges are observed, those of the weights still follow the weights, as these train on.
+    """
     for module in check_graph(graph).modules():
         if isinstance(module, ObservedRange):
             module.frozen.fill_(True)
-        if isinstance(module, LearnedStep):
-            module.log_step.requires_grad_(False)
+        if isinstance(module, LearnedStep | LearnedClip):
+            module.requires_grad_(False)
     return graph
 
 
@@ -153,11 +165,21 @@ def to_simulated(graph):
     for module in graph.layers.children():
         quantizer = getattr(module, "weight_quant", None)
         if quantizer is not None:
+            if not isinstance(quantizer, ptq.UniformQuantizer):
+                raise ValueError(
+                    f"graph must have weights with uniform codes, got {quantizer.signature}: "
+                    f"whole numbers have no other"
+                )
             if isinstance(quantizer, WeightRange):
                 quantizer(module.weight)
             module.weight_quant = ptq.UniformQuantizer(quantizer.qparams)
     for name in graph.quantizers.names:
         graph.quantizers[name] = ptq.UniformQuantizer(graph.quantizers[name].qparams)
+    for name, layer in graph.named_layers(nn.Conv2d, nn.Linear).items():
+        given, quantizer = meaning_of(graph, name), getattr(layer, "weight_quant", None)
+        if quantizer is not None and given in graph.quantizers:
+            qparams = with_room(quantizer.qparams, layer, graph.quantizers[given].qparams)
+            layer.weight_quant = ptq.UniformQuantizer(qparams)
     return graph.requires_grad_(False)
 
 

@@ -8,8 +8,16 @@ import torch
 from torch import nn
 
 from quantlib import logarithmic, uniform
-from quantlib._validation import check_bit_width, check_choice, check_positive
+from quantlib._validation import (
+    as_float_array,
+    check_bit_width,
+    check_choice,
+    check_finite,
+    check_positive,
+    to_numpy,
+)
 from quantlib.layers import Quantizer
+from quantlib.models.weights import check_tensor
 from quantlib.ptq import UniformQuantizer
 
 __all__ = ["LearnedClip", "LearnedStep", "ObservedRange", "PowerOfTwoWeights"]
@@ -37,6 +45,11 @@ class _RoundToLevels(torch.autograd.Function):
         return grad * inside, by_step, None, None, None
 
 
+def _check_qparams(qparams):
+    if not isinstance(qparams, uniform.QParams):
+        raise TypeError(f"qparams must be a uniform.QParams, got {type(qparams).__name__}")
+
+
 class LearnedStep(UniformQuantizer):
     r"""A quantizer that learns its step s (the scale), one or one for each output channel.
 
@@ -48,16 +61,20 @@ class LearnedStep(UniformQuantizer):
         \end{cases}, \qquad
         \frac{\partial \hat x}{\partial x} = 1_{x \text{ not clamped}}
 
-    the first one times :math:`g = 1/\sqrt{N Q_P}` for N numbers that share a step.
+    the first one times :math:`g = 1/\sqrt{N Q_P}` for N numbers that share a step. x is clamped
+    where the rounded number lies beyond the last code.
 
     A step that is trained itself can become 0 or negative, and in practice did. Here
-    :math:`\theta = \ln s` is the parameter, so that s stays positive; its gradient is
-    :math:`s\, \partial L / \partial s`, and a step of the optimizer changes s by a share of itself.
-    ``weight_decay`` would pull s towards 1: train with 0.
+    :math:`\theta = \ln(s / s_0)` is the parameter, with the first step :math:`s_0`, so that s stays
+    positive and starts at exactly :math:`s_0`; its gradient is :math:`s\, \partial L / \partial s`,
+    and a step of the optimizer changes s by a share of itself. ``weight_decay`` would pull s
+    towards :math:`s_0`: train with 0.
 
     Source: Esser et al. (2020), "Learned step size quantization", equations (1) to (3) and section
     2.2. They train s, and start at :math:`2\,\mathrm{E}|x| / \sqrt{Q_P}`
-    (:meth:`first_step`); ours starts where ``qparams`` is.
+    (:meth:`first_step`); ours starts where ``qparams`` is. They let x be clamped from
+    :math:`x / s \ge Q_P` on, half a step earlier than ours and torch's; and N is, for what a layer
+    hands on, the numbers of one image with them, and those of the whole batch here.
 
     Parameters
     ----------
@@ -91,7 +108,11 @@ class LearnedStep(UniformQuantizer):
                 f"{qparams.quant_min} to {qparams.quant_max} with zero point {zero_point[0]}"
             )
         scale = torch.tensor(np.array(qparams.scale), dtype=torch.float32)
-        self.log_step = nn.Parameter(torch.log(scale))
+        #: The codes from the zero point, which is saved with the step.
+        codes = [qparams.quant_min - int(zero_point[0]), qparams.quant_max - int(zero_point[0])]
+        self.register_buffer("codes", torch.tensor(codes))
+        self.register_buffer("start", scale)
+        self.log_step = nn.Parameter(torch.zeros_like(scale))
 
     @staticmethod
     def first_step(x, qparams):
@@ -102,8 +123,9 @@ class LearnedStep(UniformQuantizer):
         >>> round(found.scale, 6)  # 2 / sqrt(3)
         1.154701
         """
-        x = torch.as_tensor(x).detach().double().abs()
-        mean = x.mean() if qparams.axis is None else x.flatten(1).mean(1)
+        _check_qparams(qparams)
+        x = torch.as_tensor(to_numpy(as_float_array(x, "x"))).double().abs()
+        mean = x.mean() if qparams.axis is None else x.reshape(len(x), -1).mean(1)
         largest = qparams.quant_max - np.max(qparams.zero_point)
         scale = (2 * mean / math.sqrt(largest)).clamp_min(1e-12).numpy()
         return replace(qparams, scale=scale)
@@ -111,13 +133,12 @@ class LearnedStep(UniformQuantizer):
     @property
     def step(self):
         """The step or steps now, a tensor."""
-        return self.log_step.exp()
+        return self.start * self.log_step.exp()
 
     @property
     def qparams(self):
         """The parameters with the step as it is now."""
-        scale = self.log_step.detach().double().exp().float().cpu().numpy()
-        return replace(self._qparams, scale=scale)
+        return replace(self._qparams, scale=self.step.detach().cpu().numpy())
 
     @property
     def signature(self):
@@ -125,20 +146,32 @@ class LearnedStep(UniformQuantizer):
         q = self._qparams
         return (
             f"{type(self).__name__}(bit_width={q.bit_width}, signed={q.signed}, axis={q.axis}, "
-            f"zero_point={np.max(q.zero_point)})"
+            f"narrow_range={q.narrow_range})"
         )
 
     def forward(self, x):
         """Return ``x`` on its levels, with both gradients."""
+        check_tensor(x, "x")
+        check_finite(x, "x", may_be_empty=True)
         q, step = self._qparams, self.step
         count = x.numel()
         if q.axis is not None:
+            if len(x) != len(step):
+                raise ValueError(f"x must have {len(step)} channels, got shape {tuple(x.shape)}")
             step = step.reshape(-1, *[1] * (x.ndim - 1))
             count //= len(step)
         zero_point = int(np.max(q.zero_point))
         low, high = q.quant_min - zero_point, q.quant_max - zero_point
         gradient_scale = 1 / math.sqrt(max(count, 1) * high)
         return _RoundToLevels.apply(x, step, low, high, gradient_scale)
+
+    def _load_from_state_dict(self, state, prefix, metadata, strict, missing, unexpected, errors):
+        saved, q = state.get(f"{prefix}codes"), self._qparams
+        if isinstance(saved, torch.Tensor) and saved.numel() == 2 and not saved.is_meta:
+            low = int(saved[0])
+            zero_point = np.full_like(q.zero_point, q.quant_min - low)
+            self._qparams = replace(q, zero_point=zero_point)
+        super()._load_from_state_dict(state, prefix, metadata, strict, missing, unexpected, errors)
 
 
 class LearnedClip(UniformQuantizer):
@@ -148,9 +181,9 @@ class LearnedClip(UniformQuantizer):
               \hat y = \mathrm{round}\left(y\, \frac{2^b - 1}{\alpha}\right) \frac{\alpha}{2^b - 1},
               \qquad \frac{\partial \hat y}{\partial \alpha} = 1_{x \ge \alpha}
 
-    The gradient is that of the clamp: rounding counts as if it were nothing. :math:`\alpha` is kept
-    at 1e-6 or more. The paper adds :math:`\lambda \alpha^2` to the loss, which a training loop's
-    weight decay does.
+    The gradient is that of the clamp: rounding counts as if it were nothing. An :math:`\alpha`
+    below 1e-6 clips at 1e-6, with the same gradient, by which it can grow again. The paper adds
+    :math:`\lambda \alpha^2` to the loss, which a training loop's weight decay does.
 
     Source: Choi et al. (2018), "PACT", equations (1) to (3).
 
@@ -185,8 +218,11 @@ class LearnedClip(UniformQuantizer):
 
     def forward(self, x):
         """Return ``x`` clipped and on its levels."""
-        clip = self.clip.clamp_min(1e-6)
-        y = torch.minimum(x.clamp_min(0), clip)
+        check_tensor(x, "x")
+        check_finite(x, "x", may_be_empty=True)
+        clip = self.clip + (self.clip.clamp_min(1e-6) - self.clip).detach()
+        clip = clip.to(x.dtype)
+        y = torch.where(x >= clip, clip, x.clamp_min(0))
         step = clip.detach() / self._qparams.quant_max
         return y + ((y / step).round() * step - y).detach()
 
@@ -228,11 +264,14 @@ class ObservedRange(UniformQuantizer):
         self.register_buffer("low", torch.tensor(low))
         self.register_buffer("high", torch.tensor(high))
         self.register_buffer("frozen", torch.tensor(False))
+        self._first_range = self.low.item(), self.high.item()
 
     @property
     def qparams(self):
         """The parameters for the range as it is now."""
         q = self._qparams
+        if (self.low.item(), self.high.item()) == self._first_range:
+            return q  # the range is kept in float32, of which the scale would differ by a rounding
         symmetric = not q.signed or q.narrow_range
         mapping = "symmetric" if q.signed and symmetric else "asymmetric"
         return uniform.qparams_from_range(
@@ -247,10 +286,12 @@ class ObservedRange(UniformQuantizer):
 
     def forward(self, x):
         """Return ``x`` on the levels of the range, which it may move first."""
+        check_tensor(x, "x")
+        check_finite(x, "x", may_be_empty=True)
         if self.training and not self.frozen and x.numel():
             with torch.no_grad():
-                self.low.lerp_(x.min(), self.momentum)
-                self.high.lerp_(x.max(), self.momentum)
+                self.low.lerp_(x.min().to(self.low), self.momentum)
+                self.high.lerp_(x.max().to(self.high), self.momentum)
         return self.qparams.fake_quantize(x)
 
 

@@ -174,3 +174,20 @@ def test_images_are_looked_at():
     spoilt[1, 0, 0, 0] = float("nan")
     with pytest.raises(ValueError, match="NaN or infinity in image 1"):
         as_images(spoilt)
+
+
+def test_rows_of_a_given_length_are_flattened_images():
+    class Rows(nn.Module):
+        def __init__(self, length):
+            super().__init__()
+            self.conv, self.fc, self.length = nn.Conv2d(1, 2, 3), nn.Linear(72, 3), length
+
+        def forward(self, x):
+            return self.fc(self.conv(x).relu().reshape(-1, self.length))
+
+    model = seeded(lambda: Rows(72))
+    found = ptq.quantize_model(model, some_images(), 8)
+    wanted = model(some_images()).detach().numpy()
+    assert abs(found.network(some_images().numpy()) - wanted).max() < 0.05 * abs(wanted).max()
+    with pytest.raises(ValueError, match=r"images must have 36 numbers each .* got 72"):
+        ptq.quantize_model(seeded(lambda: Rows(36)), some_images(), 8)

@@ -177,3 +177,12 @@ def test_ranges_of_weights_are_tuned_too(per_channel):
         assert np.allclose(choose.scale, whole[name].scale, rtol=1e-6)
     with pytest.raises(TypeError, match=r"observer must be a ptq\.Observer"):
         ptq.weight_qparams(graph, 3, observer="mse")
+
+
+def test_a_simulated_network_takes_no_state_of_another_calibration():
+    """The scales of activations are not parameters; they must not be lost in silence."""
+    one, other = (quantized(calibration_images=some_images(n)).simulated for n in (200, 2))
+    again = quantized().simulated
+    again.load_state_dict(one.state_dict())
+    with pytest.raises(RuntimeError, match=r"quantizers\.conv1 has .* got the state of"):
+        other.load_state_dict(one.state_dict())

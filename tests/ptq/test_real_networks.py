@@ -296,3 +296,18 @@ def small_network():
     model = seeded(lambda: nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(72, 3)))
     found = ptq.quantize_model(model, some_images(), 8)
     return found.folded, found.simulated, found.network
+
+
+@pytest.mark.parametrize(
+    "change", [lambda x: x.clone().requires_grad_(), lambda x: x.bfloat16(), lambda x: x.double()]
+)
+def test_whole_numbers_take_any_tensor_of_images(change):
+    network = small_network()[2]
+    images = change(some_images())
+    wanted = network(images.detach().float().numpy())
+    np.testing.assert_array_equal(network(images), wanted)
+
+
+def test_images_without_values_are_refused():
+    with pytest.raises(ValueError, match="images must have values, got a meta tensor"):
+        small_network()[2](some_images().to("meta"))

@@ -103,7 +103,7 @@ def show(title, result):
     """Print a group as a table."""
     print(f"\n{title}: {result['operations'] / 1e6:,.0f} million operations")
     print(
-        f"  {'':52}{'threads':>7}{'ms':>10}{'Gop/s':>10}{'x torch float32':>22}{'x 1 thread':>12}"
+        f"  {'':52}{'threads':>7}{'ms':>10}{'Gop/s':>10}{'x torch float32':>24}{'x 1 thread':>12}"
     )
     for name, by_threads in result["cases"].items():
         for n, values in by_threads.items():
@@ -112,7 +112,7 @@ def show(title, result):
             more = values.get("times_one_thread")
             print(
                 f"  {name:52}{n:>7}{values['seconds'] * 1e3:10.3f}"
-                f"{values['operations_per_second']['median'] / 1e9:10.1f}{spread:>22}"
+                f"{values['operations_per_second']['median'] / 1e9:10.1f}{spread:>24}"
                 + (f"{more['median']:12.2f}" if more else "")
             )
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from benchmarks import timing
+from quantlib.kernels._int8_tile import FOUR_BYTES
 
 pytestmark = pytest.mark.slow
 
@@ -21,12 +22,14 @@ FEW_BITS = {"ternary_gemm", "bitplane_gemm 3 x 3"}
 SUMS = {f"xnor_sum_gemm {n} x {n}, packing" for n in (1, 2, 3)}
 SHIFTS = {"shift_gemm, dense", "shift_gemm, zeros left out", "shift_gemm, 77 % zeros"}
 CEILINGS = {"popcount", "add int16", "add int32", "multiply-add float32"}
+CEILINGS |= {"products of bytes"} if FOUR_BYTES else set()
 REFERENCES = {f"{name}, reference" for name in (*FEW_BITS, "shift_gemm")}
 STEPS = ("", ", packing and alpha", ", packing, alpha and K")
 LAYOUTS = ("last", "first")
 CONVOLUTION = {f"xnor_conv2d, channels {where}{step}" for where in LAYOUTS for step in STEPS}
 CONVOLUTION |= {"xnor_sum_conv2d 3 x 3, packing", "ternary_conv2d, packing and alpha"}
 BYTES = {PEER, "torch int8", "ternary_int8_gemm", "ternary_int8_gemm, reference"}
+INT8 = {PEER, "ONNX Runtime int8"}
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +58,10 @@ def test_every_kernel_stands_beside_its_peers(run):
         "conv 3 x 3, 7 x 7, 512 channels": {PEER, *CONVOLUTION, "xnor_conv2d, reference"},
         "ternary x int8, 1 x 256 x 256": BYTES,
         "ternary x int8, 256 x 256 x 256": BYTES,
+        "int8, 1 x 512 x 1000": INT8 | {"torch int8", "int8_gemm"} | ceilings,
+        "int8, 64 x 512 x 1000": INT8 | {"torch int8", "int8_gemm"} | ceilings,
+        "int8, conv 3 x 3, 32 to 64 channels, 28 x 28, 1 images": INT8 | {"int8_conv2d"},
+        "int8, conv 3 x 3, 32 to 64 channels, 14 x 14, 1 images": INT8 | {"int8_conv2d"},
     }
     assert {title: set(group["cases"]) for title, group in groups.items()} == expected
     assert {title: group["operations"] for title, group in groups.items()} == {
@@ -63,6 +70,10 @@ def test_every_kernel_stands_beside_its_peers(run):
         "conv 3 x 3, 7 x 7, 512 channels": 2 * 49 * 9 * 512 * 512,
         "ternary x int8, 1 x 256 x 256": 2 * 256**2,
         "ternary x int8, 256 x 256 x 256": 2 * 256**3,
+        "int8, 1 x 512 x 1000": 2 * 512 * 1000,
+        "int8, 64 x 512 x 1000": 2 * 64 * 512 * 1000,
+        "int8, conv 3 x 3, 32 to 64 channels, 28 x 28, 1 images": 2 * 28**2 * 9 * 32 * 64,
+        "int8, conv 3 x 3, 32 to 64 channels, 14 x 14, 1 images": 2 * 14**2 * 9 * 32 * 64,
     }
 
 

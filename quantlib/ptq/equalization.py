@@ -41,6 +41,8 @@ def equalization_scales(first_range, second_range):
         Largest magnitude of the weights of each output channel of the first layer, and of the
         weights of the second that take this channel.
 
+    Examples
+    --------
     >>> equalization_scales(torch.tensor([8.0, 0.0]), torch.tensor([2.0, 1.0])).tolist()
     [2.0, 1.0]
     """

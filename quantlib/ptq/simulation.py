@@ -21,6 +21,8 @@ _WEIGHTED = nn.Conv2d, nn.Linear
 def weight_qparams(graph, bit_width, *, per_channel=True, mapping="symmetric", observer=None):
     """Return the parameters of each layer's weights, by the layer's name.
 
+    Source: Chenna, sections 2, 3.1 and 7.5.
+
     Parameters
     ----------
     bit_width : int or dict of str to int
@@ -33,7 +35,6 @@ def weight_qparams(graph, bit_width, *, per_channel=True, mapping="symmetric", o
         How much of the range counts (:mod:`quantlib.ptq.observers`), of each channel or of all; the
         whole range if not given. Weights are known, so the least error can be looked for.
 
-    Source: Chenna, sections 2, 3.1 and 7.5.
     """
     check_choice(mapping, "mapping", ("symmetric", "asymmetric"))
     axis = 0 if check_flag(per_channel, "per_channel") else None

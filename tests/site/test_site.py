@@ -31,6 +31,10 @@ def has_explorer(name):
     return (HTML / name).exists() and "widget-view+json" in (HTML / name).read_text()
 
 
+#: Widgets that draw themselves, and those of pictures that a slider of another library chooses.
+PANELS, OTHERS = ".lowbit-panel", ".widget-subarea:has(.noUi-base)"
+
+
 @contextlib.contextmanager
 def opened(browser, address, page_name, viewport=DESKTOP, color_scheme="light"):
     """Open a page and wait until it is drawn; fail if it complained or asked another host."""
@@ -69,18 +73,18 @@ def opened(browser, address, page_name, viewport=DESKTOP, color_scheme="light"):
     )
     try:
         page.goto(f"{address}/{page_name}", wait_until="load")
+        # The frame of a widget is there before what stands in it.
         page.wait_for_function(
+            """([panels, others]) => {
+                const views = 'script[type="application/vnd.jupyter.widget-view+json"]';
+                const count = (selector) => document.querySelectorAll(selector).length;
+                return count(`${panels}[data-drawn]`) + count(others) === count(views);
+            }""",
+            arg=[PANELS, OTHERS],
+        )
+        page.evaluate(
             """async () => {
-                const widgets = 'script[type="application/vnd.jupyter.widget-view+json"]';
-                for (const view of document.querySelectorAll(widgets)) {
-                    // The frame of a widget is there before what stands in it.
-                    const area = view.parentElement;
-                    const panel = area.querySelector('.lowbit-panel');
-                    const control = area.querySelector('[role=slider], select');
-                    if (panel ? !panel.matches('[data-drawn]') : !control) return false;
-                }
                 if (document.querySelector('script[src*="tex-svg"]')) await MathJax.startup.promise;
-                return true;
             }"""
         )
         yield page
@@ -157,9 +161,9 @@ def at_end(slider):
 @pytest.mark.parametrize("name", [name for name in PAGES if has_explorer(name)])
 def test_the_controls_of_an_explorer_change_its_picture(browser, addresses, name, way):
     with opened(browser, addresses[way], name) as page:
-        for panel in page.locator(".lowbit-panel").all():
+        for panel in page.locator(PANELS).all():
             move_every_control(page, panel)
-        for explorer in page.locator(".widget-subarea:not(:has(.lowbit-panel))").all():
+        for explorer in page.locator(OTHERS).all():
             sliders, menus = explorer.locator("[role=slider]"), explorer.locator("select")
             assert sliders.count() + menus.count() > 0
             for slider in sliders.all():

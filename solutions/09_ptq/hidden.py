@@ -154,6 +154,7 @@ def clip_ranges(generator):
             generator.exponential(size=n) - 0.3
         ),
         "where few values are positive": lambda n: generator.normal(size=n) - 1.7,
+        "where few values are negative": lambda n: generator.normal(size=n) + 1.7,
         "where values are equal in groups": lambda n: generator.integers(-3, 5, n) * 0.5,
         "where some values lie far out": lambda n: generator.standard_t(2, n),
     }

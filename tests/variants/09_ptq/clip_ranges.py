@@ -174,6 +174,18 @@ def wrong_below_zero_without_zero(x, k, p):
     return by_deviation(x, k), (low, high if x.max() > 0 else x.max())
 
 
+def wrong_low_above_zero(x, k, p):
+    """Message: The range by the percentile is wrong where few values are negative"""
+    low, high = by_percentile(x, p, zero=False)
+    return by_deviation(x, k), (low if x.min() < 0 else 0, max(high, 0))
+
+
+def wrong_symmetric_behind_a_relu(x, k, p):
+    """Message: half of the codes would be lost"""
+    low, high = by_percentile(x, p)
+    return by_deviation(x, k), (-high if x.min() >= 0 else low, high)
+
+
 def wrong_p_through_floats(x, k, p):
     """Message: all m values are outside at the upper end"""
     m = math.floor((1 - (1 - p / 1000)) * x.size)

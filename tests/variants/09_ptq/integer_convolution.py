@@ -102,9 +102,18 @@ def wrong_kernel_turned(
 def wrong_rounded_down(
     x, x_zero, weight, weight_zero, bias, multipliers, shifts, y_zero, padding, relu
 ):
-    """Message: Nothing is added before the shift"""
+    """Message: These are rounded down"""
     sums = sums_of(x, x_zero, weight, weight_zero, padding) + bias[:, None, None]
     return codes_from(sums, multipliers, shifts, y_zero, relu, half=0)
+
+
+def wrong_rounding_in_int32(
+    x, x_zero, weight, weight_zero, bias, multipliers, shifts, y_zero, padding, relu
+):
+    """Message: did not fit into int32"""
+    sums = sums_of(x, x_zero, weight, weight_zero, padding) + bias[:, None, None]
+    added = np.left_shift(np.int32(1), shifts - 1)[:, None, None]
+    return codes_from(sums, multipliers, shifts, y_zero, relu, half=added)
 
 
 def wrong_always_relu(

@@ -93,9 +93,18 @@ def wrong_shift_one_too_small(sums, factors, zero_point, low, high):
 
 
 def wrong_floor(sums, factors, zero_point, low, high):
-    """Message: Nothing is added before the shift"""
+    """Message: These are rounded down"""
     m, n = pairs_of(factors)
     return m, n, np.clip(zero_point + ((sums.astype(np.int64) * m) >> n), low, high)
+
+
+def wrong_half_in_int32(sums, factors, zero_point, low, high):
+    """Message: did not fit into int32"""
+    g, e = np.frexp(factors)
+    m, n = np.rint(g * 2.0**31).astype(np.int64), 31 - e
+    n, m = np.where(m == 2**31, n - 1, n), np.where(m == 2**31, 2**30, m)
+    half = np.left_shift(np.int32(1), (n - 1).astype(np.int32))
+    return m, n, np.clip(zero_point + ((sums.astype(np.int64) * m + half) >> n), low, high)
 
 
 def wrong_cut_off(sums, factors, zero_point, low, high):

@@ -150,6 +150,9 @@ def clip_ranges(generator):
         "behind a ReLU": lambda n: np.maximum(generator.normal(size=n), 0),
         "where no value is negative, and none is 0": lambda n: generator.uniform(1, 3, n),
         "where no value is positive": lambda n: -generator.exponential(size=n),
+        "where no value is positive, and many are 0": lambda n: np.minimum(
+            generator.normal(size=n), 0
+        ),
         "where one end reaches much farther than the other": lambda n: (
             generator.exponential(size=n) - 0.3
         ),

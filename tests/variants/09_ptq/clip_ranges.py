@@ -186,6 +186,14 @@ def wrong_symmetric_behind_a_relu(x, k, p):
     return by_deviation(x, k), (-high if x.min() >= 0 else low, high)
 
 
+def wrong_one_sided_only_below_zero(x, k, p):
+    """Message: The range by the percentile is wrong where no value is positive, and many are 0"""
+    m = count_outside(x, p) // 2
+    if x.max() == 0 and x.min() < 0:
+        return by_deviation(x, k), by_percentile(x, p, negative=(m, m))
+    return by_deviation(x, k), by_percentile(x, p)
+
+
 def wrong_p_through_floats(x, k, p):
     """Message: all m values are outside at the upper end"""
     m = math.floor((1 - (1 - p / 1000)) * x.size)

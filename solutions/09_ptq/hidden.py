@@ -649,7 +649,7 @@ def share_read(result, images, labels):
     x, before = images.astype(np.int64)[..., None], 0
     for layer_name in ("stem", "depthwise", "pointwise"):
         layer = result[layer_name]
-        w = np.asarray(layer["weight"]).astype(np.int64)
+        w = np.array(layer["weight"], dtype=np.int64)
         side, half = w.shape[2], w.shape[2] // 2
         stride = 2 if layer_name == "depthwise" else 1
         padded = np.pad(x - before, ((0, 0), (half, half), (half, half), (0, 0)))
@@ -712,7 +712,7 @@ def rescue(generator):
         yield Case(
             (network, images[0][chosen], budget),
             keys(
-                ["stem", "depthwise", "pointwise", "output"],
+                list(network),
                 "The result must have the names of the four layers, for other networks, too.",
             ),
             recomputed(

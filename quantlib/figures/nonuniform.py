@@ -69,11 +69,13 @@ def plot_lloyd_ends(objectives, best):
 
 
 @styled
-def plot_trade_off(curves, baseline=None, unit="bits an image"):
-    """Draw accuracy against activation memory, each curve as steps upwards.
+def plot_trade_off(
+    curves, baseline=None, unit="bits an image", size="activation memory", exact="float activations"
+):
+    """Draw accuracy against memory, each curve as steps upwards.
 
     ``curves`` has by name (memory, accuracy in percent) in ascending order; ``baseline`` is the
-    accuracy in floating point, ``unit`` what memory is counted in.
+    accuracy in floating point, called ``exact``; ``size`` and ``unit`` say what is counted.
 
     >>> figure = plot_trade_off({"ENQ": [(100, 80), (200, 95)]}, baseline=97)
     >>> figure.axes[0].get_ylabel()
@@ -93,8 +95,8 @@ def plot_trade_off(curves, baseline=None, unit="bits an image"):
         )
         axes.plot(memory, accuracy, marker, markersize=5, color=color, label=name)
     if baseline is not None:
-        axes.axhline(baseline, color=COLORS["black"], linestyle=":", label="float activations")
-    axes.set_xlabel(f"activation memory ({unit})")
+        axes.axhline(baseline, color=COLORS["black"], linestyle=":", label=exact)
+    axes.set_xlabel(f"{size} ({unit})")
     axes.set_ylabel("accuracy (%)")
     axes.legend(loc="lower right")
     return figure

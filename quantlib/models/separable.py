@@ -7,7 +7,7 @@ from quantlib.models.networks import Network, check_sizes, seeded
 
 __all__ = ["MobileNet"]
 
-_ACTIVATIONS = {"relu": nn.ReLU, "relu6": nn.ReLU6}
+_ACTIVATIONS = {"relu": nn.ReLU, "relu6": nn.ReLU6, "sigmoid": nn.Sigmoid}
 
 
 class MobileNet(Network):

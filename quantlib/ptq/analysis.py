@@ -67,15 +67,21 @@ class Report:
         found = [layer for layer in self.layers if layer.alone_db is not None]
         return min(found, key=lambda layer: layer.alone_db).name if found else None
 
+    def _texts(self):
+        """Return the names and the kinds."""
+        return [layer.name for layer in self.layers], [layer.kind for layer in self.layers]
+
     def __str__(self):
+        name, kind = (max(map(len, texts)) + 2 for texts in self._texts())
         lines = [
-            f"{'':<22}{'':<12}{'bits':>5}{'bytes':>10}{'weights':>11}{'results':>11}{'alone':>11}"
+            f"{'':<{name + kind}}{'bits':>4}{'bytes':>9}{'weights':>10}{'results':>10}{'alone':>10}"
         ]
         for layer in self.layers:
             numbers = (layer.weight_sqnr_db, layer.sqnr_db, layer.alone_db)
             lines.append(
-                f"{layer.name:<22}{layer.kind:<12}{layer.bit_width or '':>5}{layer.nbytes:>10,}"
-                + "".join(f"{'' if x is None else f'{x:.1f} dB':>11}" for x in numbers)
+                f"{layer.name:<{name}}{layer.kind:<{kind}}{layer.bit_width or '':>4}"
+                f"{layer.nbytes:>9,}"
+                + "".join(f"{'' if x is None else f'{x:.1f} dB':>10}" for x in numbers)
             )
         lines.append(
             f"size  {self.nbytes_before:,} bytes before, {self.nbytes:,} now: "

@@ -8,6 +8,7 @@ from torch.nn import functional
 
 __all__ = [
     "AUGMENTED",
+    "SAME_CODES",
     "Add",
     "Cat",
     "Function",
@@ -93,6 +94,10 @@ class OwnForward(nn.Module):
     def forward(self, *tensors):
         """Return what the layer does."""
         return self.layer(*tensors)
+
+
+#: What hands its input's codes on as they are: no code is new.
+SAME_CODES = nn.MaxPool2d, nn.Flatten
 
 
 class NotAFunction(Exception):

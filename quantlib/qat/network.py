@@ -5,8 +5,9 @@ from torch import nn
 from quantlib import ptq, uniform
 from quantlib._validation import check_choice, check_flag
 from quantlib.layers import convert_
+from quantlib.ptq._bias import with_room
 from quantlib.ptq.graph import check_graph
-from quantlib.ptq.simulation import bits_by_name, meaning_of, with_room
+from quantlib.ptq.simulation import bits_by_name
 from quantlib.ptq.support import check_float_layers
 from quantlib.qat.folded import FoldedBatchNorm
 from quantlib.qat.quantizers import LearnedClip, LearnedStep, ObservedRange
@@ -176,7 +177,8 @@ def to_simulated(graph):
     for name in graph.quantizers.names:
         graph.quantizers[name] = ptq.UniformQuantizer(graph.quantizers[name].qparams)
     for name, layer in graph.named_layers(nn.Conv2d, nn.Linear).items():
-        given, quantizer = meaning_of(graph, name), getattr(layer, "weight_quant", None)
+        given = graph.coded_by(graph.nodes[name].inputs[0])
+        quantizer = getattr(layer, "weight_quant", None)
         if quantizer is not None and given in graph.quantizers:
             qparams = with_room(quantizer.qparams, layer, graph.quantizers[given].qparams)
             layer.weight_quant = ptq.UniformQuantizer(qparams)

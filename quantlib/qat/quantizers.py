@@ -136,6 +136,11 @@ class LearnedStep(UniformQuantizer):
         return self.start * self.log_step.exp()
 
     @property
+    def scale(self):
+        """The same in float64 without a gradient."""
+        return self.step.detach().double()
+
+    @property
     def qparams(self):
         """The parameters with the step as it is now."""
         return replace(self._qparams, scale=self.step.detach().cpu().numpy())

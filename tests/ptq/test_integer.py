@@ -10,11 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from benchmarks.ptq_peers import onnx_session
 from quantlib import models, ptq
 from quantlib.packed import PackedTensor
 from quantlib.ptq import steps
 from quantlib.ptq.float_steps import FloatModule
 from quantlib.ptq.requantization import fixed_point, requantize
+from quantlib.uniform import QParams
 from tests.ptq import plain
 from tests.ptq.networks import NETWORKS, as_tuple, digits, simulated, some_images
 
@@ -85,11 +87,49 @@ def test_each_step_gives_the_simulation_s_codes_but_next_to_ties(name, case):
         if step.name in seen:
             given = [np.ascontiguousarray(codes(names[i])) for i in step.inputs]
             apart = step(*given, threads=1).astype(int) - codes(step.name)
-            # The bias is rounded to a unit of the sums. Where weights are coarse, it is so too.
-            r = getattr(step, "requantization", None)
-            unit = 0 if r is None else (r.multiplier / 2.0**r.shift).max()
-            assert abs(apart).max() <= 1 + unit / 2, step.name
-            assert (apart != 0).mean() < 0.02 + unit / 2, step.name
+            assert abs(apart).max() <= 1, step.name
+            assert (apart != 0).mean() < 0.02, step.name
+
+
+def coarse_bias():
+    """A graph whose bias is a fraction of the unit of its sums, 0.5 by 0.5, and its input."""
+    graph = ptq.trace(nn.Sequential(nn.Conv2d(1, 3, 1)).eval())
+    graph.image_shape = (1, 1, 1)
+    with torch.no_grad():
+        graph.layers["0"].weight[:] = torch.tensor([0.5, -0.5, 0.0]).reshape(3, 1, 1, 1)
+        graph.layers["0"].bias[:] = torch.tensor([0.4, -0.3, 0.07])
+    weights = {"0": QParams(np.array([0.5, 0.5, 1.0]), np.zeros(3, int), 2, axis=0)}
+    acts = {"input": QParams(0.5, 0, 2, signed=False), "0": QParams(0.01, 100, 8, signed=False)}
+    return graph, weights, acts
+
+
+def test_the_bias_of_the_simulation_is_what_its_code_stands_for():
+    graph, weights, acts = coarse_bias()
+    simulation, x = ptq.simulate(graph, weights, acts), torch.full((1, 1, 1, 1), 0.5)
+    wanted = [0.25 + 0.5, -0.25 - 0.25, 0.07]  # rounded to 2 and -1 quarters; none without weights
+    assert simulation(x).flatten().tolist() == pytest.approx(wanted)
+    assert simulation.layers["0"].bias.tolist() == pytest.approx([0.4, -0.3, 0.07])
+    network = ptq.to_integer(simulation)
+    assert network(x.numpy()).ravel().tolist() == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize(
+    "real",
+    [["input"], ["0"], ["input", "0"]],
+    ids=["real input", "real results", "both"],
+)
+def test_a_bias_has_a_code_where_input_and_weights_do(real, tmp_path):
+    graph, weights, acts = coarse_bias()
+    acts = {name: qparams for name, qparams in acts.items() if name not in real}
+    simulation, x = ptq.simulate(graph, weights, acts), torch.full((1, 1, 1, 1), 0.5)
+    bias = [0.4, -0.3, 0.07] if "input" in real else [0.5, -0.25, 0.07]
+    wanted = [0.25 + bias[0], -0.25 + bias[1], bias[2]]
+    assert simulation(x).flatten().tolist() == pytest.approx(wanted, abs=0.005)
+    if "input" not in real:
+        assert ptq.to_integer(simulation)(x.numpy()).ravel().tolist() == pytest.approx(wanted)
+        ptq.export_onnx(simulation, tmp_path / "n.onnx")
+        (found,) = onnx_session(tmp_path / "n.onnx").run(None, {"input": x.numpy()})
+        assert found.ravel().tolist() == pytest.approx(wanted)
 
 
 @pytest.mark.parametrize("name", NETWORKS)

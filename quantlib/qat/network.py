@@ -137,7 +137,8 @@ def _unfold(graph, traced):
 def freeze_batch_norm(graph):
     """Let normalization keep its mean and variance from now on, in training too; return the graph.
 
-    Done after some epochs: training and evaluation then compute the same.
+    Done after some epochs: training and evaluation then compute the same. It stays so where the
+    saved state of the graph is loaded.
     Source: Krishnamoorthi (2018), section 3.2.2.
     """
     for layer in check_graph(graph).named_layers(FoldedBatchNorm).values():
@@ -148,13 +149,11 @@ def freeze_batch_norm(graph):
 def freeze_ranges(graph):
     """Let the ranges of results, and learned steps, stay as they are; return the graph.
 
-    Where ranges are observed, those of the weights still follow the weights, as these train on.
+    They stay so where its saved state is loaded. Where ranges are observed, those of the weights still follow the weights, as these train on.
     """
     for module in check_graph(graph).modules():
-        if isinstance(module, ObservedRange):
-            module.frozen.fill_(True)
-        if isinstance(module, LearnedStep | LearnedClip):
-            module.requires_grad_(False)
+        if isinstance(module, ObservedRange | LearnedStep | LearnedClip):
+            module.freeze()
     return graph
 
 

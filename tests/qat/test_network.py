@@ -173,6 +173,33 @@ def test_what_is_frozen_stays_and_the_weights_train_on(ranges):
         assert torch.equal(graph.train()(images), graph.eval()(images))
 
 
+@pytest.mark.parametrize("ranges", RANGES)
+def test_a_loaded_state_is_frozen_where_the_saved_one_was(ranges):
+    def prepared():
+        graph = qat.prepare(models.load_pretrained(), some_images(), 4, ranges=ranges)
+        graph.quantizers["conv1"] = qat.LearnedClip(8, first_clip=4.0)
+        return graph
+
+    saved = qat.freeze_ranges(qat.freeze_batch_norm(prepared())).state_dict()
+    graph, free = prepared(), prepared().state_dict()
+    graph.load_state_dict(saved)
+    training.fit(graph, digits(), epochs=1, learning_rate=1e-4, weight_decay=0.1, progress=False)
+    changed = {k for k, v in graph.state_dict().items() if not torch.equal(v, saved[k])}
+    assert changed == {n for n, _ in graph.named_parameters() if n.endswith(("weight", "bias"))}
+    graph.load_state_dict(free)  # and free again where that was
+    training.fit(graph, digits(), epochs=1, learning_rate=1e-4, weight_decay=0.0, progress=False)
+    changed = {k for k, v in graph.state_dict().items() if not torch.equal(v, free[k])}
+    kinds = {"learned": ("log_step", "clip"), "observed": ("high", "clip")}[ranges]
+    wanted = {k for k in free if k.endswith((*kinds, "running_mean", "running_var"))}
+    assert wanted - changed <= {"quantizers.input.high"}  # 1 before and after
+
+
+def test_numbers_that_are_fixed_by_hand_stay_so_when_a_state_is_loaded():
+    graph = qat.prepare(models.load_pretrained(), some_images(), 4).requires_grad_(False)
+    graph.load_state_dict(graph.state_dict())
+    assert not any(p.requires_grad for p in graph.parameters())
+
+
 def test_observed_ranges_of_weights_follow_the_weights():
     quantizer = WeightRange(ptq.UniformQuantizer(qparams_of([1.0, 2.0])).qparams)
     y = quantizer(torch.tensor([[0.7, -0.2], [7.0, 3.0]]))

@@ -149,7 +149,8 @@ def freeze_batch_norm(graph):
 def freeze_ranges(graph):
     """Let the ranges of results, and learned steps, stay as they are; return the graph.
 
-    They stay so where its saved state is loaded. Where ranges are observed, those of the weights still follow the weights, as these train on.
+    They stay so where its saved state is loaded. Where ranges are observed, those of the weights
+    still follow the weights, as these train on.
     """
     for module in check_graph(graph).modules():
         if isinstance(module, ObservedRange | LearnedStep | LearnedClip):

@@ -314,7 +314,7 @@ def _float_step(layer, place):
     if not isinstance(layer, nn.Conv2d | nn.Linear) or getattr(layer, "padding_mode", "") not in (
         "", "zeros",
     ):  # fmt: skip
-        return float_steps.FloatModule(*common, layer)
+        return float_steps.float_layer(layer, *common)
     weight = layer.weight
     if getattr(layer, "weight_quant", None) is not None:
         weight = layer.weight_quant(weight)

@@ -16,9 +16,10 @@ from quantlib.packed import PackedTensor
 from quantlib.ptq import steps
 from quantlib.ptq.float_steps import FloatModule
 from quantlib.ptq.requantization import fixed_point, requantize
+from quantlib.ptq.support import POINTWISE
 from quantlib.uniform import QParams
 from tests.ptq import plain
-from tests.ptq.networks import NETWORKS, as_tuple, digits, simulated, some_images
+from tests.ptq.networks import NETWORKS, as_tuple, digits, seeded, simulated, some_images
 
 CASES = {
     "8 bits": {},
@@ -229,11 +230,59 @@ def test_layers_in_floating_point_hand_numbers_to_one_another():
 
 
 def test_a_float_layer_that_is_code_cannot_be_saved():
-    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Softmax(1))
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Upsample(scale_factor=2))
     network = quantized(model, float_layers=["1"]).network
     assert isinstance(network.steps[-1], FloatModule)
     with pytest.raises(ValueError, match="1 cannot be saved"):
         network.save("nowhere")
+
+
+LAYERS = [
+    nn.ReLU(True), nn.ReLU6(), nn.Sigmoid(), nn.Tanh(), nn.SiLU(), nn.GELU("tanh"), nn.ELU(0.5),
+    nn.CELU(0.5), nn.SELU(), nn.Softplus(2.0, 10.0), nn.LeakyReLU(0.2), nn.Hardswish(),
+    nn.Hardsigmoid(), nn.Hardtanh(-0.5, 0.75), nn.Mish(), nn.Softsign(), nn.Softmax(1),
+    nn.MaxPool2d((3, 2), (1, 2), (0, 1), ceil_mode=True), nn.AvgPool2d((2, 3), divisor_override=4),
+    nn.AvgPool2d(3, 2, 1, count_include_pad=False), nn.AdaptiveAvgPool2d((2, None)), nn.Flatten(2),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=repr)
+def test_a_layer_in_floating_point_is_saved_with_its_options(layer, tmp_path):
+    layers = nn.Conv2d(1, 2, 3), nn.AvgPool2d(1), layer
+    found = quantized(seeded(lambda: nn.Sequential(*layers)), float_layers=["1", "2"])
+    again = saved_and_loaded(found.network, tmp_path)
+    x = some_images(5).numpy()
+    np.testing.assert_array_equal(again(x), found.network(x))
+    with torch.no_grad():
+        wanted = found.simulated(torch.as_tensor(x)).numpy()
+    assert abs(again(x) - wanted).max() < 0.02 * abs(wanted).max()
+
+
+def saved_and_loaded(network, tmp_path):
+    network.save(tmp_path / "network.safetensors")
+    return ptq.IntegerNetwork.load(tmp_path / "network.safetensors")
+
+
+def test_every_function_of_single_numbers_is_saved():
+    assert set(POINTWISE) <= {type(layer) for layer in LAYERS}
+
+
+@pytest.mark.parametrize("name", ["mixed", "two heads", "views", "resnet"])
+def test_sums_rows_and_whatever_else_in_floating_point_is_saved(name, tmp_path):
+    graph = ptq.fold(ptq.trace(NETWORKS[name]()))
+    network = quantized(graph, float_layers=list(graph.nodes)).network
+    again = saved_and_loaded(network, tmp_path)
+    x = some_images(5).numpy()
+    for mine, its in zip(as_tuple(again(x)), as_tuple(network(x)), strict=True):
+        np.testing.assert_array_equal(mine, its)
+
+
+def test_a_file_with_an_unknown_layer_in_floating_point_is_refused(tmp_path):
+    model = seeded(lambda: nn.Sequential(nn.Conv2d(1, 2, 3), nn.Softmax(1)))
+    network = quantized(model, float_layers=["1"]).network
+    object.__setattr__(network.steps[-1], "kind", "Linear")
+    with pytest.raises(ValueError, match=r"path must be a file saved by .*'Linear'"):
+        saved_and_loaded(network, tmp_path)
 
 
 def test_a_network_of_float_convolutions_is_saved(tmp_path):

@@ -1,5 +1,6 @@
 """Functions as layers: what ``forward`` calls by name gets the form of a module."""
 
+import math
 import operator
 
 import torch
@@ -8,6 +9,7 @@ from torch.nn import functional
 
 __all__ = [
     "AUGMENTED",
+    "SAME_CODES",
     "Add",
     "Cat",
     "Function",
@@ -95,6 +97,10 @@ class OwnForward(nn.Module):
         return self.layer(*tensors)
 
 
+#: What hands its input's codes on as they are: no code is new.
+SAME_CODES = nn.MaxPool2d, nn.Flatten
+
+
 class NotAFunction(Exception):
     """What is called cannot be a layer: what to say after its name."""
 
@@ -113,11 +119,40 @@ def _with(kind, *names, **fixed):
 def _clamped(args, kwargs):
     given = dict(zip(("min", "max"), args[1:], strict=False)) | kwargs
     low, high = given.get("min", given.get("min_val")), given.get("max", given.get("max_val"))
-    if low == 0 and high is None:
-        return nn.ReLU(), args[:1]
-    if low == 0 and high == 6:
-        return nn.ReLU6(), args[:1]
-    return nn.Hardtanh(low, high) if None not in (low, high) else None, args[:1]
+    low, high = -math.inf if low is None else low, math.inf if high is None else high
+    if not all(isinstance(bound, int | float) for bound in (low, high)):
+        return None, args[:1]
+    if low == 0 and high in (6, math.inf):
+        return nn.ReLU6() if high == 6 else nn.ReLU(), args[:1]
+    return nn.Hardtanh(low, high) if low < high else None, args[:1]
+
+
+def _clamped_above(args, kwargs):
+    return _clamped((*args[:1], None, *args[1:]), kwargs)
+
+
+def _cast(args, kwargs):
+    """Another precision, or device: a graph computes in float32 where it is."""
+    x, *others = args
+    given = [*others, *(kwargs[name] for name in ("dtype", "device", "other") if name in kwargs)]
+    real = all(
+        g.is_floating_point if isinstance(g, torch.dtype)
+        # of what is real the dtype is so too
+        else not isinstance(g, fx.Node) or (_asks_for_kind(g) and _is_real(g.args[0]))
+        for g in given
+    )  # fmt: skip
+    return nn.Identity() if real and _is_real(x) else None, args[:1]
+
+
+def _asks_for_kind(node):
+    return node.target is getattr and node.args[1] in ("dtype", "device")
+
+
+def _is_real(node):
+    """Return whether what a node gives is surely real: what layers give, and functions of it."""
+    if node.op in ("placeholder", "call_module"):
+        return True
+    return node.target in _MAKERS and all(_is_real(x) for x in node.all_input_nodes[:1])
 
 
 def _added(args, kwargs):
@@ -173,6 +208,37 @@ def _meant(args, kwargs):
     return None, args[:1]
 
 
+def _mean_of_axis(node):
+    """Return axis and ``keepdim`` of a mean over a single axis, or None."""
+    given = dict(zip(("dim", "keepdim"), node.args[1:], strict=False)) | node.kwargs
+    dim = given.get("dim")
+    dim = dim[0] if isinstance(dim, tuple | list) and len(dim) == 1 else dim
+    known = node.target in (torch.mean, "mean") and type(dim) is int
+    return (dim, bool(given.get("keepdim"))) if known else None
+
+
+def _ends_mean(node):
+    """Return whether a mean over one axis, of a mean over one, completes that of all places."""
+    first = node.all_input_nodes[0]
+    pair = _mean_of_axis(first), _mean_of_axis(node)
+    if None in pair or len(first.users) > 1 or _ends_mean(first):
+        return False
+    (i, keeps), (j, also) = pair
+    both = {i % 4, j % 4} == {2, 3} if keeps else i % 4 in (2, 3) and j % 3 == 2
+    return keeps == also and both
+
+
+def _chained_mean(node):
+    """Return the layer of a mean that is one of two over places, and its input; or None."""
+    if _mean_of_axis(node) is None:
+        return None
+    if _ends_mean(node):
+        keeps = _mean_of_axis(node)[1]
+        return _meant((node.all_input_nodes[0], (2, 3), keeps), {})
+    ends = any(_mean_of_axis(user) and _ends_mean(user) for user in node.users)
+    return (nn.Identity(), node.all_input_nodes[:1]) if ends else None
+
+
 _POOL = "kernel_size", "stride", "padding"
 _MAKERS = {
     (functional.relu, functional.relu_, torch.relu, torch.relu_, "relu", "relu_"): _with(nn.ReLU),
@@ -186,7 +252,9 @@ _MAKERS = {
     (functional.elu,): _with(nn.ELU, "alpha"),
     (functional.leaky_relu,): _with(nn.LeakyReLU, "negative_slope"),
     (functional.dropout, functional.dropout2d): _dropped,
-    (functional.hardtanh, torch.clamp, "clamp", "clamp_", "clip"): _clamped,
+    (functional.hardtanh, torch.clamp, torch.clip, "clamp", "clamp_", "clip", "clip_"): _clamped,
+    (torch.clamp_min, "clamp_min", "clamp_min_"): _clamped,
+    (torch.clamp_max, "clamp_max", "clamp_max_"): _clamped_above,
     (functional.max_pool2d, torch.max_pool2d): _with(nn.MaxPool2d, *_POOL, "dilation", "ceil_mode"),
     (functional.avg_pool2d,): _with(
         nn.AvgPool2d, *_POOL, "ceil_mode", "count_include_pad", "divisor_override"
@@ -198,6 +266,7 @@ _MAKERS = {
     ("view", "reshape", torch.reshape): _reshaped,
     (torch.mean, "mean"): _meant,
     ("contiguous", "detach", "clone"): _with(nn.Identity),
+    ("to", "float", "double", "half", "bfloat16", "cpu", "cuda"): _cast,
 }
 _MAKERS = {function: make for functions, make in _MAKERS.items() for function in functions}
 _SIZES = "size", getattr, operator.getitem
@@ -208,14 +277,21 @@ def layer_of(node, constants):
 
     None stands for the size of a tensor. ``constants`` are the parameters that functions use.
     """
+    if found := _chained_mean(node):
+        return found
     if node.target in _MAKERS:
-        kwargs = dict(node.kwargs)
-        args = node.args or ((kwargs.pop("input"),) if "input" in kwargs else ())
+        # The name of a dtype, or device, that a parameter has is known.
+        kinds = {n: v for n, v in constants.items() if isinstance(v, torch.dtype | torch.device)}
+        node_args, kwargs = fx.map_arg((node.args, dict(node.kwargs)), lambda n: kinds.get(n, n))
+        kwargs = dict(kwargs)
+        args = node_args or ((kwargs.pop("input"),) if "input" in kwargs else ())
         layer, inputs = _MAKERS[node.target](args, kwargs)
         numbers = all(isinstance(x, fx.Node) and x not in constants for x in inputs)
         if layer is not None and numbers:
             return layer, tuple(inputs)
     if node.target in _SIZES and all(_reads_size(user) for user in node.users):
+        return None
+    if _asks_for_kind(node) and all(_MAKERS.get(user.target) is _cast for user in node.users):
         return None
     if node.target == "size" or (node.target is getattr and node.args[1] == "shape"):
         raise NotAFunction("asks for a size for more than x.flatten(1): write the numbers")

@@ -1,5 +1,6 @@
 """Layers that were left in floating point, between codes."""
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,10 +8,27 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from quantlib.ptq import _functions
 from quantlib.ptq.steps import IntegerStep
+from quantlib.ptq.support import POINTWISE
 from quantlib.uniform import QParams
 
-__all__ = ["FloatConvolution", "FloatDense", "FloatModule"]
+__all__ = ["FloatConvolution", "FloatDense", "FloatLayer", "FloatModule", "float_layer"]
+
+_WINDOW = "kernel_size", "stride", "padding"
+
+#: Layers that their options say all about, with the options' names.
+_OPTIONS = {
+    **dict.fromkeys(POINTWISE, ()),
+    nn.GELU: ("approximate",), nn.ELU: ("alpha",), nn.CELU: ("alpha",),
+    nn.Softplus: ("beta", "threshold"), nn.LeakyReLU: ("negative_slope",),
+    nn.Hardtanh: ("min_val", "max_val"), _functions.Add: (), _functions.Cat: ("dim",),
+    nn.Flatten: ("start_dim", "end_dim"), _functions.Rows: ("length",),
+    nn.MaxPool2d: (*_WINDOW, "dilation", "return_indices", "ceil_mode"),
+    nn.AvgPool2d: (*_WINDOW, "ceil_mode", "count_include_pad", "divisor_override"),
+    nn.AdaptiveAvgPool2d: ("output_size",), nn.Softmax: ("dim",),
+}  # fmt: skip
+_KINDS = {kind.__name__: kind for kind in _OPTIONS}
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +92,34 @@ class FloatDense(_FloatWeighted):
 
     def _product(self, x, weight, bias):
         return functional.linear(x, weight, bias)
+
+
+@dataclass(frozen=True, eq=False)
+class FloatLayer(_Float):
+    """A layer without numbers of its own, by its type's name and its options in their order."""
+
+    kind: str
+    options: tuple
+
+    def __post_init__(self):
+        self._layer  # noqa: B018 - a kind that is unknown is refused now
+
+    @functools.cached_property
+    def _layer(self):
+        kind = _KINDS[self.kind]
+        return kind(**dict(zip(_OPTIONS[kind], self.options, strict=True))).eval()
+
+    def _compute(self, *parts):
+        return self._layer(*parts)
+
+
+def float_layer(layer, *common):
+    """Return the step of a layer without weights: one that can be saved, if its type is known."""
+    if type(layer) not in _OPTIONS:
+        return FloatModule(*common, layer)
+    options = (getattr(layer, name) for name in _OPTIONS[type(layer)])
+    options = tuple(tuple(x) if isinstance(x, list) else x for x in options)
+    return FloatLayer(*common, type(layer).__name__, options)
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,15 @@ from torch import fx, nn
 
 from quantlib.models import check_model
 from quantlib.models.weights import altered, check_numbers, traced
-from quantlib.ptq._functions import NotAFunction, OwnForward, in_place, layer_of, value_of
+from quantlib.ptq._bias import bias_rounding
+from quantlib.ptq._functions import (
+    SAME_CODES,
+    NotAFunction,
+    OwnForward,
+    in_place,
+    layer_of,
+    value_of,
+)
 from quantlib.ptq._tracing import check_changed, has_own_forward, traced_graph_of
 
 __all__ = ["INPUT", "Graph", "Node", "trace"]
@@ -36,7 +44,9 @@ class Graph(nn.Module):
 
     It computes what the network computed. Three tables hold modules by the names of nodes:
     ``layers``, one each; ``activations``, which were fused into a layer; and ``quantizers``, which
-    round what a layer and its activation hand on (and the images, as ``"input"``).
+    round what a layer and its activation hand on (and the images, as ``"input"``). Between the
+    two, a layer whose weights and input are quantized has its bias rounded to a code
+    (:func:`~quantlib.ptq.requantization.bias_codes`).
     """
 
     def __init__(self, nodes, outputs, image_shape=None):
@@ -67,7 +77,11 @@ class Graph(nn.Module):
             left[name] = left.get(name, 0) + 1
         self._hand_on(INPUT, images, values, visit)
         for node in self.nodes.values():
-            x = self.layers[node.name](*(values[name] for name in node.inputs))
+            layer = self.layers[node.name]
+            x = layer(*(values[name] for name in node.inputs))
+            given = self.quantizers.get(self.coded_by(node.inputs[0])) if node.inputs else None
+            if (rounding := bias_rounding(layer, given)) is not None:
+                x = x + rounding
             if node.name in self.activations:
                 x = self.activations[node.name](x)
             self._hand_on(node.name, x, values, visit)
@@ -92,6 +106,12 @@ class Graph(nn.Module):
     def readers(self, name):
         """Return the nodes that take the result of ``name``, once for each time they do."""
         return [node for node in self.nodes.values() for n in node.inputs if n == name]
+
+    def coded_by(self, name):
+        """Return whose quantizer a result has its codes of: maxima keep those before them."""
+        while name in self.nodes and isinstance(self.layers[name], SAME_CODES):
+            name = self.nodes[name].inputs[0]
+        return name
 
     def only_reader(self, name):
         """Return the node that alone takes the result of ``name``, or None."""

@@ -24,7 +24,7 @@ _KINDS = {
     for kind in (
         QParams, PackedTensor, Requantization,
         *(getattr(steps, name) for name in steps.__all__),
-        *(getattr(float_steps, name) for name in float_steps.__all__),
+        float_steps.FloatConvolution, float_steps.FloatDense, float_steps.FloatLayer,
     )
 }  # fmt: skip
 
@@ -133,12 +133,15 @@ class IntegerNetwork:
         Raises
         ------
         ValueError
-            If a layer that was left in floating point is neither a convolution nor linear: such a
-            layer is code, which a file of numbers cannot hold.
+            If what was left in floating point is no layer that runs in whole numbers, nor softmax:
+            then it is code, which a file of numbers cannot hold.
         """
         code = [step.name for step in self.steps if isinstance(step, FloatModule)]
         if code:
-            raise ValueError(f"{', '.join(code)} cannot be saved: as a float layer it is code")
+            raise ValueError(
+                f"{', '.join(code)} cannot be saved: in floating point what is no layer of whole "
+                f"numbers is code"
+            )
         tensors = {}
         described = [describe(step, tensors) for step in self.steps]
         header = {

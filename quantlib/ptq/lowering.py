@@ -11,8 +11,10 @@ from quantlib.kernels import Requantization
 from quantlib.layers import QuantConv2d, QuantLinear
 from quantlib.packed import pack
 from quantlib.ptq import _functions, float_steps, steps
+from quantlib.ptq._bias import bias_rounding
 from quantlib.ptq.graph import INPUT, check_graph
 from quantlib.ptq.integer import IntegerNetwork
+from quantlib.ptq.quantizers import UniformQuantizer
 from quantlib.ptq.requantization import bias_codes, fixed_point
 from quantlib.ptq.support import POINTWISE, SAME_CODES, unsupported
 from quantlib.uniform import QParams
@@ -32,8 +34,8 @@ def to_integer(graph):
 
     with a 32-bit sum and bias, and the product with :math:`M_o` by a multiplier and a shift
     (:func:`~quantlib.ptq.requantization.fixed_point`). ReLU and ReLU6 are the bounds of the clamp.
-    Codes differ from the simulation's by one where a value lies next to a tie, or the rounding of
-    the bias moves it across one: its unit is coarse where weights have few bits.
+    Codes differ from the simulation's, which rounds the bias too, by one where a value lies next to
+    a tie.
 
     Source: Jacob et al. (2018), section 2; Chenna, section 7.
 
@@ -312,11 +314,14 @@ def _float_step(layer, place):
     if not isinstance(layer, nn.Conv2d | nn.Linear) or getattr(layer, "padding_mode", "") not in (
         "", "zeros",
     ):  # fmt: skip
-        return float_steps.FloatModule(*common, layer)
+        return float_steps.float_layer(layer, *common)
     weight = layer.weight
     if getattr(layer, "weight_quant", None) is not None:
         weight = layer.weight_quant(weight)
-    arrays = (None if x is None else x.detach().numpy().copy() for x in (weight, layer.bias))
+    bias, given = layer.bias, place.given[0]
+    rounding = None if given is None else bias_rounding(layer, UniformQuantizer(given))
+    bias = bias if rounding is None else bias + rounding.flatten()
+    arrays = (None if x is None else x.detach().numpy().copy() for x in (weight, bias))
     if isinstance(layer, nn.Conv2d):
         return float_steps.FloatConvolution(*common, *arrays, **_window(layer))
     return float_steps.FloatDense(*common, *arrays)

@@ -33,6 +33,11 @@ class UniformQuantizer(Quantizer):
         return self._qparams
 
     @property
+    def scale(self):
+        """The scale or scales now, a tensor in float64 without a gradient."""
+        return torch.tensor(self.qparams.scale, dtype=torch.float64)
+
+    @property
     def signature(self):
         """The parameters, as text."""
         q = self.qparams

@@ -1,13 +1,11 @@
 """The quantized network as it is simulated: in floating point, on the levels that codes have."""
 
-from dataclasses import replace
-
-import numpy as np
 from torch import nn
 
 from quantlib import uniform
 from quantlib._validation import check_choice, check_flag, check_integer
 from quantlib.layers import convert_
+from quantlib.ptq._bias import with_room
 from quantlib.ptq.graph import check_graph
 from quantlib.ptq.observers import MinMax, check_observer
 from quantlib.ptq.quantizers import UniformQuantizer
@@ -85,6 +83,9 @@ def bits_by_name(bit_width, names, argument="bit_width"):
 def simulate(graph, weights, activations, *, float_layers=()):
     """Return a graph that computes with quantized weights and results, still in floating point.
 
+    Where a layer with quantized weights takes codes, its bias counts as the code of 32 bits that it
+    will have, in units of both scales; the parameter itself stays real.
+
     Parameters
     ----------
     graph : Graph
@@ -126,7 +127,7 @@ def simulate(graph, weights, activations, *, float_layers=()):
     graph.float_layers = float_layers
     for name, layer in graph.named_layers(*_WEIGHTED).items():
         if name in weights and name not in float_layers:
-            given = activations.get(meaning_of(graph, name))
+            given = activations.get(graph.coded_by(graph.nodes[name].inputs[0]))
             qparams = weights[name] if given is None else with_room(weights[name], layer, given)
             quantizer = UniformQuantizer(qparams)
             graph.layers[name] = convert_(layer, weight_quant=quantizer)
@@ -134,30 +135,6 @@ def simulate(graph, weights, activations, *, float_layers=()):
         if name not in float_layers or _read_as_codes(graph, name, float_layers):
             graph.quantizers[name] = UniformQuantizer(qparams)
     return graph.eval()
-
-
-def meaning_of(graph, name):
-    """Return the name of the result whose codes the layer takes: maxima keep those before them."""
-    before, ranges = graph.nodes[name].inputs[0], own_range(graph)
-    while before not in ranges:
-        before = graph.nodes[before].inputs[0]
-    return before
-
-
-def with_room(qparams, layer, given):
-    """Return the parameters with scales at which the bias has a code of 32 bits, and a fine one.
-
-    The bias is stored in units of the scales' product. A channel of tiny weights would leave no
-    room for it; one whose weights are all 0, whose scale is free, would round it coarsely.
-    """
-    if layer.bias is None:
-        return qparams
-    bias = abs(layer.bias.detach().double().numpy()) / given.scale
-    scale = np.maximum(qparams.scale, (bias if qparams.axis == 0 else bias.max()) / 2**30)
-    dead = (layer.weight == 0).flatten(1).all(1).numpy() & (bias > 0)
-    if qparams.axis == 0:
-        scale = np.where(dead, bias / 2**24, scale)
-    return qparams if np.array_equal(scale, qparams.scale) else replace(qparams, scale=scale)
 
 
 def _read_as_codes(graph, name, float_layers):

@@ -6,7 +6,7 @@ from torch import nn
 
 from quantlib._validation import shown
 from quantlib.layers.modules import QuantLayer
-from quantlib.ptq._functions import Add, Cat
+from quantlib.ptq._functions import SAME_CODES, Add, Cat
 from quantlib.ptq.graph import INPUT
 from quantlib.ptq.quantizers import UniformQuantizer
 
@@ -19,9 +19,6 @@ POINTWISE = (
 )  # fmt: skip
 
 _POOLS = nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d
-
-#: What hands its input's codes on as they are: no code is new.
-SAME_CODES = nn.MaxPool2d, nn.Flatten
 
 
 def own_range(graph):

@@ -71,8 +71,7 @@ class FoldedBatchNorm(nn.Module):
     def forward(self, x):
         """Return what the layer and its normalization hand on."""
         check_tensor(x, "x")
-        norm = self.norm
-        std = torch.sqrt(norm.running_var + norm.eps)
+        norm, std, weight = self.norm, self._std, self.weight
         if self.training and not self.frozen and len(x):
             real = self._product(x, self.layer.weight)
             axes = [0, *range(2, real.ndim)]
@@ -81,19 +80,32 @@ class FoldedBatchNorm(nn.Module):
             with torch.no_grad():  # moves the remembered mean and variance; without own bias
                 bias = 0 if self.layer.bias is None else self.layer.bias.reshape(self._shape)
                 norm(real + bias)
-            c = std / batch_std
-        else:
-            mean, batch_std, c = norm.running_mean, std, None
-            if self.layer.bias is not None:
-                mean = mean - self.layer.bias
-        scale = torch.ones_like(std) if norm.weight is None else norm.weight
-        shift = 0 if norm.bias is None else norm.bias
-        weight = self.layer.weight
-        folded = weight * (scale / std).reshape(-1, *[1] * (weight.ndim - 1))
-        y = self._product(x, self.weight_quant(folded))
-        if c is not None:
-            y = y * c.reshape(self._shape)
-        return y + (shift - scale * mean / batch_std).reshape(self._shape)
+            y = self._product(x, self.weight_quant(weight)) * (std / batch_std).reshape(self._shape)
+            return y + self._bias(mean, batch_std).reshape(self._shape)
+        return self._product(x, self.weight_quant(weight)) + self.bias.reshape(self._shape)
+
+    @property
+    def weight(self):
+        """The folded weights, by the remembered deviation; they are quantized."""
+        weight, scale = self.layer.weight, self.norm.weight
+        factor = 1 / self._std if scale is None else scale / self._std
+        return weight * factor.reshape(-1, *[1] * (weight.ndim - 1))
+
+    @property
+    def bias(self):
+        """The folded bias, by the remembered mean and deviation."""
+        mean, own = self.norm.running_mean, self.layer.bias
+        return self._bias(mean if own is None else mean - own, self._std)
+
+    def _bias(self, mean, std):
+        """Return the bias of results with that mean, without own bias, and that deviation."""
+        scale, shift = self.norm.weight, self.norm.bias
+        ratio = mean / std if scale is None else scale * mean / std
+        return -ratio if shift is None else shift - ratio
+
+    @property
+    def _std(self):
+        return torch.sqrt(self.norm.running_var + self.norm.eps)
 
     @property
     def _shape(self):

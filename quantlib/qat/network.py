@@ -5,8 +5,9 @@ from torch import nn
 from quantlib import ptq, uniform
 from quantlib._validation import check_choice, check_flag
 from quantlib.layers import convert_
+from quantlib.ptq._bias import with_room
 from quantlib.ptq.graph import check_graph
-from quantlib.ptq.simulation import bits_by_name, meaning_of, with_room
+from quantlib.ptq.simulation import bits_by_name
 from quantlib.ptq.support import check_float_layers
 from quantlib.qat.folded import FoldedBatchNorm
 from quantlib.qat.quantizers import LearnedClip, LearnedStep, ObservedRange
@@ -136,7 +137,8 @@ def _unfold(graph, traced):
 def freeze_batch_norm(graph):
     """Let normalization keep its mean and variance from now on, in training too; return the graph.
 
-    Done after some epochs: training and evaluation then compute the same.
+    Done after some epochs: training and evaluation then compute the same. It stays so where the
+    saved state of the graph is loaded.
     Source: Krishnamoorthi (2018), section 3.2.2.
     """
     for layer in check_graph(graph).named_layers(FoldedBatchNorm).values():
@@ -147,13 +149,12 @@ def freeze_batch_norm(graph):
 def freeze_ranges(graph):
     """Let the ranges of results, and learned steps, stay as they are; return the graph.
 
-    Where ranges are observed, those of the weights still follow the weights, as these train on.
+    They stay so where its saved state is loaded. Where ranges are observed, those of the weights
+    still follow the weights, as these train on.
     """
     for module in check_graph(graph).modules():
-        if isinstance(module, ObservedRange):
-            module.frozen.fill_(True)
-        if isinstance(module, LearnedStep | LearnedClip):
-            module.requires_grad_(False)
+        if isinstance(module, ObservedRange | LearnedStep | LearnedClip):
+            module.freeze()
     return graph
 
 
@@ -176,7 +177,8 @@ def to_simulated(graph):
     for name in graph.quantizers.names:
         graph.quantizers[name] = ptq.UniformQuantizer(graph.quantizers[name].qparams)
     for name, layer in graph.named_layers(nn.Conv2d, nn.Linear).items():
-        given, quantizer = meaning_of(graph, name), getattr(layer, "weight_quant", None)
+        given = graph.coded_by(graph.nodes[name].inputs[0])
+        quantizer = getattr(layer, "weight_quant", None)
         if quantizer is not None and given in graph.quantizers:
             qparams = with_room(quantizer.qparams, layer, graph.quantizers[given].qparams)
             layer.weight_quant = ptq.UniformQuantizer(qparams)

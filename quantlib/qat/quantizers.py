@@ -50,7 +50,27 @@ def _check_qparams(qparams):
         raise TypeError(f"qparams must be a uniform.QParams, got {type(qparams).__name__}")
 
 
-class LearnedStep(UniformQuantizer):
+class _Learned(UniformQuantizer):
+    """A quantizer whose range is a parameter, and which knows whether it still learns."""
+
+    def __init__(self, qparams):
+        super().__init__(qparams)
+        self.register_buffer("frozen", torch.tensor(False))
+
+    def freeze(self):
+        """Let the range stay as it is from now on, and in whatever takes the saved state."""
+        self.frozen.fill_(True)
+        self.requires_grad_(False)
+
+    def _load_from_state_dict(self, state, prefix, metadata, strict, missing, unexpected, errors):
+        saved, was = state.get(f"{prefix}frozen"), self.frozen
+        was = was if was.is_meta else bool(was)
+        super()._load_from_state_dict(state, prefix, metadata, strict, missing, unexpected, errors)
+        if isinstance(saved, torch.Tensor) and not saved.is_meta and was is not bool(saved):
+            self.requires_grad_(not saved)
+
+
+class LearnedStep(_Learned):
     r"""A quantizer that learns its step s (the scale), one or one for each output channel.
 
     .. math:: \hat x = s\, \mathrm{clamp}(\mathrm{round}(x / s),\ -Q_N,\ Q_P)
@@ -136,6 +156,11 @@ class LearnedStep(UniformQuantizer):
         return self.start * self.log_step.exp()
 
     @property
+    def scale(self):
+        """The same in float64 without a gradient."""
+        return self.step.detach().double()
+
+    @property
     def qparams(self):
         """The parameters with the step as it is now."""
         return replace(self._qparams, scale=self.step.detach().cpu().numpy())
@@ -174,7 +199,7 @@ class LearnedStep(UniformQuantizer):
         super()._load_from_state_dict(state, prefix, metadata, strict, missing, unexpected, errors)
 
 
-class LearnedClip(UniformQuantizer):
+class LearnedClip(_Learned):
     r"""Activations clipped at a learned height: PACT.
 
     .. math:: y = \mathrm{clamp}(x, 0, \alpha), \qquad
@@ -283,6 +308,10 @@ class ObservedRange(UniformQuantizer):
         """What stays as it is while it trains, as text."""
         q = self._qparams
         return f"ObservedRange(bit_width={q.bit_width}, signed={q.signed})"
+
+    def freeze(self):
+        """Let the range stay as it is from now on, in training too."""
+        self.frozen.fill_(True)
 
     def forward(self, x):
         """Return ``x`` on the levels of the range, which it may move first."""

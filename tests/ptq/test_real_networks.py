@@ -72,7 +72,8 @@ COMPUTED = {
     "a function of a parameter": lambda net, x: x * net.place[..., :8].abs(),
     "input by name": lambda net, x: torch.relu(input=x) + functional.relu(input=x),
     "an axis by its other name": lambda net, x: net.second(torch.cat([x, x], axis=1)[:, 4:12]),
-    "a node called as a method of modules": lambda net, x: x.to(torch.float32).double().float(),
+    "a node called as a method of modules": lambda net, x: x.type(torch.float32),
+    "a mask, which is no real number": lambda net, x: x * (x > 0).float(),
     "normalized twice": lambda net, x: functional.relu(net.norm2(net.norm(x))),
 }
 
@@ -88,6 +89,65 @@ def test_each_form_computes_what_torch_does(case):
         torch.testing.assert_close(graph(some_images()), wanted, rtol=1e-4, atol=1e-5)
     for y in (found.simulated(some_images()), found.network(some_images().numpy())):
         assert abs(torch.as_tensor(y) - wanted).max() < 0.05 * abs(wanted).max()
+
+
+class Ends(nn.Module):
+    """A convolution and a function of its results, which ends the network."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.conv, self.function = nn.Conv2d(1, 4, 3), function
+
+    def forward(self, images):
+        return self.function(self.conv(images))
+
+
+SAME = {
+    "clamp_min of 0": (lambda x: x.clamp_min(0), ["ReLU"]),
+    "clamp_min of torch": (lambda x: torch.clamp_min(x, min=0.0), ["ReLU"]),
+    "clamp_min in place": (lambda x: x.clamp_min_(0), ["ReLU"]),
+    "both clamps": (lambda x: x.clamp_min(0.1).clamp_max(0.5), ["Hardtanh", "Hardtanh"]),
+    "no lower bound": (lambda x: x.clamp(max=0.25), ["Hardtanh"]),
+    "a dtype": (lambda x: x.to(torch.float64).to(dtype=torch.float32), []),
+    "that of another": (lambda x: x.to(x.dtype).to(x.relu().device), ["ReLU"]),
+    "a device": (lambda x: x.to("cpu", non_blocking=True).cpu(), []),
+    "methods": (lambda x: x.relu().double().float(), ["ReLU"]),
+    "mean of mean": (lambda x: x.mean(3).mean(2), ["AdaptiveAvgPool2d", "Flatten"]),
+    "last axes": (lambda x: x.mean(-1).mean(-1), ["AdaptiveAvgPool2d", "Flatten"]),
+    "rows first": (lambda x: torch.mean(x.mean(2), dim=[2]), ["AdaptiveAvgPool2d", "Flatten"]),
+    "axes kept": (lambda x: x.mean(2, keepdim=True).mean(-1, True), ["AdaptiveAvgPool2d"]),
+}
+
+
+@pytest.mark.parametrize("case", SAME)
+def test_what_means_the_same_as_a_layer_becomes_one(case):
+    function, kinds = SAME[case]
+    model = seeded(lambda: Ends(function))
+    graph = ptq.trace(model)
+    assert [type(graph.layers[name]).__name__ for name in list(graph.nodes)[1:]] == kinds
+    wanted = model(some_images()).detach()
+    torch.testing.assert_close(graph(some_images()), wanted)
+    network = ptq.quantize_model(model, some_images(), 8).network
+    assert network(some_images().numpy()).shape == tuple(wanted.shape)
+    assert abs(network(some_images().numpy()) - wanted.numpy()).max() < 0.05 * abs(wanted).max()
+
+
+OTHER = {
+    "whole numbers": lambda x: x.to(torch.int32),
+    "a mean of channels": lambda x: x.mean(1).mean(1),
+    "three means": lambda x: x.mean(-1).mean(-1).mean(-1),
+    "one mean kept": lambda x: x.mean(3, True).mean(2),
+    "a mean that something else reads": lambda x: (lambda y: y.mean(2) + y.sum(2))(x.mean(3)),
+    "bounds that are computed": lambda x: x.clamp_min(x.mean()),
+}
+
+
+@pytest.mark.parametrize("case", OTHER)
+def test_what_only_looks_the_same_is_named_and_computed(case):
+    model = seeded(lambda: Ends(OTHER[case]))
+    graph = ptq.trace(model)
+    torch.testing.assert_close(graph(some_images()), model(some_images()))
+    assert ptq.unsupported(graph)
 
 
 def test_what_is_changed_in_place_is_seen_as_it_was():

@@ -122,6 +122,16 @@ def test_corrected_biases_give_each_channel_its_mean(name):
     assert all(torch.equal(x, before[key]) for key, x in simulation.named_parameters())
 
 
+@pytest.mark.parametrize("name", ["digits", "resnet", "lenet", "mixed"])
+def test_a_bias_is_corrected_before_it_is_rounded(name):
+    """What rounding to a code does to the mean is not taken back: again, nothing would change."""
+    graph, simulation = simulated(name, bit_width=2, act_bit_width=4)
+    once = ptq.correct_bias(graph, simulation, some_images())
+    twice = ptq.correct_bias(graph, once, some_images())
+    for n, layer in once.named_layers(nn.Conv2d, nn.Linear).items():
+        torch.testing.assert_close(twice.layers[n].bias, layer.bias, rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize("mean", [-2.0, 0.0, 3.0])
 @pytest.mark.parametrize("std", [0.0, 0.5, 4.0])
 @pytest.mark.parametrize(("low", "high"), [(0.0, math.inf), (0.0, 6.0), (-1.0, 2.0)])

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from quantlib import models, ptq, qat, training
 from quantlib.qat.network import WeightRange
+from quantlib.uniform import QParams
 from tests.ptq.networks import NETWORKS, as_tuple, digits, seeded, some_images
 
 RANGES = "learned", "observed"
@@ -123,6 +124,39 @@ def test_whole_numbers_do_what_was_trained(ranges):
     assert (network.predict(images.numpy()) == found.argmax(1)).mean() > 0.99
 
 
+@pytest.mark.parametrize("batch_norm", ["folded", "none"])
+@pytest.mark.parametrize("ranges", RANGES)
+def test_at_2_bits_too_the_codes_are_those_of_training(ranges, batch_norm):
+    """The unit of a bias is coarse where weights are; the forward pass rounds it as well."""
+    options = {"ranges": ranges, "batch_norm": batch_norm}
+    graph = qat.prepare(models.load_pretrained(), some_images(), 2, **options)
+    training.fit(graph, digits(), epochs=1, weight_decay=0.0, progress=False)
+    images, seen = digits().test_images, {}
+    with torch.no_grad():
+        graph.eval().run(torch.as_tensor(images), lambda name, x: seen.update({name: x}))
+    network = qat.to_integer(graph)
+    values = dict(zip((step.name for step in network.steps), network.results(images), strict=True))
+    for name in ("conv1", "conv2", "conv3", "fc1", "fc2"):
+        codes = graph.quantizers[name].qparams.quantize(seen[name].numpy())
+        codes = codes.transpose(0, 2, 3, 1) if codes.ndim == 4 else codes
+        assert (codes != values[name]).mean() < 0.01, name
+
+
+def test_the_bias_trains_through_its_rounding():
+    model = seeded(lambda: nn.Sequential(nn.Flatten(), nn.Linear(64, 3)))
+    graph = qat.prepare(model, some_images(), 2, batch_norm="none")
+    graph.quantizers["1"] = ptq.UniformQuantizer(QParams(0.1, 128, 8, signed=False))
+    bias = graph.layers["1"].bias
+    was = graph(some_images())
+    with torch.no_grad():
+        bias += 1e-6
+    weight = torch.tensor([1.0, -2.0, 3.0])
+    now = graph(some_images())
+    (now * weight).sum().backward()
+    assert torch.equal(was, now)  # a move within a step of the bias
+    torch.testing.assert_close(bias.grad, len(now) * weight)
+
+
 @pytest.mark.parametrize("ranges", RANGES)
 def test_what_is_frozen_stays_and_the_weights_train_on(ranges):
     graph = qat.prepare(models.load_pretrained(), some_images(), 4, ranges=ranges)
@@ -137,6 +171,33 @@ def test_what_is_frozen_stays_and_the_weights_train_on(ranges):
     images = some_images()
     with torch.no_grad():
         assert torch.equal(graph.train()(images), graph.eval()(images))
+
+
+@pytest.mark.parametrize("ranges", RANGES)
+def test_a_loaded_state_is_frozen_where_the_saved_one_was(ranges):
+    def prepared():
+        graph = qat.prepare(models.load_pretrained(), some_images(), 4, ranges=ranges)
+        graph.quantizers["conv1"] = qat.LearnedClip(8, first_clip=4.0)
+        return graph
+
+    saved = qat.freeze_ranges(qat.freeze_batch_norm(prepared())).state_dict()
+    graph, free = prepared(), prepared().state_dict()
+    graph.load_state_dict(saved)
+    training.fit(graph, digits(), epochs=1, learning_rate=1e-4, weight_decay=0.1, progress=False)
+    changed = {k for k, v in graph.state_dict().items() if not torch.equal(v, saved[k])}
+    assert changed == {n for n, _ in graph.named_parameters() if n.endswith(("weight", "bias"))}
+    graph.load_state_dict(free)  # and free again where that was
+    training.fit(graph, digits(), epochs=1, learning_rate=1e-4, weight_decay=0.0, progress=False)
+    changed = {k for k, v in graph.state_dict().items() if not torch.equal(v, free[k])}
+    kinds = {"learned": ("log_step", "clip"), "observed": ("high", "clip")}[ranges]
+    wanted = {k for k in free if k.endswith((*kinds, "running_mean", "running_var"))}
+    assert wanted - changed <= {"quantizers.input.high"}  # 1 before and after
+
+
+def test_numbers_that_are_fixed_by_hand_stay_so_when_a_state_is_loaded():
+    graph = qat.prepare(models.load_pretrained(), some_images(), 4).requires_grad_(False)
+    graph.load_state_dict(graph.state_dict())
+    assert not any(p.requires_grad for p in graph.parameters())
 
 
 def test_observed_ranges_of_weights_follow_the_weights():

@@ -157,6 +157,13 @@ def test_the_bias_trains_through_its_rounding():
     torch.testing.assert_close(bias.grad, len(now) * weight)
 
 
+def test_torch_compiles_a_graph_of_learned_steps_whole():
+    graph = qat.prepare(models.load_pretrained(), some_images(), 4, batch_norm="none")
+    torch.compiler.reset()
+    compiled = torch.compile(graph, fullgraph=True, backend="aot_eager")
+    torch.testing.assert_close(compiled(some_images()), graph(some_images()))
+
+
 @pytest.mark.parametrize("ranges", RANGES)
 def test_what_is_frozen_stays_and_the_weights_train_on(ranges):
     graph = qat.prepare(models.load_pretrained(), some_images(), 4, ranges=ranges)

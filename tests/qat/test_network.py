@@ -223,8 +223,9 @@ def qparams_of(scale):
 @pytest.mark.parametrize("factor", [0.0, 1e-12])
 @pytest.mark.parametrize("ranges", RANGES)
 def test_a_bias_behind_dead_or_tiny_weights_has_room(ranges, factor):
-    layers = [nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 10)]
-    model = seeded(lambda: nn.Sequential(*layers))
+    model = seeded(
+        lambda: nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 10))
+    )
     with torch.no_grad():
         model[3].weight[0] *= factor
     wanted = ptq.quantize_model(model, some_images(), 8).network(some_images().numpy())

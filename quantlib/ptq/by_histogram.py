@@ -286,25 +286,43 @@ class Entropy(_Searching):
     (0.0, 7.265625)
     """
 
+    def _costs_of(self, histogram, codes):
+        costs = super()._costs_of(histogram, codes)
+
+        def by_width(lows, highs):  # ranges of like widths together, which have like bins
+            lows, highs = np.broadcast_arrays(np.atleast_1d(lows), highs)
+            order = np.argsort(highs - lows, kind="stable")
+            found = np.empty(lows.size)
+            found[order] = costs(lows[order], highs[order])
+            return found
+
+        return by_width
+
     def _costs(self, centres, counts, lows, highs, codes):
         qparams = codes.qparams(lows, highs, axis=0)
-        n_ranges, n_bins = lows.size, centres.size
-        inside = (centres >= lows[:, None]) & (centres <= highs[:, None])
-        kept = inside * counts
-        total = counts.sum()
-        first, last = inside.argmax(1), n_bins - 1 - inside[:, ::-1].argmax(1)
+        n_ranges, n_bins, total = lows.size, centres.size, counts.sum()
         sums = np.append(0, np.cumsum(counts))
-        clipped = kept.astype(np.float64)
-        each = np.arange(n_ranges)
-        clipped[each, first] += sums[first]
-        clipped[each, last] += total - sums[last + 1]
-        # The number of a code among all codes of all ranges, so that one call counts them all.
-        codes_of = quantize(np.broadcast_to(centres, kept.shape), qparams) - qparams.quant_min
-        codes_of = codes_of + each[:, None] * 2**qparams.bit_width
-        size = n_ranges * 2**qparams.bit_width
-        values = np.bincount(codes_of.ravel(), weights=kept.ravel(), minlength=size)
-        n_used = np.bincount(codes_of.ravel(), weights=inside.ravel(), minlength=size)
-        told = (values / np.maximum(n_used, 1))[codes_of]
+        # Bins from ``first`` up to ``last`` are inside, of the columns that some range has.
+        first, last = (np.searchsorted(centres, *ends) for ends in ((lows,), (highs, "right")))
+        some = last > first
+        if not some.any():
+            return np.full(n_ranges, np.inf)
+        left, right = first[some].min(), last[some].max()
+        columns, each = np.arange(left, right), np.arange(n_ranges)
+        inside = (columns >= first[:, None]) & (columns < last[:, None])
+        clipped = np.where(inside, counts[left:right], 0.0)
+        clipped[each[some], (first - left)[some]] += sums[first][some]
+        clipped[each[some], (last - left - 1)[some]] += (total - sums[last])[some]
+        # Codes rise with the bins, so that those of one code are neighbours: from start to end.
+        codes_of = quantize(np.broadcast_to(centres[left:right], inside.shape), qparams)
+        starts = np.flatnonzero(np.diff(codes_of, axis=1, prepend=codes_of[:, :1] - 1))
+        ends = np.append(starts[1:], inside.size)
+        row, lengths = starts // columns.size, ends - starts
+        start, end = (at - row * columns.size + left for at in (starts, ends))
+        start, end = np.maximum(start, first[row]), np.minimum(end, last[row])
+        told = np.where(end > start, sums[end] - sums[start], 0) / np.maximum(end - start, 1)
+        told = np.repeat(told, lengths).reshape(inside.shape)
         ratio = np.divide(clipped, told, out=np.ones_like(clipped), where=inside)
-        divergence = (clipped * np.log(ratio)).sum(1) / total
-        return np.where(inside.any(1), divergence, np.inf)
+        divergence = np.zeros((n_ranges, n_bins))
+        np.multiply(clipped, np.log(ratio), out=divergence[:, left:right])
+        return np.where(some, divergence.sum(1) / total, np.inf)

@@ -19,6 +19,7 @@ from quantlib._validation import (
 from quantlib.layers import Quantizer
 from quantlib.models.weights import check_tensor
 from quantlib.ptq import UniformQuantizer
+from quantlib.schemes import straight_through
 
 __all__ = ["LearnedClip", "LearnedStep", "ObservedRange", "PowerOfTwoWeights"]
 
@@ -129,8 +130,9 @@ class LearnedStep(_Learned):
             )
         scale = torch.tensor(np.array(qparams.scale), dtype=torch.float32)
         #: The codes from the zero point, which is saved with the step.
-        codes = [qparams.quant_min - int(zero_point[0]), qparams.quant_max - int(zero_point[0])]
-        self.register_buffer("codes", torch.tensor(codes))
+        low, high = (int(q - zero_point[0]) for q in (qparams.quant_min, qparams.quant_max))
+        self._low, self._high = low, high  # plain numbers, on which torch.compile can rely
+        self.register_buffer("codes", torch.tensor([low, high]))
         self.register_buffer("start", scale)
         self.log_step = nn.Parameter(torch.zeros_like(scale))
 
@@ -185,16 +187,14 @@ class LearnedStep(_Learned):
                 raise ValueError(f"x must have {len(step)} channels, got shape {tuple(x.shape)}")
             step = step.reshape(-1, *[1] * (x.ndim - 1))
             count //= len(step)
-        zero_point = int(np.max(q.zero_point))
-        low, high = q.quant_min - zero_point, q.quant_max - zero_point
-        gradient_scale = 1 / math.sqrt(max(count, 1) * high)
-        return _RoundToLevels.apply(x, step, low, high, gradient_scale)
+        gradient_scale = 1 / math.sqrt(max(count, 1) * self._high)
+        return _RoundToLevels.apply(x, step, self._low, self._high, gradient_scale)
 
     def _load_from_state_dict(self, state, prefix, metadata, strict, missing, unexpected, errors):
         saved, q = state.get(f"{prefix}codes"), self._qparams
         if isinstance(saved, torch.Tensor) and saved.numel() == 2 and not saved.is_meta:
-            low = int(saved[0])
-            zero_point = np.full_like(q.zero_point, q.quant_min - low)
+            self._low, self._high = saved.tolist()
+            zero_point = np.full_like(q.zero_point, q.quant_min - self._low)
             self._qparams = replace(q, zero_point=zero_point)
         super()._load_from_state_dict(state, prefix, metadata, strict, missing, unexpected, errors)
 
@@ -259,7 +259,8 @@ class ObservedRange(UniformQuantizer):
               x_{\max} \leftarrow (1 - m)\, x_{\max} + m \max x
 
     In evaluation mode, and once :attr:`frozen`, the range stays as it is. The gradient is the
-    straight-through one. Source: Jacob et al. (2018), section 3.1; Chenna, section 7.5.
+    straight-through one. ``torch.compile`` takes it in one graph, since nothing is decided by what
+    the range is. Source: Jacob et al. (2018), section 3.1; Chenna, section 7.5.
 
     Parameters
     ----------
@@ -289,19 +290,34 @@ class ObservedRange(UniformQuantizer):
         self.register_buffer("low", torch.tensor(low))
         self.register_buffer("high", torch.tensor(high))
         self.register_buffer("frozen", torch.tensor(False))
-        self._first_range = self.low.item(), self.high.item()
+        self._first_range, self._codes = (low, high), (qparams.quant_min, qparams.quant_max)
 
     @property
     def qparams(self):
         """The parameters for the range as it is now."""
-        q = self._qparams
-        if (self.low.item(), self.high.item()) == self._first_range:
-            return q  # the range is kept in float32, of which the scale would differ by a rounding
-        symmetric = not q.signed or q.narrow_range
-        mapping = "symmetric" if q.signed and symmetric else "asymmetric"
-        return uniform.qparams_from_range(
-            self.low.item(), self.high.item(), q.bit_width, mapping=mapping, signed=q.signed
-        )
+        scale, zero_point = (value.item() for value in self._scale_and_zero_point())
+        return replace(self._qparams, scale=scale, zero_point=int(zero_point))
+
+    @property
+    def scale(self):
+        """The scale now, a tensor in float64 without a gradient."""
+        return self._scale_and_zero_point()[0]
+
+    def _scale_and_zero_point(self):
+        """Return what :func:`quantlib.uniform.ranges.qparams_from_range` does, as float64."""
+        (least, most), q = self._codes, self._qparams
+        low, high = self.low.double().clamp_max(0), self.high.double().clamp_min(0)
+        symmetric = q.signed and q.narrow_range
+        steps = most - least
+        scale = torch.maximum(-low, high) / most if symmetric else high / steps - low / steps
+        scale = torch.where(scale == 0, 1.0, scale).clamp_min(torch.finfo(torch.float32).tiny)
+        scale = scale.float().double()
+        zero_point = (least - low / scale).round().clamp(least, most) * (not symmetric)
+        # The range is kept in float32, of which the first scale would differ by a rounding.
+        first = [self.low.new_tensor(end) for end in self._first_range]
+        at_first = (self.low == first[0]) & (self.high == first[1])
+        values = ((q.scale, scale), (q.zero_point, zero_point))
+        return tuple(torch.where(at_first, known, found) for known, found in values)
 
     @property
     def signature(self):
@@ -317,11 +333,19 @@ class ObservedRange(UniformQuantizer):
         """Return ``x`` on the levels of the range, which it may move first."""
         check_tensor(x, "x")
         check_finite(x, "x", may_be_empty=True)
-        if self.training and not self.frozen and x.numel():
-            with torch.no_grad():
-                self.low.lerp_(x.min().to(self.low), self.momentum)
-                self.high.lerp_(x.max().to(self.high), self.momentum)
-        return self.qparams.fake_quantize(x)
+        with torch.no_grad():
+            if self.training and x.numel():
+                for end, seen in ((self.low, x.min()), (self.high, x.max())):
+                    moved = end.lerp(seen.to(end), self.momentum)
+                    end.copy_(torch.where(self.frozen, end, moved))
+            scale, zero_point = self._scale_and_zero_point()
+            # As QParams computes: in float64 for float64, in float32 for all else.
+            dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
+            low, high = ((code - zero_point).to(dtype) for code in self._codes)
+            scale = scale.to(dtype)
+            ratio = (x.to(dtype) * (1 / scale)).round()
+            levels = ((ratio.clamp(low, high) + 0.0) * scale).to(x.dtype)
+        return straight_through(x, levels, lambda: (ratio >= low) & (ratio <= high))
 
 
 class PowerOfTwoWeights(Quantizer):

@@ -248,8 +248,8 @@ LAYERS = [
 
 @pytest.mark.parametrize("layer", LAYERS, ids=repr)
 def test_a_layer_in_floating_point_is_saved_with_its_options(layer, tmp_path):
-    layers = nn.Conv2d(1, 2, 3), nn.AvgPool2d(1), layer
-    found = quantized(seeded(lambda: nn.Sequential(*layers)), float_layers=["1", "2"])
+    model = seeded(lambda: nn.Sequential(nn.Conv2d(1, 2, 3), nn.AvgPool2d(1), layer))
+    found = quantized(model, float_layers=["1", "2"])
     again = saved_and_loaded(found.network, tmp_path)
     x = some_images(5).numpy()
     np.testing.assert_array_equal(again(x), found.network(x))

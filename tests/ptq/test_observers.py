@@ -363,6 +363,38 @@ def test_no_range_from_edge_to_edge_costs_less(observer, cost, name, mapping):
         assert costs(*found) <= least * (1 + slack) + 1e-12
 
 
+def counted(centres, counts, lows, highs, qparams):
+    """The divergence of each range, by counting the codes of all bins of all ranges."""
+    inside = (centres >= lows[:, None]) & (centres <= highs[:, None])
+    kept, each, total = inside * counts, np.arange(lows.size), counts.sum()
+    first, last = inside.argmax(1), centres.size - 1 - inside[:, ::-1].argmax(1)
+    sums = np.append(0, np.cumsum(counts))
+    clipped = kept.astype(np.float64)
+    clipped[each, first] += sums[first]
+    clipped[each, last] += total - sums[last + 1]
+    codes = qparams.quantize(np.broadcast_to(centres, kept.shape)) - qparams.quant_min
+    codes = codes + each[:, None] * 2**qparams.bit_width
+    values, used = (np.bincount(codes.ravel(), weights=w.ravel()) for w in (kept, inside))
+    told = (values / np.maximum(used, 1))[codes]
+    ratio = np.divide(clipped, told, out=np.ones_like(clipped), where=inside)
+    return np.where(inside.any(1), (clipped * np.log(ratio)).sum(1) / total, np.inf)
+
+
+@pytest.mark.parametrize("max_bins", [32, 4096])
+@pytest.mark.parametrize("mapping", ["asymmetric", "symmetric"])
+@pytest.mark.parametrize("name", SMALL)
+def test_neighbours_of_one_code_are_counted_exactly(name, mapping, max_bins):
+    """In whichever batches: the same bits as a count of every bin."""
+    rng = np.random.default_rng(7)
+    observed = ptq.Entropy(max_bins=max_bins).observe(SMALL[name][0](rng))
+    lows, highs = -12 * rng.random(150), 12 * rng.random(150)
+    for bit_width in (2, 4, 8):
+        options = {"mapping": mapping, "signed": mapping == "symmetric"}
+        qparams = uniform.qparams_from_range(lows, highs, bit_width, axis=0, **options)
+        wanted = counted(*observed.histogram.nonzero(), lows, highs, qparams)
+        np.testing.assert_array_equal(observed.costs(lows, highs, bit_width, **options), wanted)
+
+
 def test_costs_have_the_shape_of_the_ends_and_are_of_one_tensor():
     observer = ptq.MSE().observe(np.random.default_rng(0).standard_normal(100))
     low, high = np.array([[-1.0], [-2.0], [0.5]]), np.array([1.0, 2.0])

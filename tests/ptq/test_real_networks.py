@@ -208,10 +208,15 @@ class Scaled(nn.Linear):
 
 @pytest.mark.parametrize("place", [0, 1, 4])
 def test_a_class_with_a_forward_of_its_own_is_not_taken_for_its_parent(place):
-    layers = [nn.Conv2d(1, 8, 3), nn.BatchNorm2d(8), nn.AvgPool2d(6), nn.Flatten(), nn.Linear(8, 3)]
-    own = {0: Standardized(1, 8, 3), 1: NormalizedAndMore(8), 4: Scaled(8, 3)}
-    model = seeded(lambda: nn.Sequential(*layers[:place], own[place], *layers[place + 1 :]))
-    with pytest.raises(ValueError, match=rf"{place} \({type(own[place]).__name__}, which has a"):
+    own = {0: Standardized, 1: NormalizedAndMore, 4: Scaled}
+
+    def make():
+        kinds = {0: nn.Conv2d, 1: nn.BatchNorm2d, 4: nn.Linear} | {place: own[place]}
+        conv, norm, last = kinds[0](1, 8, 3), kinds[1](8), kinds[4](8, 3)
+        return nn.Sequential(conv, norm, nn.AvgPool2d(6), nn.Flatten(), last)
+
+    model = seeded(make)
+    with pytest.raises(ValueError, match=rf"{place} \({own[place].__name__}, which has a"):
         ptq.quantize_model(model, some_images(), 8)
     found = ptq.quantize_model(model, some_images(), 8, float_layers=[str(place)])
     wanted = model(some_images()).detach()
@@ -271,8 +276,8 @@ def test_tensors_that_forward_makes_are_not_hung_on_the_model():
 
 def test_a_float_layer_that_could_be_whole_stays_float():
     """Means of uneven windows are refused with the fallback, which must then be taken."""
-    layers = [nn.Conv2d(1, 8, 3, padding=1), nn.AdaptiveAvgPool2d(3), nn.Flatten()]
-    model = seeded(lambda: nn.Sequential(*layers, nn.Linear(72, 4)))
+    pool = nn.AdaptiveAvgPool2d(3), nn.Flatten()
+    model = seeded(lambda: nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), *pool, nn.Linear(72, 4)))
     with pytest.raises(ValueError, match=r"float_layers=\['1'\]"):
         ptq.quantize_model(model, some_images(), 8)
     network = ptq.quantize_model(model, some_images(), 8, float_layers=["1"]).network

@@ -157,6 +157,13 @@ def test_the_bias_trains_through_its_rounding():
     torch.testing.assert_close(bias.grad, len(now) * weight)
 
 
+def test_torch_compiles_a_graph_of_learned_steps_whole():
+    graph = qat.prepare(models.load_pretrained(), some_images(), 4, batch_norm="none")
+    torch.compiler.reset()
+    compiled = torch.compile(graph, fullgraph=True, backend="aot_eager")
+    torch.testing.assert_close(compiled(some_images()), graph(some_images()))
+
+
 @pytest.mark.parametrize("ranges", RANGES)
 def test_what_is_frozen_stays_and_the_weights_train_on(ranges):
     graph = qat.prepare(models.load_pretrained(), some_images(), 4, ranges=ranges)
@@ -216,8 +223,9 @@ def qparams_of(scale):
 @pytest.mark.parametrize("factor", [0.0, 1e-12])
 @pytest.mark.parametrize("ranges", RANGES)
 def test_a_bias_behind_dead_or_tiny_weights_has_room(ranges, factor):
-    layers = [nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 10)]
-    model = seeded(lambda: nn.Sequential(*layers))
+    model = seeded(
+        lambda: nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 10))
+    )
     with torch.no_grad():
         model[3].weight[0] *= factor
     wanted = ptq.quantize_model(model, some_images(), 8).network(some_images().numpy())

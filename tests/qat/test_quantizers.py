@@ -173,6 +173,61 @@ def test_an_observed_range_starts_exactly_where_it_is_told():
         assert qat.ObservedRange(q).qparams == q
 
 
+OBSERVED = {
+    "unsigned": QParams(0.5, 3, bit_width=4, signed=False),
+    "unsigned, 8 bits": QParams(0.02, 0, bit_width=8, signed=False),
+    "symmetric": QParams(0.5, 0, bit_width=4, narrow_range=True),
+    "signed": QParams(0.5, -3, bit_width=4),
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16], ids=str)
+@pytest.mark.parametrize("name", OBSERVED)
+def test_an_observed_range_rounds_as_its_parameters_do(name, dtype):
+    """To the bit, wherever the range goes: to 0 and to both sides of it."""
+    q = OBSERVED[name]
+    mapping = "symmetric" if q.narrow_range else "asymmetric"
+    quantizer = qat.ObservedRange(q, momentum=0.5)
+    low, high = quantizer.low.item(), quantizer.high.item()
+    for seed, (scale, shift) in enumerate([(1, 0), (9, 2), (0.1, -3), (1e-3, 5), (0, 0), (0, 0)]):
+        x = (scale * numbers(40, 5, seed=seed) + shift).to(dtype).requires_grad_()
+        y = quantizer.train()(x)
+        low, high = (
+            np.float32(0.5 * (end + np.float32(seen.item())))
+            for end, seen in ((low, x.min()), (high, x.max()))
+        )
+        wanted = uniform.qparams_from_range(
+            low, high, q.bit_width, mapping=mapping, signed=q.signed
+        )
+        assert quantizer.qparams.zero_point == wanted.zero_point
+        assert quantizer.qparams.scale == pytest.approx(wanted.scale, rel=1e-6)
+        assert quantizer.scale.item() == quantizer.qparams.scale
+        other = x.detach().clone().requires_grad_()
+        z = quantizer.qparams.fake_quantize(other)
+        assert torch.equal(y, z) and y.dtype == dtype
+        y.sum().backward()
+        z.sum().backward()
+        assert torch.equal(x.grad, other.grad)
+
+
+@pytest.mark.parametrize("name", OBSERVED)
+def test_torch_compiles_an_observed_range_whole(name):
+    quantizer, other = (qat.ObservedRange(OBSERVED[name], momentum=0.25) for _ in range(2))
+    torch.compiler.reset()
+    compiled = torch.compile(other, fullgraph=True, backend="aot_eager")
+    for seed, mode in enumerate(["training", "training", "frozen", "evaluation"]):
+        for q in (quantizer, other):
+            q.train(mode != "evaluation").frozen.fill_(mode == "frozen")
+        x, z = (5 * numbers(6, 7, seed=seed) for _ in range(2))
+        x.requires_grad_(), z.requires_grad_()
+        y, found = quantizer(x), compiled(z)
+        assert torch.equal(y, found)
+        y.sum().backward()
+        found.sum().backward()
+        assert torch.equal(x.grad, z.grad)
+        assert other.qparams == quantizer.qparams != OBSERVED[name]
+
+
 QUANTIZERS = {
     "learned step": lambda: learned()[0],
     "by channel": lambda: learned(scale=[0.3, 0.4], axis=0)[0],

@@ -12,15 +12,15 @@ _MARKERS = "osD^vP"
 
 
 @styled
-def plot_detections(image, truths, labels, found):
-    """Draw a canvas once for each network, with the true boxes and those that it finds.
+def plot_detections(image, truths, found):
+    """Draw a canvas once for each network, with the boxes that it finds, and dotted the true ones.
 
     Parameters
     ----------
     image : array
         1 x H x W, 0 (paper) to 1 (ink).
-    truths, labels : array
-        The objects: n x 4, left, top, right and bottom edge, and n class numbers.
+    truths : array
+        The boxes of the objects, n x 4: left, top, right and bottom edge.
     found : dict of str to Detections
         By network, up to three.
 
@@ -28,39 +28,35 @@ def plot_detections(image, truths, labels, found):
     --------
     >>> from quantlib.detection import Detections
     >>> found = Detections(np.array([[1, 1, 7, 6.5]]), np.array([0.9]), np.array([3]))
-    >>> figure = plot_detections(np.zeros((1, 8, 8)), [[1, 1, 7, 7]], [3], {"8 bits": found})
+    >>> figure = plot_detections(np.zeros((1, 8, 8)), [[1, 1, 7, 7]], {"8 bits": found})
     >>> [float(patch.get_height()) for patch in figure.axes[0].patches]
-    [6.0, 5.5]
+    [5.5, 6.0]
     """
     image = np.asarray(image)[0]
     height, width = image.shape
-    figure, panels = new_figure(5.2, 5.8 / len(found), 1, len(found), squeeze=False)
+    figure, panels = new_figure(5.2, 0.4 + 5.8 / len(found), 1, len(found), squeeze=False)
     for axes, (name, one) in zip(panels[0], found.items(), strict=True):
         axes.imshow(image, cmap="Greys", vmin=0, vmax=1.6, extent=(0, width, height, 0))
-        for boxes, classes, color, look in (
-            (truths, labels, COLORS["black"], ":"),
-            (one.boxes, one.labels, COLORS["vermillion"], "-"),
-        ):
-            for (left, top, right, bottom), label in zip(boxes, classes, strict=True):
-                axes.add_patch(
-                    Rectangle(
-                        (left, top), right - left, bottom - top, fill=False, edgecolor=color,
-                        linestyle=look, linewidth=1.8,
-                    )
-                )  # fmt: skip
-                if look == "-":
-                    axes.text(
-                        np.clip(right, 0, width - 2), np.clip(top, 3, height), str(label),
-                        color=color, fontsize=12, fontweight="bold", va="center",
-                        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 0.85},
-                    )  # fmt: skip
+        _frames(axes, one.boxes, edgecolor=COLORS["vermillion"])
+        _frames(axes, truths, edgecolor=COLORS["black"], linestyle=":")
+        for (left, top, _, _), label in zip(one.boxes, one.labels, strict=True):
+            axes.text(
+                left, top - 0.8, str(label),
+                color=COLORS["vermillion"], fontsize=12, fontweight="bold", va="bottom",
+            )  # fmt: skip
         axes.set_xlim(0, width)
         axes.set_ylim(height, 0)
-        axes.set_title(name)
+        axes.set_title(name, pad=16)  # room for labels of boxes at the upper edge
         axes.grid(visible=False)
         axes.set_xlabel("x (pixels)")
     panels[0][0].set_ylabel("y (pixels)")
     return figure
+
+
+def _frames(axes, boxes, **look):
+    for left, top, right, bottom in boxes:
+        corner, width, height = (left, top), right - left, bottom - top
+        axes.add_patch(Rectangle(corner, width, height, fill=False, linewidth=1.8, **look))
 
 
 @styled

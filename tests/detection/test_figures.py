@@ -16,7 +16,7 @@ PANELS = {
 }
 FIGURES = {
     "canvas": lambda: figures.plot_detections(
-        np.zeros((1, 16, 16)), [[2, 2, 8, 8]], [5], {"8 bits": FOUND, "2 bits": NOTHING}
+        np.zeros((1, 16, 16)), [[2, 2, 8, 8]], {"8 bits": FOUND, "2 bits": NOTHING}
     ),
     "bits": lambda: figures.plot_map_by_bits([2, 8], PANELS, {"IoU 0.5": 0.9, "mean": 0.6}),
 }
@@ -48,7 +48,7 @@ def test_true_boxes_are_in_each_panel_and_found_ones_in_their_own():
     edges = [
         [patch.get_bbox().extents.tolist() for patch in axes.patches] for axes in (left, right)
     ]
-    assert edges == [[[2, 2, 8, 8], [2, 2, 8, 9]], [[2, 2, 8, 8]]]
+    assert edges == [[[2, 2, 8, 9], [2, 2, 8, 8]], [[2, 2, 8, 8]]]
     assert [text.get_text() for text in left.texts] == ["4"] and not right.texts
 
 

@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional
 
 from quantlib import models
-from quantlib._validation import shown
+from quantlib._validation import check_positive, shown
 from quantlib.data import Canvases
 from quantlib.detection.boxes import decode, encode
 from quantlib.detection.precision import COCO_THRESHOLDS, mean_average_precision
@@ -24,6 +24,10 @@ def targets(canvases, model):
     (:func:`~quantlib.detection.boxes.encode`); the others have the class "nothing", and zeros.
     """
     _check(canvases)
+    if not hasattr(model, "stride") or not hasattr(model, "num_classes"):
+        raise TypeError(
+            f"model must be a Detector, or have stride and num_classes, got {type(model).__name__}"
+        )
     rows, columns = (n // model.stride for n in canvases.images.shape[2:])
     count = len(canvases.images)
     classes = torch.full((count, rows, columns), model.num_classes)
@@ -71,6 +75,7 @@ def fit(model, canvases, *, box_weight=5.0, progress=True, **settings):
     from tqdm.auto import tqdm
 
     models.check_model(model)
+    box_weight = check_positive(box_weight, "box_weight")
     classes, numbers = targets(canvases, model)
     images, settings = torch.from_numpy(canvases.images), Settings(**settings)
     optimizer, scheduler = settings.optimizer_for(model, len(images))

@@ -149,6 +149,16 @@ def test_a_loss_that_explodes_is_said(few):
         (lambda: models.Detector(image_size=36), ValueError, "image_size must be a multiple of 8"),
         (lambda: models.Detector(widths=(4,)), ValueError, "widths must be 4 whole numbers"),
         (lambda: detection.fit(models.Detector(), DIGITS), TypeError, "canvases must be data.Canv"),
+        (
+            lambda: detection.fit(models.DigitsCNN(), data.make_canvases(*TRAIN, 1)),
+            TypeError,
+            "model must be a Detector, or have stride and num_classes, got DigitsCNN",
+        ),
+        (
+            lambda: detection.fit(models.Detector(), data.make_canvases(*TRAIN, 1), box_weight=0),
+            ValueError,
+            "box_weight must be positive",
+        ),
         (lambda: detection.detect(3, TRAIN[0]), TypeError, "network must be a module or"),
     ],
 )

@@ -15,6 +15,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "bi_real",
         "binary",
         "data",
+        "detection",
         "dst",
         "evaluation",
         "explorers",

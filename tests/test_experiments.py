@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from experiments import accuracy, dst, ptq
+from experiments import accuracy, detection, dst, ptq
 from quantlib import binary, layers, models, training
 
 pytestmark = pytest.mark.slow
@@ -187,3 +187,30 @@ def test_networks_are_quantized_by_every_recipe(tmp_path, monkeypatch):
     assert sizes == sorted(sizes, reverse=True)
     assert set(run["qat"]) == {"8", "4", "3", "2"}
     assert run["qat"]["2"]["learned"] > run["qat"]["2"]["ptq"]
+
+
+def test_detectors_reach_what_the_results_say():
+    """A detector in whole numbers gives the same on every machine, but for its last decoding."""
+    kept = json.loads((ROOT / "experiments" / "results" / "detection_digits.json").read_text())
+    assert [run["seed"] for run in kept["runs"]] == [0, 1, 2]
+    for run in kept["runs"]:
+        assert all(set(parts) == set(detection.PARTS) for parts in run["map"].values())
+        assert set(run["map"]) == set(detection.WHAT)
+    found = detection.measured(1, ("class head", "box head"), ("weights", "results"), (4, 2))
+    for what, parts in found["map"].items():
+        for part, by_bits in parts.items():
+            for bits, scores in by_bits.items():
+                wanted = kept["runs"][1]["map"][what][part][bits]
+                assert scores == pytest.approx(wanted, abs=0.01), (what, part, bits)
+    assert found["float"] == pytest.approx(kept["runs"][1]["float"], abs=0.005)
+
+
+def test_the_command_writes_what_detectors_reach(tmp_path):
+    path = tmp_path / "found.json"
+    options = ["--seeds", "2", "--parts", "box head", "--bits", "3", "--output", str(path)]
+    assert detection.main(options) == 0
+    found = json.loads(path.read_text(encoding="utf-8"))
+    assert len(found["iou_thresholds"]) == 10 and found["machine"]["processor"]
+    (run,) = found["runs"]
+    for parts in run["map"].values():
+        assert list(parts) == ["box head"] and len(parts["box head"]["3"]) == 10

@@ -27,6 +27,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "plot_ste",
             "plot_xnor",
         ],
+        "detection": ["plot_detections", "plot_map_by_bits"],
         "dst": [
             "plot_combinations",
             "plot_curves",

@@ -3,6 +3,7 @@
 * :mod:`quantlib.models.networks`: plain torch networks, small enough for a laptop;
 * :mod:`quantlib.models.residual`: ResNet;
 * :mod:`quantlib.models.separable`: MobileNet;
+* :mod:`quantlib.models.detector`: a detector with a head for classes and one for boxes;
 * :mod:`quantlib.models.pretrained`: weights that come with the library;
 * :mod:`quantlib.models.weights`: the layers that have weights, and how to quantize these.
 """
@@ -12,6 +13,7 @@ import lazy_loader as lazy
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
+        "detector": ["Detector"],
         "networks": ["VGG", "DigitsCNN", "LeNet5", "Network", "linear_network", "seeded"],
         "pretrained": ["CHECKPOINTS", "load_pretrained"],
         "residual": ["Residual", "ResNet"],

@@ -5,13 +5,14 @@ from pathlib import Path
 from safetensors.torch import load_file
 
 from quantlib._validation import check_choice, check_integer
+from quantlib.models.detector import Detector
 from quantlib.models.networks import DigitsCNN
 
 __all__ = ["CHECKPOINTS", "load_pretrained"]
 
 CHECKPOINTS = Path(__file__).parent.parent / "checkpoints"
 
-_PRETRAINED = {"digits_cnn": DigitsCNN}
+_PRETRAINED = {"digits_cnn": DigitsCNN, "detector": Detector}
 
 
 def load_pretrained(name="digits_cnn", seed=0):
@@ -20,8 +21,10 @@ def load_pretrained(name="digits_cnn", seed=0):
     ``"digits_cnn"`` is a :class:`DigitsCNN` trained on ``data.load("digits")``, from the first
     weights and in the order of images that ``seed`` (0, 1 or 2) gives. All were trained on the
     same images, so the test images of ``data.load("digits")`` are new to each of them, and those
-    of another split are not. Beside each file in ``quantlib/checkpoints`` a JSON file holds the
-    command that made it and what it reached.
+    of another split are not. ``"detector"`` is a
+    :class:`~quantlib.models.detector.Detector` trained on canvases with the same training images
+    (:func:`quantlib.data.canvases.make_canvases`). Beside each file in ``quantlib/checkpoints`` a
+    JSON file holds the command that made it and what it reached.
 
     Raises
     ------

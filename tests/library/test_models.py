@@ -313,7 +313,10 @@ def test_pretrained_reaches_what_its_record_says(seed):
 def test_checkpoints_are_small_and_complete():
     files = sorted(p.name for p in models.CHECKPOINTS.iterdir())
     assert files == sorted(
-        f"digits_cnn_seed{seed}.{kind}" for seed in SEEDS for kind in ("json", "safetensors")
+        f"{name}_seed{seed}.{kind}"
+        for name in ("detector", "digits_cnn")
+        for seed in SEEDS
+        for kind in ("json", "safetensors")
     )
     assert all(os.path.getsize(p) < 500_000 for p in models.CHECKPOINTS.iterdir())
 
@@ -328,7 +331,11 @@ def test_pretrained_networks_differ_and_are_not_shared():
 @pytest.mark.parametrize(
     ("arguments", "error", "words"),
     [
-        ({"name": "resnet50"}, ValueError, "name must be one of 'digits_cnn', got 'resnet50'"),
+        (
+            {"name": "resnet50"},
+            ValueError,
+            "name must be one of 'digits_cnn', 'detector', got 'resnet50'",
+        ),
         ({"seed": 3}, ValueError, "seed must be one of 0, 1, 2 for 'digits_cnn', got 3"),
         ({"seed": -1}, ValueError, "seed must be from 0"),
         ({"seed": "0"}, TypeError, "seed must be a whole number"),

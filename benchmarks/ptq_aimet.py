@@ -138,14 +138,24 @@ def factors(model):
     }
 
 
-def simulation(graph, *, per_channel, equalize=False):
-    """Return AIMET's simulation of a network in 8 bits, ranges from least to largest value."""
+def simulation(graph, *, per_channel, equalize=False, joined=False):
+    """Return AIMET's simulation of a network in 8 bits, ranges from least to largest value.
+
+    Its configuration has a convolution and its ReLU rounded once, but not a depthwise one: that is
+    rounded before its ReLU, with codes for negative values. ``joined`` rounds behind the ReLU only.
+    """
     model = ptq_tools.chain(graph)
     if equalize:
         equalize_model(model, dummy_input=DUMMY)
     folder = files("aimet_torch") / "common" / "quantsim_config"
     name = f"default_config{'_per_channel' if per_channel else ''}.json"
     made = QuantizationSimModel(model, DUMMY, quant_scheme="tf", config_file=str(folder / name))
+    if joined:
+        for name, layer in made.model.named_children():
+            if getattr(layer, "groups", 1) > 1:
+                layer.output_quantizers[0] = None
+                activation = getattr(made.model, f"{name}_act")
+                activation.output_quantizers[0] = QuantizeDequantize((), 0, 255, symmetric=False)
 
     def show(model):
         for batch in torch.as_tensor(IMAGES).split(ptq_tools.BATCH):
@@ -157,21 +167,37 @@ def simulation(graph, *, per_channel, equalize=False):
 
 
 def accuracy(graphs):
-    """Return shares of test digits classified correctly, three networks each."""
+    """Return shares of test digits classified correctly, and of equal predictions, by network."""
     images = torch.as_tensor(DIGITS.test_images)
-    with torch.no_grad():
-        found = {"float32": [right(graph(images).argmax(1)) for graph in graphs]}
+
+    def said(model):
+        with torch.no_grad():
+            return model(images).argmax(1).numpy()
+
+    found = {"float32": [right(said(graph)) for graph in graphs]}
     for title, options in ptq_tools.WAYS.items():
-        rows = {"quantlib": [], "AIMET": [], "equal predictions": []}
+        rows = []
         for graph in graphs:
             made = ptq.quantize_model(graph, IMAGES, 8, with_report=False, **options)
-            ours = made.network.predict(DIGITS.test_images)
-            with torch.no_grad():
-                theirs = simulation(graph, **options)(images).argmax(1).numpy()
-            rows["quantlib"].append(right(ours))
-            rows["AIMET"].append(right(theirs))
-            rows["equal predictions"].append(float((ours == theirs).mean()))
-        found[title] = rows
+            ours, theirs = (
+                made.network.predict(DIGITS.test_images),
+                said(simulation(graph, **options)),
+            )
+            row = {
+                "quantlib": right(ours),
+                "AIMET": right(theirs),
+                "equal predictions": float((ours == theirs).mean()),
+            }
+            if "equalize" not in options:
+                alike = said(ptq_tools.as_aimet(graph, **options))
+                joined = said(simulation(graph, joined=True, **options))
+                row |= {
+                    "quantlib, ranges as AIMET's": right(alike),
+                    "AIMET, depthwise joined": right(joined),
+                    "equal predictions of these two": float((alike == joined).mean()),
+                }
+            rows.append(row)
+        found[title] = {name: [row[name] for row in rows] for name in rows[0]}
     return found
 
 

@@ -111,7 +111,7 @@ def network_beside_ours(graph, *, with_codes=False):
     """Return what LiteRT's integers and ours make of a folded network."""
     ours = ptq.quantize_model(graph, IMAGES, 8, with_report=False)
     codes, content = ptq_tools.our_logit_codes(ours.network), float_file(ptq_tools.chain(graph))
-    said = codes.argmax(1)
+    twice, said = ptq_tools.logit_codes_rounded_twice(ours.network), codes.argmax(1)
     found = {
         "quantlib": {"accuracy": right(said), "nbytes": ours.network.nbytes},
         "nbytes_of_float_file": len(content),
@@ -132,6 +132,7 @@ def network_beside_ours(graph, *, with_codes=False):
                 apart = np.abs(theirs.astype(int) - codes)
                 row["largest_difference_in_codes"] = int(apart.max())
                 row["equal_codes"] = float((apart == 0).mean())
+                row["equal_codes_if_rounded_twice"] = float((theirs == twice).mean())
                 if with_codes:
                     row["codes"] = theirs.tobytes().hex()
             found[f"LiteRT, {name}, {ranges}"] = row

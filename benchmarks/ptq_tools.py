@@ -14,6 +14,7 @@ recomputes our numbers. Theirs are in :mod:`benchmarks.ptq_aimet` and :mod:`benc
 """
 
 import argparse
+import dataclasses
 import datetime
 import importlib.metadata
 import json
@@ -28,6 +29,7 @@ from torch import nn
 
 from benchmarks import machine
 from quantlib import data, models, ptq, training
+from quantlib.ptq import steps
 
 RESULTS = Path(__file__).parent / "results" / "ptq" / "tools"
 DIGITS = data.load()
@@ -64,6 +66,8 @@ class Case(NamedTuple):
     error_tolerance: float = 0.01
 
 
+#: Symmetric with all 256 codes, as AIMET's is.
+SYMMETRIC = "symmetric_no_clipping_err"
 _A_CHANNEL = {"axis": 0}
 #: AIMET's percentile has 2048 bins. An end is the left edge of a bin, and of the values of a tail
 #: the lower one keeps one more: for the 2000 logits, half a thousandth is a single value.
@@ -77,7 +81,7 @@ CASES = {
         "weights", ptq.MinMax(**_A_CHANNEL), "symmetric", 1e-6, 0
     ),
     "weights by channel, symmetric, 256 codes": Case(
-        "weights", ptq.MinMax(**_A_CHANNEL), "symmetric_no_clipping_err", 1e-6, 0
+        "weights", ptq.MinMax(**_A_CHANNEL), SYMMETRIC, 1e-6, 0
     ),
     "weights by layer, asymmetric": Case("weights", ptq.MinMax(), "asymmetric", 1e-6, 0),
     "weights by channel, asymmetric": Case(
@@ -186,11 +190,58 @@ def our_factors(graph, pairs, *, passes=200):
     return {name: (1 / layer.bias.double()).numpy() for name, layer in layers.items()}
 
 
+def as_aimet(graph, *, per_channel):
+    """Return our simulation with ranges chosen as AIMET does: weights are on their levels already.
+
+    Weights have all 256 codes, and biases stay real. Batches and the rest are as ever.
+    """
+    observer = ptq.MinMax(axis=0 if per_channel else None)
+    weights = {
+        name: observer.fresh().observe(batch).qparams(8, mapping=SYMMETRIC, signed=True)
+        for name, (batch,) in tensors(graph, "weights").items()
+    }
+    seen = ptq.calibrate(ptq.simulate(graph, weights, {}), IMAGES, ptq.MinMax())
+    return ptq.simulate(graph, weights, ptq.activation_qparams(seen, 8))
+
+
 def our_logit_codes(network):
-    """Return the codes of our logits, as int8: ours are unsigned."""
+    """Return the codes of our logits for the test images, as int8: ours are unsigned."""
     batches = np.array_split(DIGITS.test_images, 8)
-    codes = np.concatenate([network.results(batch)[-2] for batch in batches])
+    return as_int8(np.concatenate([network.results(batch)[-2] for batch in batches]))
+
+
+def as_int8(codes):
+    """Return unsigned codes as signed ones."""
     return (codes.astype(int) - 128).astype(np.int8)
+
+
+def logit_codes_rounded_twice(network):
+    """Return what our logits' codes would be with the two roundings of gemmlowp.
+
+    Source: Jacob et al. (2018), appendix B; LiteRT's ``MultiplyByQuantizedMultiplier``.
+    """
+    values = []
+    for step in network.steps[:-1]:
+        given = [values[i] for i in step.inputs] if values else [DIGITS.test_images]
+        if isinstance(step, (steps.Convolution, steps.Dense)):
+            sums = dataclasses.replace(step, requantization=None)(*given, threads=1)
+            values.append(rounded_twice(sums, step.requantization))
+        else:
+            values.append(step(*given, threads=1))
+    return as_int8(values[-1])
+
+
+def rounded_twice(sums, requantization):
+    """Return codes of sums: first the upper 32 bits of twice the product, then a shift."""
+    shift = 31 - requantization.shift.astype(np.int64)
+    product = (sums.astype(np.int64) << np.maximum(shift, 0)) * requantization.multiplier
+    nudged = product + np.where(product >= 0, 1 << 30, 1 - (1 << 30))
+    high = np.where(nudged >= 0, nudged >> 31, -(-nudged >> 31))
+    right_shift = np.maximum(-shift, 0)
+    mask = (1 << right_shift) - 1
+    codes = (high >> right_shift) + ((high & mask) > (mask >> 1) + (high < 0))
+    codes = np.clip(codes + requantization.zero_point, requantization.low, requantization.high)
+    return codes.astype(np.uint8)
 
 
 def right(said):

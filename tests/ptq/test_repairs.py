@@ -227,3 +227,26 @@ def test_errors_of_one_layer_and_of_all_up_to_it(name):
     nothing = ptq.partly(graph, simulation, ())
     found = as_tuple(nothing(some_images())), as_tuple(graph(some_images()))
     assert all((mine == its).all() for mine, its in zip(*found, strict=True))
+
+
+def test_of_two_outputs_the_worse_one_counts_however_small_its_numbers():
+    class TwoHeads(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.large, self.small = (nn.Conv2d(1, 3, 2, bias=False) for _ in range(2))
+
+        def forward(self, x):
+            return self.large(x), self.small(x)
+
+    torch.manual_seed(0)
+    net = TwoHeads().eval()
+    with torch.no_grad():
+        net.large.weight.mul_(1000)
+    images = torch.rand(20, 1, 4, 4)
+    graph = ptq.trace(net)
+    simulation = ptq.simulate(graph, ptq.weight_qparams(graph, {"": 8, "small": 2}), {})
+    wanted, found = (g(images)[1].detach() for g in (graph, simulation))
+    noise = ((wanted - found) ** 2).sum() / (wanted**2).sum()
+    assert math.isclose(
+        output_sqnr(graph, images)(simulation), -10 * math.log10(noise), rel_tol=1e-5
+    )

@@ -166,6 +166,17 @@ def simulation(graph, *, per_channel, equalize=False, joined=False):
     return made.model
 
 
+def simulated_scales():
+    """Return the scales of the results in AIMET's simulation of the digits CNN, by layer."""
+    found = {}
+    model = simulation(ptq_tools.folded_cnn(), per_channel=True)
+    for name, layer in model.named_children():
+        for quantizer in layer.output_quantizers:
+            if quantizer is not None:
+                found[name.removesuffix("_act")] = float(quantizer.get_scale().item())
+    return found
+
+
 def accuracy(graphs):
     """Return shares of test digits classified correctly, and of equal predictions, by network."""
     images = torch.as_tensor(DIGITS.test_images)
@@ -208,5 +219,6 @@ def compare(graphs):
         "folding": folding(),
         "equalization": equalization(),
         "has_bias_correction": importlib.util.find_spec("aimet_torch.bias_correction") is not None,
+        "simulated_scales": simulated_scales(),
         "accuracy": accuracy(graphs),
     }

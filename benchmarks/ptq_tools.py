@@ -47,8 +47,8 @@ WAYS = {
 }
 
 
-#: LiteRT's rounding takes its logits at most so many codes from ours.
-CODES_APART = 2
+#: LiteRT's rounding takes the logits of the digits CNN at most so many codes from ours.
+CODES_APART = 1
 
 
 class Case(NamedTuple):
@@ -226,22 +226,27 @@ def logit_codes_rounded_twice(network):
         if isinstance(step, (steps.Convolution, steps.Dense)):
             sums = dataclasses.replace(step, requantization=None)(*given, threads=1)
             values.append(rounded_twice(sums, step.requantization))
+        elif isinstance(step, steps.AveragePool):  # of whole images, behind a ReLU
+            sums = given[0].sum(axis=(1, 2), keepdims=True, dtype=np.int64)
+            values.append(rounded_twice(sums, step))
         else:
             values.append(step(*given, threads=1))
     return as_int8(values[-1])
 
 
-def rounded_twice(sums, requantization):
-    """Return codes of sums: first the upper 32 bits of twice the product, then a shift."""
-    shift = 31 - requantization.shift.astype(np.int64)
-    product = (sums.astype(np.int64) << np.maximum(shift, 0)) * requantization.multiplier
+def rounded_twice(sums, step):
+    """Return codes of sums: first the upper 32 bits of twice the product, then a shift.
+
+    ``step`` has the multiplier, the shift, the zero point and the bounds.
+    """
+    shift = 31 - np.asarray(step.shift, np.int64)
+    product = (sums.astype(np.int64) << np.maximum(shift, 0)) * step.multiplier
     nudged = product + np.where(product >= 0, 1 << 30, 1 - (1 << 30))
     high = np.where(nudged >= 0, nudged >> 31, -(-nudged >> 31))
     right_shift = np.maximum(-shift, 0)
     mask = (1 << right_shift) - 1
     codes = (high >> right_shift) + ((high & mask) > (mask >> 1) + (high < 0))
-    codes = np.clip(codes + requantization.zero_point, requantization.low, requantization.high)
-    return codes.astype(np.uint8)
+    return np.clip(codes + step.zero_point, step.low, step.high).astype(np.uint8)
 
 
 def right(said):

@@ -218,12 +218,13 @@ def as_int8(codes):
 def logit_codes_rounded_twice(network):
     """Return what our logits' codes would be with the two roundings of gemmlowp.
 
+    LiteRT's reference kernels have them in convolutions and means; linear layers are rounded once.
     Source: Jacob et al. (2018), appendix B; LiteRT's ``MultiplyByQuantizedMultiplier``.
     """
     values = []
     for step in network.steps[:-1]:
         given = [values[i] for i in step.inputs] if values else [DIGITS.test_images]
-        if isinstance(step, (steps.Convolution, steps.Dense)):
+        if isinstance(step, steps.Convolution):
             sums = dataclasses.replace(step, requantization=None)(*given, threads=1)
             values.append(rounded_twice(sums, step.requantization))
         elif isinstance(step, steps.AveragePool):  # of whole images, behind a ReLU

@@ -10,7 +10,8 @@ from tests.ptq.networks import digits, seeded, some_images
 
 
 def quantized(**options):
-    options = {"bit_width": 8, "calibration_images": some_images(200)} | options
+    fixed = {"bit_width": 8, "calibration_images": some_images(200), "with_report": False}
+    options = fixed | options
     return ptq.quantize_model(models.load_pretrained(), **options)
 
 
@@ -39,7 +40,8 @@ def test_the_parts_called_one_by_one_give_the_same():
 
 
 def test_bits_by_layer():
-    found = quantized(bit_width={"conv1": 6, "": 3}, act_bit_width={"input": 4, "": 7})
+    bits = {"conv1": 6, "": 3}
+    found = quantized(bit_width=bits, act_bit_width={"input": 4, "": 7}, with_report=True)
     assert {row.name: row.bit_width for row in found.report.layers if row.bit_width} == {
         "conv1": 6, "conv2": 3, "conv3": 3, "fc1": 3, "fc2": 3,
     }  # fmt: skip
@@ -117,7 +119,7 @@ def test_two_heads_are_two_results():
     from tests.ptq.networks import Mixed
 
     model = seeded(lambda: Mixed(2))
-    found = ptq.quantize_model(model, some_images(), 8)
+    found = ptq.quantize_model(model, some_images(), 8, with_report=False)
     logits, features = found.network(digits().test_images[:9])
     with torch.no_grad():
         wanted = model(torch.as_tensor(digits().test_images[:9]))

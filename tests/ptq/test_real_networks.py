@@ -127,7 +127,7 @@ def test_what_means_the_same_as_a_layer_becomes_one(case):
     assert [type(graph.layers[name]).__name__ for name in list(graph.nodes)[1:]] == kinds
     wanted = model(some_images()).detach()
     torch.testing.assert_close(graph(some_images()), wanted)
-    network = ptq.quantize_model(model, some_images(), 8).network
+    network = ptq.quantize_model(model, some_images(), 8, with_report=False).network
     assert network(some_images().numpy()).shape == tuple(wanted.shape)
     assert abs(network(some_images().numpy()) - wanted.numpy()).max() < 0.05 * abs(wanted).max()
 
@@ -185,7 +185,9 @@ def test_what_would_be_wrong_is_refused(case):
 def test_what_hands_on_no_tensor_is_named():
     model = seeded(lambda: Body(lambda net, x: x.chunk(2, 1)[0].repeat(1, 2, 1, 1)))
     with pytest.raises(ValueError, match="chunk hands on a tuple, not a tensor"):
-        ptq.quantize_model(model, some_images(), 8, float_layers=["chunk", "getitem", "repeat"])
+        ptq.quantize_model(
+            model, some_images(), 8, float_layers=["chunk", "getitem", "repeat"], with_report=False
+        )
 
 
 class Standardized(nn.Conv2d):
@@ -217,8 +219,10 @@ def test_a_class_with_a_forward_of_its_own_is_not_taken_for_its_parent(place):
 
     model = seeded(make)
     with pytest.raises(ValueError, match=rf"{place} \({own[place].__name__}, which has a"):
-        ptq.quantize_model(model, some_images(), 8)
-    found = ptq.quantize_model(model, some_images(), 8, float_layers=[str(place)])
+        ptq.quantize_model(model, some_images(), 8, with_report=False)
+    found = ptq.quantize_model(
+        model, some_images(), 8, float_layers=[str(place)], with_report=False
+    )
     wanted = model(some_images()).detach()
     torch.testing.assert_close(found.folded(some_images()), wanted, rtol=1e-4, atol=1e-4)
     y = torch.as_tensor(found.network(some_images().numpy()))
@@ -243,7 +247,7 @@ def test_options_of_forward_keep_their_defaults():
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64], ids=str)
 def test_a_network_of_another_precision_is_one_in_float32(dtype):
     model = models.load_pretrained().to(dtype)
-    found = ptq.quantize_model(model, some_images(), 8)
+    found = ptq.quantize_model(model, some_images(), 8, with_report=False)
     wanted = copy.deepcopy(model).float()(some_images())  # its weights are exact in float32
     if dtype != torch.float64:
         torch.testing.assert_close(found.folded(some_images()), wanted, rtol=1e-4, atol=1e-4)
@@ -279,15 +283,19 @@ def test_a_float_layer_that_could_be_whole_stays_float():
     pool = nn.AdaptiveAvgPool2d(3), nn.Flatten()
     model = seeded(lambda: nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), *pool, nn.Linear(72, 4)))
     with pytest.raises(ValueError, match=r"float_layers=\['1'\]"):
-        ptq.quantize_model(model, some_images(), 8)
-    network = ptq.quantize_model(model, some_images(), 8, float_layers=["1"]).network
+        ptq.quantize_model(model, some_images(), 8, with_report=False)
+    network = ptq.quantize_model(
+        model, some_images(), 8, float_layers=["1"], with_report=False
+    ).network
     wanted = model(some_images()).detach().numpy()
     assert abs(network(some_images().numpy()) - wanted).max() < 0.05 * abs(wanted).max()
 
 
 def test_a_float_layer_named_as_a_step_is_counted():
     model = seeded(lambda: nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(2)))
-    network = ptq.quantize_model(model, some_images(), 8, float_layers=["1"]).network
+    network = ptq.quantize_model(
+        model, some_images(), 8, float_layers=["1"], with_report=False
+    ).network
     assert network.nbytes > 0 and network(some_images().numpy()).shape == (60, 2, 36)
 
 
@@ -296,7 +304,7 @@ def test_scales_far_apart_give_zero_or_the_layer_s_name():
     with torch.no_grad():
         model[0].weight.fill_(1e-12)
         model[0].bias.fill_(1.0)
-    network = ptq.quantize_model(model, some_images() * 1e-20, 8).network
+    network = ptq.quantize_model(model, some_images() * 1e-20, 8, with_report=False).network
     wanted = model(some_images() * 1e-20).detach().numpy()
     assert abs(network((some_images() * 1e-20).numpy()) - wanted).max() < 0.02 * abs(wanted).max()
     graph = ptq.fold(ptq.trace(model))
@@ -359,7 +367,7 @@ def test_arguments_are_named(call, error, words):
 
 def small_network():
     model = seeded(lambda: nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(72, 3)))
-    found = ptq.quantize_model(model, some_images(), 8)
+    found = ptq.quantize_model(model, some_images(), 8, with_report=False)
     return found.folded, found.simulated, found.network
 
 

@@ -1,7 +1,9 @@
 """A network made ready, trained, stopped and resumed, frozen, and turned into whole numbers."""
 
 import copy
+import functools
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -36,6 +38,38 @@ CASES = {name: NETWORKS[name] for name in ("mixed", "two heads", "views", "resne
 CASES["normalized twice"] = lambda: seeded(Twice)
 
 
+def small():
+    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 10))
+
+
+@functools.cache
+def after_training(name):
+    """Return a network quantized after training, with 4 bits; it is shared."""
+    return ptq.quantize_model(CASES[name](), some_images(), 4, with_report=False)
+
+
+@functools.cache
+def few():
+    """Digits for training runs of five steps an epoch, where it only matters that some are made."""
+    whole = digits()
+    return replace(
+        whole,
+        train_images=whole.train_images[:320],
+        train_labels=whole.train_labels[:320],
+        test_images=whole.test_images[:64],
+        test_labels=whole.test_labels[:64],
+    )
+
+
+@functools.cache
+def trained_at_2_bits(ranges, batch_norm="folded"):
+    """Return a graph trained on all digits once; it is shared, and not to be changed."""
+    options = {"ranges": ranges, "batch_norm": batch_norm}
+    graph = qat.prepare(models.load_pretrained(), some_images(), 2, **options)
+    training.fit(graph, digits(), epochs=1, weight_decay=0.0, progress=False)
+    return graph
+
+
 @torch.no_grad()
 def results(graph, images):
     return as_tuple(graph.eval()(images))
@@ -45,7 +79,7 @@ def results(graph, images):
 @pytest.mark.parametrize("ranges", RANGES)
 @pytest.mark.parametrize("name", CASES)
 def test_it_starts_where_post_training_quantization_ends(name, ranges, batch_norm):
-    found = ptq.quantize_model(CASES[name](), some_images(), 4)
+    found = after_training(name)
     graph = qat.prepare(CASES[name](), some_images(), 4, ranges=ranges, batch_norm=batch_norm)
     assert graph.training and all(p.requires_grad for p in graph.parameters())
     network, images = qat.to_integer(graph), some_images().numpy()
@@ -60,7 +94,7 @@ def test_it_starts_where_post_training_quantization_ends(name, ranges, batch_nor
 def trained(ranges, **options):
     options = {"epochs": 2, "learning_rate": 1e-4, "weight_decay": 0.0, "progress": False} | options
     graph = qat.prepare(models.load_pretrained(), some_images(), 4, ranges=ranges)
-    history = training.fit(graph, digits(), **options)
+    history = training.fit(graph, few(), **options)
     return graph, history
 
 
@@ -71,7 +105,7 @@ class Stopped(Exception):
 @pytest.mark.parametrize("ranges", RANGES)
 def test_a_run_that_was_stopped_and_resumed_ends_with_the_same_bits(ranges, tmp_path):
     wanted, history = trained(ranges, after_step=may_stop)
-    may_stop.after = 30
+    may_stop.after = 7  # of ten steps
     with pytest.raises(Stopped):
         trained(ranges, after_step=may_stop, checkpoint_path=tmp_path / "run.pt")
     may_stop.after = None
@@ -97,8 +131,7 @@ may_stop.after = None
 def test_training_helps_and_states_copies_and_pickles_are_the_same(ranges):
     model = models.load_pretrained()
     before = qat.to_integer(qat.prepare(model, some_images(), 2, ranges=ranges))
-    graph = qat.prepare(model, some_images(), 2, ranges=ranges)
-    training.fit(graph, digits(), epochs=1, weight_decay=0.0, progress=False)
+    graph = trained_at_2_bits(ranges)
     images, labels = digits().test_images, digits().test_labels
     wanted = qat.to_integer(graph)(images)
     assert (wanted.argmax(1) == labels).mean() > (before.predict(images) == labels).mean()
@@ -128,9 +161,7 @@ def test_whole_numbers_do_what_was_trained(ranges):
 @pytest.mark.parametrize("ranges", RANGES)
 def test_at_2_bits_too_the_codes_are_those_of_training(ranges, batch_norm):
     """The unit of a bias is coarse where weights are; the forward pass rounds it as well."""
-    options = {"ranges": ranges, "batch_norm": batch_norm}
-    graph = qat.prepare(models.load_pretrained(), some_images(), 2, **options)
-    training.fit(graph, digits(), epochs=1, weight_decay=0.0, progress=False)
+    graph = trained_at_2_bits(ranges, batch_norm)
     images, seen = digits().test_images, {}
     with torch.no_grad():
         graph.eval().run(torch.as_tensor(images), lambda name, x: seen.update({name: x}))
@@ -158,7 +189,7 @@ def test_the_bias_trains_through_its_rounding():
 
 
 def test_torch_compiles_a_graph_of_learned_steps_whole():
-    graph = qat.prepare(models.load_pretrained(), some_images(), 4, batch_norm="none")
+    graph = qat.prepare(seeded(small), some_images(), 4)
     torch.compiler.reset()
     compiled = torch.compile(graph, fullgraph=True, backend="aot_eager")
     torch.testing.assert_close(compiled(some_images()), graph(some_images()))
@@ -171,7 +202,7 @@ def test_what_is_frozen_stays_and_the_weights_train_on(ranges):
     assert qat.freeze_ranges(qat.freeze_batch_norm(graph)) is graph
     before = {k: v.clone() for k, v in graph.state_dict().items()}
     options = {"epochs": 1, "weight_decay": 0.0, "learning_rate": 1e-4, "progress": False}
-    training.fit(graph, digits(), **options)
+    training.fit(graph, few(), **options)
     changed = {k for k, v in graph.state_dict().items() if not torch.equal(v, before[k])}
     weights = {name for name, _ in graph.named_parameters() if name.endswith(("weight", "bias"))}
     assert changed == weights
@@ -190,11 +221,11 @@ def test_a_loaded_state_is_frozen_where_the_saved_one_was(ranges):
     saved = qat.freeze_ranges(qat.freeze_batch_norm(prepared())).state_dict()
     graph, free = prepared(), prepared().state_dict()
     graph.load_state_dict(saved)
-    training.fit(graph, digits(), epochs=1, learning_rate=1e-4, weight_decay=0.1, progress=False)
+    training.fit(graph, few(), epochs=1, learning_rate=1e-4, weight_decay=0.1, progress=False)
     changed = {k for k, v in graph.state_dict().items() if not torch.equal(v, saved[k])}
     assert changed == {n for n, _ in graph.named_parameters() if n.endswith(("weight", "bias"))}
     graph.load_state_dict(free)  # and free again where that was
-    training.fit(graph, digits(), epochs=1, learning_rate=1e-4, weight_decay=0.0, progress=False)
+    training.fit(graph, few(), epochs=1, learning_rate=1e-4, weight_decay=0.0, progress=False)
     changed = {k for k, v in graph.state_dict().items() if not torch.equal(v, free[k])}
     kinds = {"learned": ("log_step", "clip"), "observed": ("high", "clip")}[ranges]
     wanted = {k for k in free if k.endswith((*kinds, "running_mean", "running_var"))}
@@ -223,9 +254,7 @@ def qparams_of(scale):
 @pytest.mark.parametrize("factor", [0.0, 1e-12])
 @pytest.mark.parametrize("ranges", RANGES)
 def test_a_bias_behind_dead_or_tiny_weights_has_room(ranges, factor):
-    model = seeded(
-        lambda: nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 10))
-    )
+    model = seeded(small)
     with torch.no_grad():
         model[3].weight[0] *= factor
     wanted = ptq.quantize_model(model, some_images(), 8).network(some_images().numpy())

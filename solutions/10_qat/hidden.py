@@ -95,7 +95,7 @@ def fake_quantize(generator):
             high, low = high * 1.01, low * 0.997
         return low, high
 
-    shapes = ((7,), (3, 4), (), (2, 3, 2), (40,), (2, 2, 1, 5), (1,))
+    shapes = ((7,), (3, 4), (5, 1), (2, 3, 2), (40,), (2, 2, 1, 5), (1,))
     count = 0
     for words, options in {
         "for other numbers": {},
@@ -248,7 +248,7 @@ def pact(generator):
             weight=weight,
         )
 
-    shapes = ((9,), (3, 4), (), (2, 3, 2), (30,), (2, 2, 1, 4))
+    shapes = ((9,), (3, 4), (5, 1), (2, 3, 2), (30,), (2, 2, 1, 4))
     count = 0
     for bits in range(1, 9):
         for decay in (0.0, float(generator.uniform(0.001, 0.1))):
@@ -324,7 +324,7 @@ def observe(generator):
     batches = some(4)
     yield case(batches, [True] * 4, 4, (-1.0, 1.0), 1.0, "where the momentum is 1")
     yield case(batches, [False] * 4, 4, (-1.0, 1.5), 0.5, "where nothing is trained")
-    yield case([np.array(2.5)], [True], 1, (0.0, 1.0), 0.5, "for a batch of a single number")
+    yield case([np.array([2.5])], [True], 1, (0.0, 1.0), 0.5, "for a batch of a single number")
 
 
 # 5 ---------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "binary": ["ste_explorer", "xnor_explorer"],
         "dst": ["grid_explorer", "step_explorer"],
         "ptq": ["calibration_explorer", "equalization_explorer", "requantization_explorer"],
+        "qat": ["gradient_explorer"],
         "ternary": ["ternary_explorer"],
         "uniform": ["clipping_explorer", "quantizer_explorer"],
     },

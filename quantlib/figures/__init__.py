@@ -48,6 +48,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         ],
         "nonuniform": ["plot_activations", "plot_lloyd_ends", "plot_trade_off"],
         "ptq": ["plot_practice", "plot_report", "plot_set_sizes"],
+        "qat": ["plot_range_gradients", "plot_real_copy", "plot_step_slope"],
         "tables": ["table"],
         "ternary": ["plot_ternary_paths", "plot_threshold_errors", "plot_weight_levels"],
         "uniform": [

@@ -35,6 +35,7 @@ PANELS = {
     "ptq_calibration": lambda: explorers.calibration_explorer(ACTIVATIONS, bit_width=4),
     "ptq_equalization": lambda: explorers.equalization_explorer(*RANGES, bit_width=8),
     "ptq_requantization": explorers.requantization_explorer,
+    "qat_gradients": lambda: explorers.gradient_explorer(bit_width=3),
     "ternary": lambda: explorers.ternary_explorer(WEIGHTS, name="300 weights <b>"),
 }
 every_panel = pytest.mark.parametrize("name", PANELS)

@@ -338,7 +338,7 @@ def trained_fold(x, weight, bias, norm, bits, training):
     small = [[f * v for v in row] for f, row in zip(factors, weight.tolist(), strict=True)]
     unit = max(abs(v) for row in small for v in row) / (2 ** (bits - 1) - 1)
     results, means, variances, size = np.zeros((n, len(weight))), [], [], 0.0
-    own = np.zeros(len(weight)) if bias is None else bias
+    own = [0.0] * len(weight) if bias is None else bias.tolist()
     for o, row in enumerate(weight):
         gamma, beta = float(norm["gamma"][o]), float(norm["beta"][o])
         mu, var = float(norm["mean"][o]), float(norm["var"][o])
@@ -352,8 +352,8 @@ def trained_fold(x, weight, bias, norm, bits, training):
             there = math.sqrt(square / n + norm["eps"])
             last = beta + gamma * (own[o] - now) / there
             sums = [v * sigma / there for v in sums]
-            m = norm["momentum"]
-            mu, var = mu + m * (now - mu), var + m * (square / (n - 1) - var)
+            share = norm["momentum"]
+            mu, var = mu + share * (now - mu), var + share * (square / (n - 1) - var)
         else:
             last = beta + gamma * (own[o] - mu) / sigma
         results[:, o] = [v + last for v in sums]
@@ -549,7 +549,7 @@ def to_integers(generator):
         return Case(
             given,
             keys(
-                ["weight", "bias", "multiplier", "shift"],
+                ["bias", "multiplier", "shift", "weight"],
                 "The result must have the four keys of the table, also for other layers.",
             ),
             exactly(codes, f"The codes of the weights are wrong {words}.", "weight"),
@@ -631,12 +631,10 @@ def right_of(result, images, labels):
     """The share of images, N x 64 codes of 4 bits, that are read right."""
     x = images.astype(np.int64)
     for place, layer in enumerate(result, 1):
-        w, b, m, n = (
-            np.asarray(layer[key]).astype(np.int64)
-            for key in ("weight", "bias", "multiplier", "shift")
-        )
-        sums = np.einsum("nk,ok->no", x, w) + b
-        x = np.right_shift(sums * m + np.left_shift(np.int64(1), n - 1), n)
+        entry = {name: np.array(layer[name], dtype=np.int64) for name in layer}
+        sums = np.einsum("nk,ok->no", x, entry["weight"]) + entry["bias"]
+        half = np.left_shift(np.int64(1), entry["shift"] - 1)
+        x = np.right_shift(sums * entry["multiplier"] + half, entry["shift"])
         if place < len(result):
             x = np.minimum(np.maximum(x, 0), 15)
     return np.mean(np.argmax(x, axis=1) == labels)
@@ -644,19 +642,19 @@ def right_of(result, images, labels):
 
 def real_network(seed, pixels, labels):
     """A network in floating point, trained: pairs of weights and biases."""
-    source = torch.Generator().manual_seed(seed)
+    chance = torch.Generator().manual_seed(seed)
     pairs = [
-        (torch.randn(b, a, generator=source) * math.sqrt(2 / a), torch.zeros(b))
+        (torch.randn(b, a, generator=chance) * math.sqrt(2 / a), torch.zeros(b))
         for a, b in itertools.pairwise(SIZES)
     ]
     tensors = [t.requires_grad_() for pair in pairs for t in pair]
-    optimizer = torch.optim.Adam(tensors, lr=4e-3)
+    adam = torch.optim.Adam(tensors, lr=4e-3)
     x, y = torch.tensor(pixels), torch.tensor(labels)
-    for _ in range(20):
-        for part in torch.randperm(len(x), generator=source).split(64):
-            optimizer.zero_grad()
+    for _epoch in range(20):
+        for part in torch.randperm(len(x), generator=chance).split(64):
+            adam.zero_grad()
             functional.cross_entropy(scores_of(pairs, x[part]), y[part]).backward()
-            optimizer.step()
+            adam.step()
     return [(w.detach(), b.detach()) for w, b in pairs]
 
 
@@ -703,13 +701,13 @@ def without_training(pairs, pixels, tests):
 
 
 def four_bit_network(generator):
-    digits = data.load("digits")
-    pixels, tests = (v.reshape(len(v), 64) for v in (digits.train_images, digits.test_images))
+    known = data.load("digits")
+    pixels, tests = (v.reshape(len(v), 64) for v in (known.train_images, known.test_images))
     codes = np.rint(15 * tests).astype(np.uint8)
     for i in range(2):
         while True:
             named = generator.permutation(10)  # what the digits are called this time
-            labels, wanted = both = named[digits.train_labels], named[digits.test_labels]
+            labels, wanted = both = named[known.train_labels], named[known.test_labels]
             pairs = real_network(int(generator.integers(2**31)), pixels, labels)
             share = np.mean(scores_of(pairs, torch.tensor(tests)).argmax(1).numpy() == wanted)
             levels = (torch.tensor(np.rint(15 * v) / 15) for v in (pixels, tests))

@@ -240,3 +240,19 @@ def right_without_own_bias(x, weight, bias, norm, bit_width, training):
     m = norm["momentum"]
     mean = norm["mean"] * (1 - m) + m * (real.mean(0) + b)
     return y, mean, norm["var"] * (1 - m) + m * np.cov(real.T).reshape(len(weight), -1).diagonal()
+
+
+def wrong_folded_by_the_batch(x, weight, bias, norm, bit_width, training):
+    """Message: The results are wrong in training"""
+    if not training:
+        return fold_with(x, weight, bias, norm, bit_width, False)
+    real = x @ weight.T + (0 if bias is None else bias)
+    there = root_of(real.var(0), norm)
+    return fold_with(x, weight, bias, norm, bit_width, True, fold_by=there)
+
+
+def wrong_rounded_in_evaluation_only(x, weight, bias, norm, bit_width, training):
+    """Message: The results are wrong in training"""
+    sigma = root_of(norm["var"], norm)
+    other = {"stored": weight * (norm["gamma"] / sigma)[:, None]} if training else {}
+    return fold_with(x, weight, bias, norm, bit_width, training, **other)

@@ -197,3 +197,99 @@ def right_by_quantlib(network, images, labels):
     real = [tuple(t.detach().double().numpy() for t in (m.weight, m.bias)) for m in layers]
     steps = [float(q.qparams.scale) for q in on_weights]
     return as_whole_numbers(real, steps, [float(q.qparams.scale) for q in on_results], to_integers)
+
+
+def wrong_best_ranges_and_corrected_biases(network, images, labels):
+    """Message: Too few test images are read right"""
+    codes = np.rint(15 * images).astype(int)
+    largest = [np.abs(w).max(axis=1) / 7 for w, _ in network]
+    best = (-1.0, None)
+    for narrower in (1.0, 0.9, 0.8):
+        steps = [narrower * s for s in largest]
+        for clip in (0.4, 0.5, 0.6, 0.7, 0.8, 1.0):
+            real, seen, corrected, heights = np.asarray(images, float), codes / 15, [], []
+            for (w, b), s in zip(network, steps, strict=True):
+                stored = np.clip(np.round(w / s[:, None]), -7, 7) * s[:, None]
+                real = real @ w.T + b
+                b = b + (real - (seen @ stored.T + b)).mean(axis=0)
+                corrected.append((w, b))
+                real = np.maximum(real, 0)
+                heights.append(clip * real.max() / 15)
+                seen = np.clip(np.round((seen @ stored.T + b) / heights[-1]), 0, 15) * heights[-1]
+            layers = as_whole_numbers(corrected, steps, heights[:-1], to_integers)
+            best = max(best, (read_right(layers, codes, labels), layers), key=lambda pair: pair[0])
+    return best[1]
+
+
+def right_with_observed_ranges(network, images, labels):
+    """Ranges that follow what is seen, and freeze; weights on their own range."""
+    layers = [[torch.tensor(t).float().requires_grad_() for t in pair] for pair in network]
+    heights = [0.7 * float(y.max()) for y in results(network, images)]
+    optimizer = torch.optim.Adam([t for pair in layers for t in pair], lr=0.004)
+    x, labels = torch.tensor(np.rint(15 * images) / 15), torch.tensor(labels)
+    source = torch.Generator().manual_seed(3)
+    plan = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 20)
+
+    def straight(v):
+        return v + (v.round() - v).detach()
+
+    for epoch in range(20):
+        for chosen in torch.randperm(len(x), generator=source).split(64):
+            h = x[chosen]
+            for i, (w, b) in enumerate(layers):
+                if i:
+                    if epoch < 17:
+                        heights[i - 1] += 0.01 * (float(h.detach().max()) - heights[i - 1])
+                    h = (
+                        straight(h.clamp(0, heights[i - 1]) * 15 / heights[i - 1])
+                        * heights[i - 1]
+                        / 15
+                    )
+                s = w.detach().abs().amax(1, keepdim=True) / 7
+                h = functional.linear(h, straight(w / s) * s, b)
+            optimizer.zero_grad()
+            functional.cross_entropy(h, labels[chosen]).backward()
+            optimizer.step()
+        plan.step()
+    real = [tuple(t.detach().double().numpy() for t in pair) for pair in layers]
+    steps = [np.abs(w).max(axis=1) / 7 for w, _ in real]
+    return as_whole_numbers(real, steps, [height / 15 for height in heights], to_integers)
+
+
+def right_by_prepare(network, images, labels):
+    """quantlib's whole way: a graph that trains, then whole numbers."""
+    model = nn.Sequential(nn.Flatten())
+    for place, (weight, bias) in enumerate(network):
+        layer = nn.Linear(weight.shape[1], len(weight))
+        layer.weight.data, layer.bias.data = (
+            torch.tensor(weight).float(),
+            torch.tensor(bias).float(),
+        )
+        model.extend([nn.ReLU(), layer] if place else [layer])
+    pixels = (np.rint(15 * images) / np.float32(15)).reshape(-1, 1, 8, 8)
+    graph = qat.prepare(model.eval(), pixels, 4, act_bit_width=4)
+    optimizer = torch.optim.Adam(graph.parameters(), lr=0.004)
+    plan = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.004, total_steps=15 * 21)
+    x, labels = torch.tensor(pixels), torch.tensor(labels)
+    source = torch.Generator().manual_seed(0)
+    for _ in range(15):
+        for chosen in torch.randperm(len(x), generator=source).split(64):
+            optimizer.zero_grad()
+            functional.cross_entropy(graph(x[chosen]), labels[chosen]).backward()
+            optimizer.step()
+            plan.step()
+    layers = []
+    for step in qat.to_integer(graph).steps:
+        if hasattr(step, "requantization"):
+            ones = np.ones(len(step.bias), np.int64)
+            how = step.requantization
+            layers.append(
+                {
+                    "weight": step.weight.unpack(),
+                    "bias": step.bias,
+                    "multiplier": how.multiplier * ones,
+                    "shift": how.shift * ones,
+                }
+            )
+    layers[-1]["shift"] = layers[-1]["shift"] - 8  # finer scores, which are not clamped
+    return layers

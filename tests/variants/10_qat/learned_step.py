@@ -252,3 +252,21 @@ def right_by_einsum(x, steps, q_low, q_high, grad, rate):
         slope,
         np.exp(np.log(steps) - rate * steps * slope),
     )
+
+
+def wrong_softplus(x, steps, q_low, q_high, grad, rate):
+    """Message: The new steps are wrong, though their gradient is right"""
+    values, passed, slope = slope_parts(x, steps, q_low, q_high, grad)
+    slope = slope * scale_of(x, q_high)
+    inner = steps + np.log(-np.expm1(-steps)) - rate * slope * -np.expm1(-steps)
+    return values, passed, slope, np.log1p(np.exp(inner))
+
+
+def wrong_floor(x, steps, q_low, q_high, grad, rate):
+    """Message: Here everything was cut off downwards"""
+    s = along_rows(steps, x)
+    r = np.floor(x / s)
+    q = np.clip(r, q_low, q_high)
+    slope = (grad * np.where(r == q, q - x / s, q)).reshape(len(x), -1).sum(1)
+    slope = slope * scale_of(x, q_high)
+    return q * s, grad * (r == q), slope, steps * np.exp(-rate * steps * slope)

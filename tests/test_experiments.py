@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from experiments import accuracy, detection, dst, ptq
+from experiments import accuracy, detection, dst, ptq, qat
 from quantlib import binary, layers, models, training
 
 pytestmark = pytest.mark.slow
@@ -214,3 +214,27 @@ def test_the_command_writes_what_detectors_reach(tmp_path):
     (run,) = found["runs"]
     for parts in run["map"].values():
         assert list(parts) == ["box head"] and len(parts["box head"]["3"]) == 10
+
+
+def test_networks_are_trained_on_in_every_way(tmp_path, monkeypatch):
+    path = tmp_path / "found.json"
+    monkeypatch.setattr(qat, "BITS", ((8, 8), (3, 3)))
+    monkeypatch.setattr(qat, "CALIBRATION", 32)
+    options = ["--seeds", "0", "--epochs", "3", "--more-epochs", "1", "--network", "lenet5"]
+    options += ["--train-images", "600", "--jobs", "1", "--output", str(path)]
+    assert qat.main([*options, "--state", str(tmp_path / "state")]) == 0
+    (run,) = json.loads(path.read_text(encoding="utf-8"))["runs"]
+    few, many = run["quantized"]["3, 3"], run["quantized"]["8, 8"]
+    assert set(few) == {"ptq", "learned", "biases forgotten"} and set(many) == {"ptq", "learned"}
+    for row in (*few.values(), *many.values()):
+        assert set(row) == {"simulated", "whole numbers", "fine biases"}
+    for row in (few["learned"], *many.values()):
+        assert row["whole numbers"] == pytest.approx(row["simulated"], abs=0.01)
+    # What forgets to round biases is right about a network whose biases are hardly rounded.
+    forgets = few["biases forgotten"]
+    assert forgets["fine biases"] == pytest.approx(forgets["simulated"], abs=0.02)
+    assert few["learned"]["whole numbers"] > few["ptq"]["whole numbers"]
+    assert many["learned"]["whole numbers"] > run["test_accuracy"] - 0.05
+    assert set(run["times a float step"]) == {
+        "float", "fixed", "observed", "learned", "learned, folded",
+    }  # fmt: skip

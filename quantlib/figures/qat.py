@@ -49,7 +49,7 @@ def plot_range_gradients(x, values, gradients, top):
     gradients : dict
         By name the gradient at each of ``x``, a panel for each.
     top : float
-        Where clamping begins, drawn as a thin line.
+        The last level, drawn as a thin line.
 
     Examples
     --------
@@ -74,7 +74,7 @@ def plot_range_gradients(x, values, gradients, top):
         axes.margins(y=0.15)
     for axes in panels:
         axes.axvline(top, color=COLORS["black"], linewidth=0.9, linestyle="--")
-    panels[-1].set_xlabel("number that comes in (dashed: where clamping begins)")
+    panels[-1].set_xlabel("number that comes in (dashed: the last level)")
     return figure
 
 

@@ -45,7 +45,7 @@ def test_a_real_copy_moves_between_levels_and_thresholds():
     }
 
 
-def test_each_gradient_has_a_panel_and_clamping_is_marked_in_all():
+def test_each_gradient_has_a_panel_and_the_last_level_is_marked_in_all():
     figure = figures.plot_range_gradients([0.0, 2.0], [0.0, 1.0], GRADIENTS, 1.5)
     assert [axes.get_ylabel() for axes in figure.axes] == ["value", *GRADIENTS]
     assert list(figure.axes[0].lines[1].get_ydata()) == [0.0, 1.0]

@@ -29,7 +29,7 @@ __all__ = [
 #: What the panels can be set to.
 BIT_WIDTHS = range(2, 9)
 SUM = (-(2**31), 2**31 - 1)
-FACTOR = (2.0**-20, 1 - 2.0**-20)
+FACTOR = (9e-7, 1 - 9e-7)
 CHANNELS = (2, 16)
 
 #: What the observers are called on the panel.

@@ -16,7 +16,7 @@ def plot_real_copy(copies, weights, levels):
     ``copies`` and ``weights`` have a number after each step, ``levels`` are drawn as lines.
 
     >>> figure = plot_real_copy([0.4, 0.6], [0.0, 1.0], [0.0, 1.0])
-    >>> [line.get_label() for line in figure.axes[0].lines[2:]]
+    >>> [line.get_label() for line in figure.axes[0].lines[3:]]
     ['the weight that computes', 'its real copy']
     """
     figure, axes = new_figure(5.2, 3.4)

@@ -719,8 +719,8 @@ def rescue(generator):
                 entries_off,
                 0,
                 0,
-                "An entry is missing, has another shape than the table says, or holds other "
-                "numbers than it may, for another network.",
+                "An entry is missing, has another shape than the table says, "
+                "or holds other numbers than it may, for another network.",
             ),
             recomputed(
                 bytes_taken,

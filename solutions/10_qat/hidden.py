@@ -725,8 +725,8 @@ def four_bit_network(generator):
                 entries_off,
                 0,
                 0,
-                "An entry is missing, has another shape than the table says, or holds other "
-                "numbers than it may, for another network.",
+                "An entry is missing, has another shape than the table says, "
+                "or holds other numbers than it may, for another network.",
                 given=(SIZES,),
             ),
             recomputed(

@@ -10,6 +10,7 @@ import torch
 from playwright.sync_api import expect
 
 from quantlib import explorers, models, ptq, uniform
+from quantlib.explorers.ptq import FACTOR
 from tests.explorers.pages import drag, shown, words, write_page
 from tests.explorers.test_panels import ACTIVATIONS, RANGES
 
@@ -413,8 +414,8 @@ def test_the_line_of_python_computes_the_code_that_the_panel_says(browser, tmp_p
             (total, "3000000000", "2147483647"),
             (total, "-3e9", "-2147483648"),
             (total, "", "-2147483648"),
-            (factor, "2", f"{1 - 2.0**-20}"),
-            (factor, "0", f"{2.0**-20}"),
+            (factor, "2", FACTOR[1]),
+            (factor, "0", FACTOR[0]),
             (zero_point, "-4", "0"),
             (zero_point, "7.6", "8"),
         ]:

@@ -90,7 +90,7 @@ function render({ model, el, signal }) {
       touch: 13,
       value: () => Math.log10(factors()[i]),
       change: (log) => {
-        const changed = factors();
+        const changed = [...factors()];
         changed[i] = Number((10 ** log).toPrecision(4));
         panel.set({ factors: changed, channel: i });
       },

@@ -18,8 +18,9 @@ expect.set_options(timeout=PATIENCE)
 
 WORD = re.compile(r"\w")
 
-# The model is as much of a widget's as a panel uses; the module is made of the state's text and
-# gets its element, as anywidget does it.
+# The model is as much of a widget's as a panel uses: it hands out its own values, and what is
+# equal to a value that it holds is no change. The module is made of the state's text and gets its
+# element, as anywidget does it.
 PAGE = """<!DOCTYPE html>
 <html lang="en" %(html)s>
 <head>
@@ -36,12 +37,14 @@ PAGE = """<!DOCTYPE html>
 <script type="module">
   const state = JSON.parse(document.getElementById("state").textContent);
   const listeners = [];
+  const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
   window.model = {
     saved: 0,
-    get: (name) => structuredClone(state[name]),
+    get: (name) => state[name],
     set(values) {
-      Object.assign(state, structuredClone(values));
-      for (const listener of listeners) listener();
+      const changed = Object.keys(values).filter((name) => !same(state[name], values[name]));
+      for (const name of changed) state[name] = values[name];
+      if (changed.length) for (const listener of listeners) listener();
     },
     save_changes() { this.saved += 1; },
     on(event, listener) { if (event === "change") listeners.push(listener); },

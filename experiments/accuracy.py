@@ -182,28 +182,29 @@ def report(results):
         print(f"{method:14} {np.mean(found):6.2f} %  {spread}")
 
 
-def parse(arguments=None):
-    """Return the options of the command."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def parser(description, networks, *, epochs):
+    """Return a parser of the options that every command takes which trains networks in runs."""
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
     parser.add_argument("--data", choices=data.NAMES, default="digits")
     parser.add_argument("--called", help="what the results call the data, if not by its name")
-    parser.add_argument("--network", choices=tuple(NETWORKS), default="lenet5")
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
+    parser.add_argument("--network", choices=tuple(networks), default=next(iter(networks)))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--epochs", type=int, default=20)
-    parser.add_argument("--learning-rate", type=float, default=3e-3)
-    parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--epochs", type=int, default=epochs)
     parser.add_argument("--train-images", type=int, help="only so many of the training images")
-    parser.add_argument("--width", type=int, default=1, help="vgg: divides the published widths")
     parser.add_argument("--jobs", type=int, default=None, help="processes; none: what joblib says")
     parser.add_argument("--output", type=Path, help="where the results go")
     parser.add_argument("--state", type=Path, default=STATE, help="where unfinished runs are kept")
-    return parser.parse_args(arguments)
+    return parser
 
 
 def main(arguments=None):
     """Train what is not trained yet, then write and print the results."""
-    options = parse(arguments)
+    wanted = parser(__doc__, NETWORKS, epochs=20)
+    wanted.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
+    wanted.add_argument("--learning-rate", type=float, default=3e-3)
+    wanted.add_argument("--batch-size", type=int, default=64)
+    wanted.add_argument("--width", type=int, default=1, help="vgg: divides the published widths")
+    options = wanted.parse_args(arguments)
     runs = [
         Run(
             options.data, options.network, method, seed, options.epochs, options.learning_rate,
@@ -212,22 +213,25 @@ def main(arguments=None):
         for seed in options.seeds
         for method in options.methods
     ]  # fmt: skip
-    output = options.output or RESULTS / f"accuracy_{options.data}_{options.network}.json"
-    report(collect(runs, output, options.state, options.jobs, options.called))
+    report(collect(runs, "accuracy", options))
     return 0
 
 
-def collect(runs, output, state, jobs=None, called=None):
-    """Train what is not trained yet, write all results to ``output``, and return them."""
+def collect(runs, name, options):
+    """Train what is not trained yet, write all results to one file, and return them.
+
+    The file is ``options.output``, or one among the results that ``name``, data and network name.
+    """
+    output = options.output or RESULTS / f"{name}_{options.data}_{options.network}.json"
     known = written(output, type(runs[0]))
-    with joblib.Parallel(n_jobs=jobs, return_as="generator") as parallel:
-        found = parallel(joblib.delayed(train)(run, state, known) for run in runs)
+    with joblib.Parallel(n_jobs=options.jobs, return_as="generator") as parallel:
+        found = parallel(joblib.delayed(train)(run, options.state, known) for run in runs)
         results = list(tqdm(found, "runs", len(runs)))
     dataset = make_dataset(runs[0])
     content = {
         "machine": machine.describe(),
         "data": {
-            "name": called or runs[0].data,
+            "name": options.called or options.data,
             "train_images": len(dataset.train_images),
             "test_images": len(dataset.test_images),
         },

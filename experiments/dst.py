@@ -8,15 +8,13 @@ larger (a step much smaller than the smallest weight is mostly chance): 0.1 with
 where the only weights are 0 and +-1. Both were tried on one seed and five epochs.
 """
 
-import argparse
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import torch
 
 from experiments import accuracy
-from quantlib import data, dst, layers, models, ternary
+from quantlib import dst, layers, models, ternary
 from quantlib.binary.layers import quantizers as binary_quantizers
 
 #: By method, what quantizes weights and activations, and the bits of a weight. States are apart.
@@ -149,17 +147,8 @@ WHAT = {"tables": tables, "methods": methods, "combinations": combinations, "ste
 
 def main(arguments=None):
     """Train what is not trained yet, then write and print the results."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = accuracy.parser(__doc__, accuracy.NETWORKS, epochs=20)
     parser.add_argument("--what", choices=tuple(WHAT), default="tables")
-    parser.add_argument("--data", choices=data.NAMES, default="digits")
-    parser.add_argument("--called", help="what the results call the data, if not by its name")
-    parser.add_argument("--network", choices=tuple(accuracy.NETWORKS), default="lenet5")
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--epochs", type=int, default=20)
-    parser.add_argument("--train-images", type=int, help="only so many of the training images")
-    parser.add_argument("--jobs", type=int, default=None, help="processes; none: what joblib says")
-    parser.add_argument("--output", type=Path, help="where the results go")
-    parser.add_argument("--state", type=Path, default=accuracy.STATE)
     options = parser.parse_args(arguments)
     runs = []
     for seed in options.seeds:
@@ -172,9 +161,7 @@ def main(arguments=None):
             }  # fmt: skip
             runs.append(Run(**(usual | values)))
     runs = list(dict.fromkeys(runs))
-    name = f"dst_{options.what}_{options.data}_{options.network}.json"
-    output = options.output or accuracy.RESULTS / name
-    results = accuracy.collect(runs, output, options.state, options.jobs, options.called)
+    results = accuracy.collect(runs, f"dst_{options.what}", options)
     shown = ("method", "p", "q2", "n_levels", "th", "first", "last", "learning_rate")
     for values in dict.fromkeys(tuple(result[name] for name in shown) for result in results):
         same = [r for r in results if tuple(r[name] for name in shown) == values]

@@ -1,24 +1,21 @@
-"""Trained networks quantized in many ways: what chapters 9 and 10 report beside the digits.
+"""Trained networks quantized in many ways: what chapter 9 reports beside the digits.
 
     QUANTLIB_DATA=folder python -m experiments.ptq --data mnist_10k --network mobilenet
 
-A run trains one network in floating point from one seed, then quantizes it by every recipe: after
-training (schemes, repairs, observers, sizes and choices of the calibration set, bits), and by
-training on. Networks are taken as they are and with ranges of channels spread over two decades, as
-published depthwise networks have them (:func:`quantlib.ptq.equalization.spread_ranges`). Accuracies
-are those of the network in whole numbers, on all test images; where something stays real, of the
-simulation. Runs are kept and gone on with as by :mod:`experiments.accuracy`.
+A run trains one network in floating point from one seed, then quantizes it by every recipe:
+schemes, repairs, observers, sizes and choices of the calibration set, bits. Networks are taken as
+they are and with ranges of channels spread over two decades, as published depthwise networks have
+them (:func:`quantlib.ptq.equalization.spread_ranges`). Accuracies are those of the network in whole
+numbers, on all test images; where something stays real, of the simulation. Runs are kept and gone
+on with as by :mod:`experiments.accuracy`.
 """
 
-import argparse
-import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
 from experiments import accuracy
-from quantlib import data, models, ptq, qat, training
+from quantlib import models, ptq, training
 from quantlib.ptq import calibration_sets
 
 NETWORKS = {
@@ -67,10 +64,8 @@ SIZES = 1, 3, 10, 30, 100, 300, 1000
 
 
 @dataclass(frozen=True)
-class Run(accuracy.Run):
-    """A network trained in floating point, and all that is made of it."""
-
-    qat_epochs: int = 0
+class FloatRun(accuracy.Run):
+    """A network trained in floating point, from which quantized ones are made."""
 
     def model(self, dataset):
         """Return the untrained network."""
@@ -80,6 +75,19 @@ class Run(accuracy.Run):
     def options(self):
         """Return what the training loop is given beside the budget."""
         return {}
+
+    def images(self, dataset):
+        """Return the images that observers see."""
+        return calibration_sets.random_choice(dataset.train_images, CALIBRATION, seed=self.seed)
+
+
+def share_right(network, dataset):
+    """Return the accuracy of a network in whole numbers on the test images."""
+    return float((network.predict(dataset.test_images) == dataset.test_labels).mean())
+
+
+class Run(FloatRun):
+    """A network, and all that is made of it without training on."""
 
     def found(self, model):
         """Return the accuracy of every recipe."""
@@ -114,24 +122,16 @@ class Run(accuracy.Run):
         found["calibration"] = self._calibration(model, folded)
         found["bits"] = self._bits(folded)
         found["mixed"] = self._mixed(folded)
-        found["qat"] = self._qat(model)
         return found
 
-    def _images(self, count=CALIBRATION):
-        return calibration_sets.random_choice(self.dataset.train_images, count, seed=self.seed)
-
     def _accuracy(self, graph, bits, images=None, **options):
-        images = self._images() if images is None else images
+        images = self.images(self.dataset) if images is None else images
         made = ptq.quantize_model(graph, images, bits, with_report=False, **options)
-        return self._share_right(made.network)
-
-    def _share_right(self, network):
-        right = network.predict(self.dataset.test_images) == self.dataset.test_labels
-        return float(right.mean())
+        return share_right(made.network, self.dataset)
 
     def _activations_only(self, graph):
         """Return the accuracy with real weights and activations of 8 bits, Table 1's control."""
-        seen = ptq.calibrate(graph, self._images(), ptq.MinMax())
+        seen = ptq.calibrate(graph, self.images(self.dataset), ptq.MinMax())
         simulated = ptq.simulate(graph, {}, ptq.activation_qparams(seen, 8))
         return training.evaluate(simulated, self.dataset)
 
@@ -167,7 +167,7 @@ class Run(accuracy.Run):
 
     def _mixed(self, folded):
         """Return bytes and accuracy along the frontier, and of equal bits for all layers."""
-        noise = ptq.sensitivity(folded, self._images(), (2, 3, 4, 6, 8))
+        noise = ptq.sensitivity(folded, self.images(self.dataset), (2, 3, 4, 6, 8))
         points = ptq.frontier(folded, noise)
         chosen = points[:: max(1, len(points) // 12)]
         rows = [
@@ -183,64 +183,20 @@ class Run(accuracy.Run):
             "frontier": rows,
         }
 
-    def _qat(self, model):
-        """Return accuracies and seconds of training on with few bits, beside those before."""
-        if not self.qat_epochs:
-            return {}
-        found = {}
-        options = {
-            "epochs": self.qat_epochs,
-            "learning_rate": self.learning_rate / 3,
-            "weight_decay": 0.0,
-            "seed": self.seed,
-            "progress": False,
-        }
-        for bits in (8, 4, 3, 2):
-            after = self._accuracy(ptq.fold(ptq.trace(model)), bits, act_bit_width=bits)
-            row = found[str(bits)] = {"ptq": after}
-            for ranges in ("learned", "observed"):
-                start = time.perf_counter()
-                graph = qat.prepare(
-                    model,
-                    self._images(),
-                    bits,
-                    act_bit_width=bits,
-                    ranges=ranges,
-                    batch_norm="none",
-                )
-                training.fit(graph, self.dataset, **options)
-                row[ranges] = self._share_right(qat.to_integer(graph))
-                row[f"{ranges}, simulated"] = training.evaluate(graph, self.dataset)
-                row[f"{ranges}, seconds"] = round(time.perf_counter() - start, 1)
-        return found
-
 
 def main(arguments=None):
     """Train and quantize what is not there yet, then write and print the results."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", choices=data.NAMES, default="digits")
-    parser.add_argument("--called", help="what the results call the data, if not by its name")
-    parser.add_argument("--network", choices=tuple(NETWORKS), default="mobilenet")
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--epochs", type=int, default=30)
-    parser.add_argument("--qat-epochs", type=int, default=5)
+    parser = accuracy.parser(__doc__, NETWORKS, epochs=30)
     parser.add_argument("--learning-rate", type=float, default=0.01)
-    parser.add_argument("--train-images", type=int, help="only so many of the training images")
-    parser.add_argument("--jobs", type=int, default=None, help="processes; none: what joblib says")
-    parser.add_argument("--output", type=Path, help="where the results go")
-    parser.add_argument("--state", type=Path, default=accuracy.STATE)
     options = parser.parse_args(arguments)
     runs = [
         Run(
             options.data, options.network, "ptq", seed, options.epochs, options.learning_rate, 64,
-            options.train_images, 1, options.qat_epochs,
+            options.train_images, 1,
         )
         for seed in options.seeds
     ]  # fmt: skip
-    name = f"ptq_{options.data}_{options.network}.json"
-    output = options.output or accuracy.RESULTS / name
-    results = accuracy.collect(runs, output, options.state, options.jobs, options.called)
-    for result in results:
+    for result in accuracy.collect(runs, "ptq", options):
         print(f"seed {result['seed']}: float {result['test_accuracy']:.2%}")
         for decades, found in result["spread"].items():
             told = ", ".join(f"{name} {a:.2%}" for name, a in found["repairs"]["8"].items())

@@ -10,11 +10,9 @@ network is trained by a simulation that leaves biases real. Runs are kept and go
 :mod:`experiments.accuracy`.
 """
 
-import argparse
 import copy
 import time
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -22,12 +20,8 @@ from torch import nn
 from torch.nn import functional
 
 from experiments import accuracy
-from experiments.ptq import NETWORKS
-from quantlib import data, ptq, qat, training
-from quantlib.ptq import calibration_sets
-
-#: Images that observers see.
-CALIBRATION = 256
+from experiments.ptq import NETWORKS, FloatRun, share_right
+from quantlib import ptq, qat, training
 
 #: Bits of weights and of results.
 BITS = (8, 8), (4, 4), (3, 3), (2, 2), (2, 8)
@@ -67,19 +61,10 @@ def forgets_biases(graph):
 
 
 @dataclass(frozen=True)
-class Run(accuracy.Run):
+class Run(FloatRun):
     """A network trained in floating point, and all that is trained on from it."""
 
     more_epochs: int = 0
-
-    def model(self, dataset):
-        """Return the untrained network."""
-        (channels, size), classes = dataset.train_images.shape[1:3], len(dataset.class_names)
-        return NETWORKS[self.network](channels, classes, size, self.seed)
-
-    def options(self):
-        """Return what the training loop is given beside the budget."""
-        return {}
 
     def found(self, model):
         """Return the accuracy of every way to train on."""
@@ -98,14 +83,11 @@ class Run(accuracy.Run):
         found["times a float step"] = self._times(model)
         return found
 
-    def _images(self):
-        return calibration_sets.random_choice(
-            self.dataset.train_images, CALIBRATION, seed=self.seed
-        )
-
     def _prepared(self, model, bits, act_bits, **options):
         options = {"batch_norm": "none"} | options
-        return qat.prepare(model, self._images(), bits, act_bit_width=act_bits, **options)
+        return qat.prepare(
+            model, self.images(self.dataset), bits, act_bit_width=act_bits, **options
+        )
 
     def _trained_on(self, model):
         training.fit(
@@ -118,13 +100,9 @@ class Run(accuracy.Run):
         simulated = qat.to_simulated(graph)
         return {
             "simulated": training.evaluate(simulated, self.dataset),
-            "whole numbers": self._share_right(ptq.to_integer(simulated)),
-            "fine biases": self._share_right(ptq.to_integer(with_fine_biases(simulated))),
+            "whole numbers": share_right(ptq.to_integer(simulated), self.dataset),
+            "fine biases": share_right(ptq.to_integer(with_fine_biases(simulated)), self.dataset),
         }
-
-    def _share_right(self, network):
-        right = network.predict(self.dataset.test_images) == self.dataset.test_labels
-        return float(right.mean())
 
     def _times(self, model, rounds=15, steps=5):
         """Return the median over rounds of each kind's time of a step, over that of float."""
@@ -151,18 +129,9 @@ class Run(accuracy.Run):
 
 def main(arguments=None):
     """Train what is not there yet, then write and print the results."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", choices=data.NAMES, default="digits")
-    parser.add_argument("--called", help="what the results call the data, if not by its name")
-    parser.add_argument("--network", choices=tuple(NETWORKS), default="mobilenet")
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--epochs", type=int, default=12)
-    parser.add_argument("--more-epochs", type=int, default=3)
+    parser = accuracy.parser(__doc__, NETWORKS, epochs=12)
     parser.add_argument("--learning-rate", type=float, default=0.01)
-    parser.add_argument("--train-images", type=int, help="only so many of the training images")
-    parser.add_argument("--jobs", type=int, default=None, help="processes; none: what joblib says")
-    parser.add_argument("--output", type=Path, help="where the results go")
-    parser.add_argument("--state", type=Path, default=accuracy.STATE)
+    parser.add_argument("--more-epochs", type=int, default=3)
     options = parser.parse_args(arguments)
     runs = [
         Run(
@@ -171,9 +140,7 @@ def main(arguments=None):
         )
         for seed in options.seeds
     ]  # fmt: skip
-    name = f"qat_{options.data}_{options.network}.json"
-    output = options.output or accuracy.RESULTS / name
-    for result in accuracy.collect(runs, output, options.state, options.jobs, options.called):
+    for result in accuracy.collect(runs, "qat", options):
         print(f"seed {result['seed']}: float {result['test_accuracy']:.2%}")
         for bits, row in result["quantized"].items():
             told = ", ".join(f"{name} {a['whole numbers']:.2%}" for name, a in row.items())

@@ -172,7 +172,7 @@ def test_networks_are_quantized_by_every_recipe(tmp_path, monkeypatch):
     path = tmp_path / "found.json"
     monkeypatch.setattr(ptq, "SIZES", (1, 10))
     monkeypatch.setattr(ptq, "CALIBRATION", 32)
-    options = ["--seeds", "0", "--epochs", "3", "--qat-epochs", "1", "--network", "lenet5"]
+    options = ["--seeds", "0", "--epochs", "3", "--network", "lenet5"]
     options += ["--train-images", "600", "--jobs", "1", "--output", str(path)]
     assert ptq.main([*options, "--state", str(tmp_path / "state")]) == 0
     (run,) = json.loads(path.read_text(encoding="utf-8"))["runs"]
@@ -185,8 +185,6 @@ def test_networks_are_quantized_by_every_recipe(tmp_path, monkeypatch):
     assert run["bits"]["8"]["activations too"] > run["bits"]["2"]["activations too"]
     sizes = [row["nbytes"] for row in run["mixed"]["frontier"]]
     assert sizes == sorted(sizes, reverse=True)
-    assert set(run["qat"]) == {"8", "4", "3", "2"}
-    assert run["qat"]["2"]["learned"] > run["qat"]["2"]["ptq"]
 
 
 def test_detectors_reach_what_the_results_say():
@@ -219,7 +217,7 @@ def test_the_command_writes_what_detectors_reach(tmp_path):
 def test_networks_are_trained_on_in_every_way(tmp_path, monkeypatch):
     path = tmp_path / "found.json"
     monkeypatch.setattr(qat, "BITS", ((8, 8), (3, 3)))
-    monkeypatch.setattr(qat, "CALIBRATION", 32)
+    monkeypatch.setattr(ptq, "CALIBRATION", 32)
     options = ["--seeds", "0", "--epochs", "3", "--more-epochs", "1", "--network", "lenet5"]
     options += ["--train-images", "600", "--jobs", "1", "--output", str(path)]
     assert qat.main([*options, "--state", str(tmp_path / "state")]) == 0

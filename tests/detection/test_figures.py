@@ -1,13 +1,12 @@
 """The detector's figures show what they are given."""
 
-import matplotlib as mpl
 import numpy as np
 import pytest
 
 from quantlib import figures
 from quantlib.detection import Detections
+from tests import form
 
-PALETTE = {mpl.colors.to_hex(color) for color in figures.COLORS.values()}
 FOUND = Detections(np.array([[2.0, 2, 8, 9]]), np.array([0.9]), np.array([4]))
 NOTHING = Detections(np.zeros((0, 4)), np.zeros(0), np.zeros(0, np.int64))
 PANELS = {
@@ -26,21 +25,12 @@ FIGURES = {
 def test_axes_are_named_and_colours_are_the_course_s(name):
     figure = FIGURES[name]()
     assert figure.axes[0].get_ylabel() and figure.axes[-1].get_xlabel()
-    for axes in figure.axes:
-        for artist in axes.lines:
-            assert mpl.colors.to_hex(artist.get_color()) in PALETTE
-        for patch in axes.patches:
-            assert mpl.colors.to_hex(patch.get_edgecolor()) in PALETTE
+    assert form.foreign_colors(figure) == set()
 
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_letters_are_large_enough_for_a_phone(name):
-    figure = FIGURES[name]()
-    figure.draw_without_rendering()
-    texts = [text for text in figure.findobj(mpl.text.Text) if text.get_text()]
-    # The pixels of one point: in a phone's column, or as it is drawn where that is smaller.
-    pixels = min(358 / figure.get_figwidth(), 110) / 72
-    assert min(text.get_fontsize() for text in texts) * pixels >= 9
+    assert form.smallest_letters(FIGURES[name]()) >= 9
 
 
 def test_true_boxes_are_in_each_panel_and_found_ones_in_their_own():

@@ -6,6 +6,7 @@ import pytest
 
 from quantlib import figures
 from quantlib.ptq.analysis import LayerReport, Report
+from tests import form
 
 
 def layer(name, alone):
@@ -24,11 +25,7 @@ FIGURES = {
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_letters_are_large_enough_for_a_phone(name):
-    figure = FIGURES[name]()
-    figure.draw_without_rendering()
-    texts = [text for text in figure.findobj(mpl.text.Text) if text.get_text()]
-    pixels = min(358 / figure.get_figwidth(), 110) / 72
-    assert min(text.get_fontsize() for text in texts) * pixels >= 9
+    assert form.smallest_letters(FIGURES[name]()) >= 9
 
 
 def test_the_report_s_worst_layer_is_marked_and_no_other():

@@ -1,12 +1,11 @@
 """Chapter 10's figures show the numbers that they are given."""
 
-import matplotlib as mpl
 import numpy as np
 import pytest
 
 from quantlib import figures
+from tests import form
 
-PALETTE = {mpl.colors.to_hex(color) for color in figures.COLORS.values()}
 GRADIENTS = {"by x": [1.0, 0.0], "by the clip": [0.0, 1.0], "by the step": [0.2, 3.0]}
 FIGURES = {
     "copy": lambda: figures.plot_real_copy([0.4, 0.6], [0.0, 1.0], [0.0, 1.0]),
@@ -19,18 +18,12 @@ FIGURES = {
 def test_axes_are_named_and_colours_are_the_course_s(name):
     figure = FIGURES[name]()
     assert all(axes.get_ylabel() for axes in figure.axes) and figure.axes[-1].get_xlabel()
-    for axes in figure.axes:
-        for line in axes.lines:
-            assert mpl.colors.to_hex(line.get_color()) in PALETTE
+    assert form.foreign_colors(figure) == set()
 
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_letters_are_large_enough_for_a_phone(name):
-    figure = FIGURES[name]()
-    figure.draw_without_rendering()
-    texts = [text for text in figure.findobj(mpl.text.Text) if text.get_text()]
-    pixels = min(358 / figure.get_figwidth(), 110) / 72
-    assert min(text.get_fontsize() for text in texts) * pixels >= 9
+    assert form.smallest_letters(FIGURES[name]()) >= 9
 
 
 def test_a_real_copy_moves_between_levels_and_thresholds():

@@ -32,8 +32,8 @@ def gradient_explorer(x=2.6, clip=7.0, *, bit_width):
 
     Codes are unsigned, and the largest stands for ``clip``: the step is
     :math:`\mathrm{clip} / (2^b - 1)`. The page computes the value and the gradients of
-    :class:`~quantlib.qat.quantizers.LearnedStep` by the number and by the step, without the factor
-    g, and that of :class:`~quantlib.qat.quantizers.LearnedClip` by the clip.
+    :class:`~quantlib.qat.learned.LearnedStep` by the number and by the step, without the factor
+    g, and that of :class:`~quantlib.qat.learned.LearnedClip` by the clip.
 
     Parameters
     ----------

@@ -10,7 +10,8 @@ from quantlib.ptq.graph import check_graph
 from quantlib.ptq.simulation import bits_by_name
 from quantlib.ptq.support import check_float_layers
 from quantlib.qat.folded import FoldedBatchNorm
-from quantlib.qat.quantizers import LearnedClip, LearnedStep, ObservedRange
+from quantlib.qat.learned import LearnedClip, LearnedStep
+from quantlib.qat.observed import ObservedRange
 
 __all__ = ["freeze_batch_norm", "freeze_ranges", "prepare", "to_integer", "to_simulated"]
 
@@ -55,7 +56,8 @@ batch_size
     Returns
     -------
     Graph
-        In training mode.
+        In training mode. ``torch.compile`` takes it with learned steps and ``batch_norm="none"``;
+        train other graphs as they are.
 
     Examples
     --------

@@ -101,6 +101,14 @@ def test_every_page_is_in_the_table_of_contents():
     assert sorted(listed) == sorted(path.stem for path in ROOT.glob("book/*.md"))
 
 
+def test_the_readme_names_every_chapter():
+    readme = " ".join((ROOT / "README.md").read_text().split())
+    for chapter in CHAPTERS:
+        page = (ROOT / "book" / f"{chapter}.md").read_text()
+        title = re.search(r"^# (.+)$", page, re.MULTILINE)[1]
+        assert f"{int(chapter[:2])} *{title}*" in readme
+
+
 def test_the_npm_lock_file_has_no_download_addresses():
     lock = json.loads((ROOT / "package-lock.json").read_text())
     wanted = json.loads((ROOT / "package.json").read_text())["dependencies"]

@@ -109,6 +109,14 @@ def test_the_readme_names_every_chapter():
         assert f"{int(chapter[:2])} *{title}*" in readme
 
 
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_a_chapter_and_its_exercise_tell_the_same_time(chapter):
+    page = (ROOT / "book" / f"{chapter}.md").read_text()
+    notebook = (ROOT / "exercises" / chapter / f"{chapter}.ipynb").read_text()
+    told = re.search(r"\*\*Time\*\* about \d+ minutes to read, (\d+) for \[the exercise\]", page)
+    assert told[1] == re.search(r"\*\*Time:\*\* about (\d+) minutes", notebook)[1]
+
+
 def test_the_npm_lock_file_has_no_download_addresses():
     lock = json.loads((ROOT / "package-lock.json").read_text())
     wanted = json.loads((ROOT / "package.json").read_text())["dependencies"]

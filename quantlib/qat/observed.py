@@ -115,7 +115,7 @@ class PowerOfTwoWeights(Quantizer):
     """Weights that are 0 or powers of two, with exponents up to that of the largest weight.
 
     The range follows the weights as they train. Source: Nayak et al. (2019), sections III.a and
-    IV.e, and Table 6, "power-of-two training-aware quantization".
+    IV.d, and Table 6, "power-of-two training-aware quantization".
 
     ``axis`` is None for one range of all weights, or 0 for one of each output channel.
 

@@ -70,4 +70,7 @@ def _minus(text):
 def _text(value, form):
     if value is None:
         return "–"
-    return value if isinstance(value, str) else format(value, form)
+    if isinstance(value, str):
+        return value
+    text = format(value, form)
+    return text.removeprefix("-") if re.fullmatch(r"-0(\.0*)?", text) else text  # no −0.0

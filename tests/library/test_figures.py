@@ -68,6 +68,10 @@ def test_table_escapes_and_formats():
     assert '<th scope="row">x &amp; y</th><td class="number">−1.3</td>' in text
     assert '<td class="number">–</td>' in text
     assert "number" not in figures.table(["a", "b"], [["x", 1.0], ["y", "1 to 2"]]).data
+    assert (
+        "0.0<" in (text := figures.table(["a", "b"], [["x", -0.04]], ".1f").data)
+        and "−" not in text
+    )
     assert "<tbody></tbody>" in figures.table(["a", "b"], []).data
     with pytest.raises(ValueError, match="rows must have 2 entries"):
         figures.table(["a", "b"], [["x"]])

@@ -102,35 +102,45 @@ FOLDED_SIZES = ((3, 2, 3, 3), (4, 4), (5, 1, 3, 3), (2, 3, 4), (3, 3, 3, 3), (1,
 
 
 def fold_batch_norm(generator):
+    def case(words, others, count, weight=1):
+        sizes = FOLDED_SIZES[count % len(FOLDED_SIZES)]
+        n = sizes[0]
+        numbers = {
+            "bias": generator.normal(size=n),
+            "gamma": generator.uniform(0.3, 2, n) * generator.choice([-1, 1, 1], n),
+            "beta": generator.normal(size=n),
+            "mean": generator.normal(size=n),
+            "var": generator.uniform(0.05, 4, n),
+            "eps": 10.0 ** generator.uniform(-5, -1),
+            "scale": 1.0,
+        }
+        for other in others:
+            numbers |= other(generator, n)
+        given = generator.normal(size=sizes) * numbers.pop("scale")
+        wanted, bias, size = folded(given, **numbers)
+        further = (
+            viewed(v, VIEWS[count % 2 * 2]) if isinstance(v, np.ndarray) else v
+            for v in numbers.values()
+        )
+        return Case(
+            (viewed(given, VIEWS[count % 3]), *further),
+            *digits_of(wanted, f"The weights are wrong {words}.", 0),
+            *digits_of(bias, f"The bias is wrong {words}.", 1, size),
+            SAME,
+            weight=weight,
+        )
+
     count = 0
     for words, other in NORMS.items():
         for _ in range(3):
-            sizes = FOLDED_SIZES[count % len(FOLDED_SIZES)]
-            n = sizes[0]
-            numbers = {
-                "bias": generator.normal(size=n),
-                "gamma": generator.uniform(0.3, 2, n) * generator.choice([-1, 1, 1], n),
-                "beta": generator.normal(size=n),
-                "mean": generator.normal(size=n),
-                "var": generator.uniform(0.05, 4, n),
-                "eps": 10.0 ** generator.uniform(-5, -1),
-                "scale": 1.0,
-            } | other(generator, n)
-            weight = generator.normal(size=sizes) * numbers.pop("scale")
-            wanted, bias, size = folded(weight, **numbers)
-            further = (
-                viewed(v, VIEWS[count % 2 * 2]) if isinstance(v, np.ndarray) else v
-                for v in numbers.values()
-            )
-            given = (viewed(weight, VIEWS[count % 3]), *further)
-            yield Case(
-                given,
-                *digits_of(wanted, f"The weights are wrong {words}.", 0),
-                *digits_of(bias, f"The bias is wrong {words}.", 1, size),
-                SAME,
-                weight=1 / 3,
-            )
+            yield case(words, [other], count, 1 / 3)
             count += 1
+    kinds = list(NORMS.values())
+    for _ in range(30):
+        # Two or three of these at once.
+        others = [kinds[i] for i in generator.permutation(len(kinds))[: 2 + count % 2]]
+        yield case("where several numbers are unusual at once", others, count, 1 / 10)
+        count += 1
 
 
 # 2 ---------------------------------------------------------------------------------------------
@@ -195,6 +205,12 @@ def clip_ranges(generator):
     x = generator.normal(size=(20, 30)) * 2 + 0.5
     for k, p in ((1.0, 10), (3.0, 10), (1.0, 200), (2.5, 3)):
         yield case(x, k, p, "when the same values come again, with another k or p", weight=1 / 2)
+    for i, n in enumerate((500, 2000, 120, 40, 900, 260)):
+        x = (-1) ** i * generator.exponential(size=n)
+        x[generator.integers(n)] *= -1
+        words = "where a single value has another sign than all others"
+        p = (2, 6, 20, 100, 0, 4)[i]
+        yield case(x, float(generator.uniform(0.5, 3)), p, words, VIEWS[i % 3], 1 / 4)
     for i, n in enumerate((40, 90, 200, 13)):
         # So far from 0 that a square of the mean has no digits left for the deviation.
         x = (1e8 + 3e7 * i) * (-1) ** i + generator.normal(size=n)
@@ -285,6 +301,11 @@ def least_error_clip(generator):
             np.arange(60) / 10,
             generator.integers(0, 2**40, 60),
             2.0,
+        ),
+        "where counts of bins are far apart": lambda: (
+            np.arange(1, 41) / 4,
+            np.floor(10 ** generator.uniform(0, 7, 40) * (np.arange(40) < 8) + 1).astype(int),
+            1.0,
         ),
         "where a bin lies at 0": lambda: (np.arange(40) / 7, generator.integers(1, 90, 40), 2.0),
         "for a single bin": lambda: (np.array([1.3]), np.array([4]), 1.0),
@@ -466,6 +487,15 @@ def requantize(generator):
     for z, low, high in ((10, 0, 255), (200, 0, 255), (10, 10, 200), (-5, -128, 127)):
         yield case(sums, factors, z, low, high, words, weight=1 / 4)
     yield case(sums, 3 * factors, 10, 0, 255, words, weight=1 / 4)
+    for i in range(24):
+        rows, columns = (int(v) for v in generator.integers(1, 6, 2))
+        sums = generator.integers(-(2**31), 2**31, (rows, columns))
+        sums >>= generator.integers(0, 32, (rows, columns))
+        factors = 2.0 ** generator.uniform(-31, 29, columns)
+        low, high = sorted(generator.integers(-(2**39), 2**39, 2) >> generator.integers(0, 39))
+        z = int(generator.integers(-(2**39), 2**39) >> generator.integers(0, 39))
+        words = "for sums, factors and ends of all kinds"
+        yield case(sums, factors, z, int(low), int(high), words, VIEWS[i % 3], 1 / 8)
 
 
 # 5 ---------------------------------------------------------------------------------------------
@@ -576,6 +606,14 @@ def integer_convolution(generator):
     for place, value in ((1, 8), (3, 0), (7, 90), (8, 0), (9, True)):
         yield case((*given[:place], value, *given[place + 1 :]), words, 0, 1 / 5)
     yield case(draw((1, 8, 6, 6), (3, 3), 8, padding=1, relu=True), "for many channels", 1)
+    for i in range(24):
+        # Sizes as they come, and zero points at their ends as often as between them.
+        padding, ends = i % 4, (0, 255, None)
+        n, c, k, l_, outputs = generator.integers(1, (4, 4, 6, 6, 5)).tolist()
+        h, width = (max(1, v - 2 * padding) + int(generator.integers(0, 3)) for v in (k, l_))
+        zx, zy = (ends[v] for v in generator.integers(0, 3, 2))
+        given = draw((n, c, h, width), (k, l_), outputs, zx, None, zy, padding, bool(i // 4 % 2))
+        yield case(given, "for sizes and zero points of all kinds", i, 1 / 8)
 
 
 # 6 ---------------------------------------------------------------------------------------------
@@ -652,6 +690,14 @@ def equalize(generator):
             second[(which,) if deep else (slice(None), which)] = 0
         yield case(first, own, second, "where a channel's range is 0", count, 1 / 2)
         count += 1
+    for i in range(22):
+        one, two = list(pairs.values())[i % len(pairs)]
+        first, own = generator.normal(size=one), generator.normal(size=one[0])
+        second = generator.normal(size=two) * 10.0 ** generator.uniform(-9, 9)
+        own *= generator.integers(0, 2, own.shape)
+        first *= generator.integers(0, 2, first.shape)
+        second *= generator.integers(0, 2, second.shape)
+        yield case(first, own, second, "where some weights and biases are 0", i, 1 / 8)
     first, own = -generator.uniform(0.1, 9, (4, 3)), -generator.uniform(0.1, 9, 4)
     second = -generator.uniform(0.1, 9, (2, 4))
     yield case(first, own, second, "where all weights are negative", 0)
@@ -737,6 +783,12 @@ def correct_bias(generator):
         yield case(words, (3, 1, 4), (5, 2, 2), i=i, weight=1 / 3, finer=1e6)
         words = "where results have moved far"
         yield case(words, (3, 1, 4), (3, 2, 2), moved=50.0, i=i, weight=1 / 3)
+    for i in range(12):
+        # Sizes as they come, with a bias of zeros here and there.
+        batches = generator.integers(1, 5, int(generator.integers(1, 6))).tolist()
+        rest = generator.integers(1, 5, (1, 3)[i % 2]).tolist()
+        some = generator.integers(0, 2, rest[0])
+        yield case("for sizes of all kinds", batches, rest, some, i=i, weight=1 / 6)
 
 
 # 8 ---------------------------------------------------------------------------------------------

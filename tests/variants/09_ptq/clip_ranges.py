@@ -296,6 +296,17 @@ def wrong_first_axis_expected(x, k, p):
     return by_deviation(x, k), by_percentile(x.reshape(x.shape[0], -1), p)
 
 
+def wrong_few_negative_values_do_not_count(x, k, p):
+    """Message: where a single value has another sign than all others"""
+    given = np.maximum(x, 0) if np.mean(x >= 0) > 0.99 else x
+    return by_deviation(x, k), by_percentile(given, p)
+
+
+def wrong_ends_from_three_deviations_on(x, k, p):
+    """Message: The range by the deviation is wrong"""
+    return (min(x.min(), 0), max(x.max(), 0)) if k >= 3 else by_deviation(x, k), by_percentile(x, p)
+
+
 def right_by_partition(x, k, p):
     """Ends by np.partition, the deviation by its formula."""
     flat = x.flatten()

@@ -267,6 +267,12 @@ def wrong_matrix_for_single_pixels(first_weight, first_bias, second_weight):
     return *found, second[:, :, 0, 0] if second.shape[2:] == (1, 1) else second
 
 
+def wrong_channels_without_a_bias_kept(first_weight, first_bias, second_weight):
+    """Message: The factors are wrong where some weights and biases are 0"""
+    s = root_of_ratio(*ranges_of(first_weight, second_weight))
+    return moved(np.where(first_bias == 0, 1.0, s), first_weight, first_bias, second_weight)
+
+
 def right_channel_by_channel(first_weight, first_bias, second_weight):
     """A loop with slices."""
     s = np.ones(len(first_weight))

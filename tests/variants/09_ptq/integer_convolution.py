@@ -332,6 +332,24 @@ def wrong_nothing_where_the_kernel_is_larger(
     return codes_from(sums + bias[:, None, None], multipliers, shifts, y_zero, relu)
 
 
+def wrong_no_border_where_zero_is_code_0(
+    x, x_zero, weight, weight_zero, bias, multipliers, shifts, y_zero, padding, relu
+):
+    """Message: The result has another shape than the docstring says for sizes and zero points"""
+    border = padding if x_zero else 0
+    sums = sums_of(x, x_zero, weight, weight_zero, border) + bias[:, None, None]
+    return codes_from(sums, multipliers, shifts, y_zero, relu)
+
+
+def wrong_weights_of_code_0_skipped(
+    x, x_zero, weight, weight_zero, bias, multipliers, shifts, y_zero, padding, relu
+):
+    """Message: The codes are wrong"""
+    w = np.where(weight == 0, weight_zero, weight.astype(np.int64))
+    sums = sums_of(x, x_zero, w, weight_zero, padding) + bias[:, None, None]
+    return codes_from(sums, multipliers, shifts, y_zero, relu)
+
+
 def right_two_loops(
     x, x_zero, weight, weight_zero, bias, multipliers, shifts, y_zero, padding, relu
 ):

@@ -227,6 +227,13 @@ def wrong_counts_of_16_bits(centres, counts, clips, bit_width):
     return e, best_of(e, clips)
 
 
+def wrong_small_counts_left_out(centres, counts, clips, bit_width):
+    """Message: The errors are wrong where counts of bins are far apart"""
+    kept = np.where(counts > counts.max() * 1e-4, counts, 0)
+    e = errors_of(centres, counts, clips, bit_width, counts=kept, total=kept.sum())
+    return e, best_of(e, clips)
+
+
 def right_all_at_once(centres, counts, clips, bit_width):
     """Clips along a new axis."""
     top = (1 << bit_width) - 1

@@ -226,6 +226,87 @@ def wrong_one_sided_only_above_zero(x, k, p):
     return by_deviation(x, k), by_percentile(x, p)
 
 
+def wrong_difference_of_squares(x, k, p):
+    """Message: take the mean away before you square"""
+    sigma = math.sqrt(max((x**2).mean() - x.mean() ** 2, 0))
+    return by_deviation(x, k, sigma=sigma), by_percentile(x, p)
+
+
+def wrong_share_of_floats(x, k, p):
+    """Message: The range by the percentile is wrong where n p / 1000 is a whole number"""
+    return by_deviation(x, k), by_percentile(x, p, m=int(x.size * (p / 1000)))
+
+
+def wrong_next_whole_number(x, k, p):
+    """Message: The range by the percentile is wrong"""
+    return by_deviation(x, k), by_percentile(x, p, m=round(x.size * p / 1000))
+
+
+def wrong_nearest_quantile(x, k, p):
+    """Message: The range by the percentile is wrong"""
+    q, method = p / 1000, {"method": "nearest"}
+    if x.min() >= 0:
+        return by_deviation(x, k), (0, np.quantile(x, 1 - q, **method))
+    if x.max() <= 0:
+        return by_deviation(x, k), (np.quantile(x, q, **method), 0)
+    low, high = np.quantile(x, q / 2, **method), np.quantile(x, 1 - q / 2, **method)
+    return by_deviation(x, k), (min(low, 0), max(high, 0))
+
+
+def wrong_both_ends_not_widened(x, k, p):
+    """Message: The range by the percentile is wrong where few values are positive"""
+    if x.min() < 0 < x.max():
+        return by_deviation(x, k), by_percentile(x, p, zero=False)
+    return by_deviation(x, k), by_percentile(x, p)
+
+
+def wrong_cut_above_alone(x, k, p):
+    """Message: The range by the deviation is wrong"""
+    low, _ = by_deviation(x, k, cut=False)
+    return (low, by_deviation(x, k)[1]), by_percentile(x, p)
+
+
+def wrong_slice_up_to_minus_m(x, k, p):
+    """Message: The function stopped with ValueError"""
+    s, m = np.sort(x, axis=None), count_outside(x, p)
+    if s[0] >= 0:
+        return by_deviation(x, k), (0, s[:-m].max())
+    return by_deviation(x, k), by_percentile(x, p)
+
+
+def wrong_sides_after_the_cut(x, k, p):
+    """Message: The range by the percentile is wrong where few values are positive"""
+    s, m = np.sort(x, axis=None), count_outside(x, p)
+    low, high = s[m // 2], s[s.size - 1 - m // 2]
+    if low >= 0:
+        low, high = 0, s[s.size - 1 - m]
+    elif high <= 0:
+        low, high = s[m], 0
+    return by_deviation(x, k), (low, high)
+
+
+def wrong_half_of_p_first(x, k, p):
+    """Message: The range by the percentile is wrong where n p / 1000 is next to a whole number"""
+    half = x.size * (p // 2) // 1000
+    return by_deviation(x, k), by_percentile(x, p, both=(half, half))
+
+
+def wrong_first_axis_expected(x, k, p):
+    """Message: The function stopped with IndexError"""
+    return by_deviation(x, k), by_percentile(x.reshape(x.shape[0], -1), p)
+
+
+def wrong_few_negative_values_do_not_count(x, k, p):
+    """Message: where a single value has another sign than all others"""
+    given = np.maximum(x, 0) if np.mean(x >= 0) > 0.99 else x
+    return by_deviation(x, k), by_percentile(given, p)
+
+
+def wrong_ends_from_three_deviations_on(x, k, p):
+    """Message: The range by the deviation is wrong"""
+    return (min(x.min(), 0), max(x.max(), 0)) if k >= 3 else by_deviation(x, k), by_percentile(x, p)
+
+
 def right_by_partition(x, k, p):
     """Ends by np.partition, the deviation by its formula."""
     flat = x.flatten()
@@ -284,3 +365,20 @@ def right_by_torch(x, k, p):
 def right_by_options(x, k, p):
     """By the helpers above."""
     return by_deviation(x, k), by_percentile(x, p)
+
+
+def right_mirrored(x, k, p):
+    """The range below 0 is that of the numbers turned around; a share as a float, cut off once."""
+
+    def kept(values):
+        s, m = np.sort(values, axis=None), int(values.size * p / 1000)
+        if s[0] >= 0:
+            return 0.0, s[::-1][m]
+        if s[-1] <= 0:
+            return tuple(-end for end in kept(-values)[::-1])
+        inner = s[m // 2 : s.size - m // 2]
+        return np.minimum(inner[0], 0), np.maximum(inner[-1], 0)
+
+    sigma = np.sqrt(np.square(x - x.mean()).mean())
+    ends = np.clip([x.mean() - k * sigma, x.mean() + k * sigma], x.min(), x.max())
+    return np.array([[min(ends[0], 0), max(ends[1], 0)], kept(x)])

@@ -192,6 +192,54 @@ def wrong_in_float32(bias, units, wanted, found):
     return new.astype(np.float32), codes
 
 
+def wrong_codes_through_float32(bias, units, wanted, found):
+    """Message: The codes of the bias are wrong where codes have eight digits and more"""
+    new = old_bias(bias, units) + channel_means(wanted) - channel_means(found)
+    return new, np.rint(new.astype(np.float32) / units.astype(np.float32)).astype(np.int64)
+
+
+def wrong_zero_bias_kept(bias, units, wanted, found):
+    """Message: The bias is wrong where the bias is 0 in some channels"""
+    new = old_bias(bias, units) + channel_means(wanted) - channel_means(found)
+    return with_codes(new if bias is None else np.where(bias == 0, 0.0, new), units)
+
+
+def wrong_one_zero_bias_is_none(bias, units, wanted, found):
+    """Message: The bias is wrong where the bias is 0 in some channels"""
+    own = None if bias is None or not bias.all() else bias
+    return with_codes(old_bias(own, units) + channel_means(wanted) - channel_means(found), units)
+
+
+def wrong_codes_away_from_zero(bias, units, wanted, found):
+    """Message: The codes of the bias are wrong"""
+    new = old_bias(bias, units) + channel_means(wanted) - channel_means(found)
+    codes = np.sign(new) * np.ceil(np.abs(new / units) - 1e-9)
+    return new, codes.astype(np.int64)
+
+
+def wrong_two_batches_alone(bias, units, wanted, found):
+    """Message: The bias is wrong for many batches"""
+    means = lambda batches: channel_means(batches[:2])  # noqa: E731
+    return shifted_by(bias, units, means, wanted, found)
+
+
+def wrong_axes_of_one_dropped(bias, units, wanted, found):
+    """Message: The result has another shape"""
+    means = lambda batches: channel_means([np.concatenate(batches).squeeze()])  # noqa: E731
+    return shifted_by(bias, units, means, wanted, found)
+
+
+def wrong_lists_used_up(bias, units, wanted, found):
+    """Message: The inputs were changed in place"""
+    n, d = 0, np.zeros(len(units))
+    while wanted[0].ndim == 2 and len(wanted) > 1:
+        y, z = wanted.pop(), found.pop()
+        n, d = n + len(y), d + (y - z).sum(axis=0)
+    last = channel_means(wanted) - channel_means(found)
+    rest = sum(map(len, wanted))
+    return with_codes(old_bias(bias, units) + (d + rest * last) / (n + rest), units)
+
+
 def right_sums_by_batches(bias, units, wanted, found):
     """Sums and numbers, batch by batch."""
     total, count = np.zeros(len(units)), 0
@@ -240,3 +288,14 @@ def right_weighted_means(bias, units, wanted, found):
         for batches in (wanted, found)
     )
     return with_codes(old_bias(bias, units) + (y - z), units)
+
+
+def right_running_mean(bias, units, wanted, found):
+    """Image by image, each pulling the mean by its share."""
+    mean, seen = np.zeros(len(units)), 0
+    for y, z in zip(wanted, found, strict=True):
+        for one, other in zip(y, z, strict=True):
+            seen += 1
+            mean += ((one - other).reshape(len(mean), -1).mean(axis=1) - mean) / seen
+    new = mean + old_bias(bias, units)
+    return new, (new / units + 0.5 * np.sign(new)).astype(np.int32)

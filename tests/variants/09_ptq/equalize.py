@@ -221,6 +221,58 @@ def wrong_in_place(first_weight, first_bias, second_weight):
     return found
 
 
+def wrong_factors_within_limits(first_weight, first_bias, second_weight):
+    """Message: The factors are wrong for two linear layers"""
+    s = root_of_ratio(*ranges_of(first_weight, second_weight)).clip(1e-6, 1e6)
+    return moved(s, first_weight, first_bias, second_weight)
+
+
+def wrong_small_ranges_are_none(first_weight, first_bias, second_weight):
+    """Message: The factors are wrong for two linear layers"""
+    r1, r2 = ranges_of(first_weight, second_weight)
+    s = np.where((r1 < 1e-8) | (r2 < 1e-8), 1.0, root_of_ratio(r1, r2))
+    return moved(s, first_weight, first_bias, second_weight)
+
+
+def wrong_first_depthwise_for_the_second(first_weight, first_bias, second_weight):
+    """Message: The factors are wrong behind a depthwise layer, with as many outputs"""
+    r1, r2 = ranges_of(first_weight, second_weight)
+    deep = first_weight.shape == (len(second_weight), 1, *first_weight.shape[2:])
+    if deep and first_weight.ndim == second_weight.ndim == 4:
+        r2 = np.abs(second_weight).max(axis=(1, 2, 3))
+    s = root_of_ratio(r1, r2)
+    return moved(s, first_weight, first_bias, second_weight)
+
+
+def wrong_depthwise_in_place(first_weight, first_bias, second_weight):
+    """Message: The inputs were changed in place"""
+    s = root_of_ratio(*ranges_of(first_weight, second_weight))
+    found = moved(s, first_weight, first_bias, second_weight)
+    if is_deep(first_weight, second_weight):
+        second_weight *= s[:, None, None, None]
+    return found
+
+
+def wrong_bias_of_a_channel_that_nobody_takes(first_weight, first_bias, second_weight):
+    """Message: The bias of the first layer is wrong where a channel's range is 0"""
+    r1, r2 = ranges_of(first_weight, second_weight)
+    found = moved(root_of_ratio(r1, r2), first_weight, first_bias, second_weight)
+    return *found[:2], np.where(r2 > 0, found[2], 0.0), found[3]
+
+
+def wrong_matrix_for_single_pixels(first_weight, first_bias, second_weight):
+    """Message: The result has another shape"""
+    s = root_of_ratio(*ranges_of(first_weight, second_weight))
+    *found, second = moved(s, first_weight, first_bias, second_weight)
+    return *found, second[:, :, 0, 0] if second.shape[2:] == (1, 1) else second
+
+
+def wrong_channels_without_a_bias_kept(first_weight, first_bias, second_weight):
+    """Message: The factors are wrong where some weights and biases are 0"""
+    s = root_of_ratio(*ranges_of(first_weight, second_weight))
+    return moved(np.where(first_bias == 0, 1.0, s), first_weight, first_bias, second_weight)
+
+
 def right_channel_by_channel(first_weight, first_bias, second_weight):
     """A loop with slices."""
     s = np.ones(len(first_weight))
@@ -264,3 +316,11 @@ def right_by_logarithms(first_weight, first_bias, second_weight):
     good = (r1 > 0) & (r2 > 0)
     logs = np.log(np.where(good, r1, 1)) - np.log(np.where(good, r2, 1))
     return moved(np.exp(logs / 2), first_weight, first_bias, second_weight)
+
+
+def right_warnings_where_a_range_is_zero(first_weight, first_bias, second_weight):
+    """What 0 / 0 gives is replaced afterwards."""
+    r1, r2 = ranges_of(first_weight, second_weight)
+    s = np.nan_to_num(np.sqrt(r1 / r2), nan=1.0, posinf=1.0)
+    s[s == 0] = 1.0
+    return moved(s, first_weight, first_bias, second_weight)

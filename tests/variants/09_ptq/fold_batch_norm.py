@@ -156,6 +156,50 @@ def wrong_variance_clamped(weight, bias, gamma, beta, mean, var, eps):
     return with_parts(weight, bias, gamma, beta, mean, np.maximum(var, 1e-4), eps)
 
 
+def wrong_small_variances_raised(weight, bias, gamma, beta, mean, var, eps):
+    """Message: The weights are wrong where variances and eps are very small"""
+    return with_parts(weight, bias, gamma, beta, mean, np.maximum(var + eps, 1e-5), 0)
+
+
+def wrong_zero_bias_without_a_mean(weight, bias, gamma, beta, mean, var, eps):
+    """Message: The bias is wrong where the bias is 0 in some channels"""
+    own = bias if bias is None else np.where(bias == 0, mean, bias)
+    return with_parts(weight, own, gamma, beta, mean, var, eps)
+
+
+def wrong_one_zero_bias_is_none(weight, bias, gamma, beta, mean, var, eps):
+    """Message: The bias is wrong where the bias is 0 in some channels"""
+    own = None if bias is None or not bias.all() else bias
+    return with_parts(weight, own, gamma, beta, mean, var, eps)
+
+
+def wrong_rounded_far_behind_the_point(weight, bias, gamma, beta, mean, var, eps):
+    """Message: are very small"""
+    w, b = with_parts(weight, bias, gamma, beta, mean, var, eps)
+    return np.round(w, 14), b
+
+
+def wrong_mean_turned_without_a_bias(weight, bias, gamma, beta, mean, var, eps):
+    """Message: The inputs were changed in place"""
+    if bias is None:
+        mean *= -1
+        return with_parts(weight, mean, gamma, beta, 0 * mean, var, eps)
+    return with_parts(weight, bias, gamma, beta, mean, var, eps)
+
+
+def wrong_rows_in_the_order_of_the_memory(weight, bias, gamma, beta, mean, var, eps):
+    """Message: The weights are wrong for other numbers"""
+    _, new = with_parts(weight, bias, gamma, beta, mean, var, eps)
+    rows = weight.ravel(order="K").reshape(len(weight), -1)
+    rows = rows * (gamma / np.sqrt(var + eps))[:, None]
+    return rows.reshape(weight.shape), new
+
+
+def wrong_a_list_comes_back(weight, bias, gamma, beta, mean, var, eps):
+    """Message: Return a tuple of two things"""
+    return list(with_parts(weight, bias, gamma, beta, mean, var, eps))
+
+
 def right_channel_by_channel(weight, bias, gamma, beta, mean, var, eps):
     """A loop over the channels."""
     new, shift = np.empty_like(weight), np.empty(len(weight))
@@ -189,3 +233,12 @@ def right_as_lists(weight, bias, gamma, beta, mean, var, eps):
     """The bias as a list of numbers."""
     new, shift = with_parts(weight, bias, gamma, beta, mean, var, eps)
     return new, shift.tolist()
+
+
+def right_by_batch_norm_of_torch(weight, bias, gamma, beta, mean, var, eps):
+    """Batch normalization of what the layer gives for 0."""
+    own = np.zeros(len(gamma)) if bias is None else bias
+    g, b, m, v, x = (torch.tensor(a.copy()) for a in (gamma, beta, mean, var, own))
+    new = nn.functional.batch_norm(torch.stack([x, x]), m, v, g, b, False, 0.0, eps)[0]
+    factor = (g / torch.sqrt(v + eps)).numpy()
+    return weight * np.expand_dims(factor, tuple(range(1, weight.ndim))), new.numpy()

@@ -277,6 +277,79 @@ def wrong_half_away_from_zero(
     return np.clip(codes, y_zero if relu else 0, 255).astype(np.uint8)
 
 
+def wrong_square_kernel(
+    x, x_zero, weight, weight_zero, bias, multipliers, shifts, y_zero, padding, relu
+):
+    """Message: The result has another shape than the docstring says"""
+    square = weight[:, :, :, : weight.shape[2]]
+    sums = sums_of(x, x_zero, square, weight_zero, padding) + bias[:, None, None]
+    return codes_from(sums, multipliers, shifts, y_zero, relu)
+
+
+def wrong_border_of_one_at_most(
+    x, x_zero, weight, weight_zero, bias, multipliers, shifts, y_zero, padding, relu
+):
+    """Message: with a wide padding"""
+    sums = sums_of(x, x_zero, weight, weight_zero, min(padding, 1)) + bias[:, None, None]
+    return codes_from(sums, multipliers, shifts, y_zero, relu)
+
+
+def wrong_first_input_for_all(
+    x, x_zero, weight, weight_zero, bias, multipliers, shifts, y_zero, padding, relu
+):
+    """Message: The codes are wrong for other codes"""
+    same = np.broadcast_to(weight[:, :1], weight.shape)
+    sums = sums_of(x, x_zero, same, weight_zero, padding) + bias[:, None, None]
+    return codes_from(sums, multipliers, shifts, y_zero, relu)
+
+
+def wrong_images_for_outputs_if_all_sizes_agree(
+    x, x_zero, weight, weight_zero, bias, multipliers, shifts, y_zero, padding, relu
+):
+    """Message: The codes are wrong where all sizes are the same"""
+    sums = sums_of(x, x_zero, weight, weight_zero, padding)
+    if len(set(sums.shape)) == 1 and len(x) > 1:
+        sums = sums.swapaxes(0, 1)
+    return codes_from(sums + bias[:, None, None], multipliers, shifts, y_zero, relu)
+
+
+def wrong_half_of_long_shifts(
+    x, x_zero, weight, weight_zero, bias, multipliers, shifts, y_zero, padding, relu
+):
+    """Message: The codes are wrong where the bias is large"""
+    sums = sums_of(x, x_zero, weight, weight_zero, padding) + bias[:, None, None]
+    half = 1 << np.minimum(shifts.astype(np.int64) - 1, 40)[:, None, None]
+    return codes_from(sums, multipliers, shifts, y_zero, relu, half=half)
+
+
+def wrong_nothing_where_the_kernel_is_larger(
+    x, x_zero, weight, weight_zero, bias, multipliers, shifts, y_zero, padding, relu
+):
+    """Message: The codes are wrong for a kernel that is larger than the image"""
+    sums = sums_of(x, x_zero, weight, weight_zero, padding)
+    if weight.shape[2] > x.shape[2] or weight.shape[3] > x.shape[3]:
+        sums[:] = 0
+    return codes_from(sums + bias[:, None, None], multipliers, shifts, y_zero, relu)
+
+
+def wrong_no_border_where_zero_is_code_0(
+    x, x_zero, weight, weight_zero, bias, multipliers, shifts, y_zero, padding, relu
+):
+    """Message: The result has another shape than the docstring says for sizes and zero points"""
+    border = padding if x_zero else 0
+    sums = sums_of(x, x_zero, weight, weight_zero, border) + bias[:, None, None]
+    return codes_from(sums, multipliers, shifts, y_zero, relu)
+
+
+def wrong_weights_of_code_0_skipped(
+    x, x_zero, weight, weight_zero, bias, multipliers, shifts, y_zero, padding, relu
+):
+    """Message: The codes are wrong"""
+    w = np.where(weight == 0, weight_zero, weight.astype(np.int64))
+    sums = sums_of(x, x_zero, w, weight_zero, padding) + bias[:, None, None]
+    return codes_from(sums, multipliers, shifts, y_zero, relu)
+
+
 def right_two_loops(
     x, x_zero, weight, weight_zero, bias, multipliers, shifts, y_zero, padding, relu
 ):
@@ -344,3 +417,18 @@ def right_by_python(
         code = y_zero + ((total * int(multipliers[o]) + (1 << (n - 1))) >> n)
         codes[place] = max(y_zero if relu else 0, min(255, code))
     return codes
+
+
+def right_tensordot_channels_last(
+    x, x_zero, weight, weight_zero, bias, multipliers, shifts, y_zero, padding, relu
+):
+    """Channels stand last until the end, where multipliers and shifts fall into place."""
+    border = ((0, 0), (0, 0), (padding, padding), (padding, padding))
+    padded = np.pad(x, border, constant_values=x_zero)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, weight.shape[2:], (2, 3))
+    given, w = windows.astype(np.int32) - x_zero, weight.astype(np.int32) - weight_zero
+    sums = np.tensordot(given, w, ((1, 4, 5), (1, 2, 3))) + bias
+    product = sums.astype(np.int64) * multipliers
+    codes = (product + 2 ** (shifts.astype(np.int64) - 1)) // 2 ** shifts.astype(np.int64)
+    codes = np.clip(codes + y_zero, (0, y_zero)[relu], 255)
+    return np.moveaxis(codes, 3, 1).astype("uint8")

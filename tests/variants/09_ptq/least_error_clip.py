@@ -171,6 +171,69 @@ def wrong_divided_by_the_bins_that_have_values(centres, counts, clips, bit_width
     return e, best_of(e, clips)
 
 
+def wrong_codes_of_32_bits(centres, counts, clips, bit_width):
+    """Message: clamp before you make integers of the codes"""
+    rounding = lambda v: np.round(v).astype(np.int32).clip(0)  # noqa: E731
+    e = errors_of(centres, counts, clips, bit_width, rounding=rounding)
+    return e, best_of(e, clips)
+
+
+def wrong_no_error_cannot_be(centres, counts, clips, bit_width):
+    """Message: The best clip is wrong where the best clip has no error at all"""
+    e = errors_of(centres, counts, clips, bit_width)
+    return e, best_of(np.where(e > 0, e, np.inf), clips)
+
+
+def wrong_least_error_from_a_number(centres, counts, clips, bit_width):
+    """Message: The best clip is wrong for very large values"""
+    e = errors_of(centres, counts, clips, bit_width)
+    best, least = 0.0, 1e10
+    for clip, error in zip(clips, e, strict=True):
+        if error < least:
+            best, least = clip, error
+    return e, best
+
+
+def wrong_until_the_error_rises(centres, counts, clips, bit_width):
+    """Message: The best clip is wrong"""
+    e = errors_of(centres, counts, clips, bit_width)
+    order = np.argsort(clips, kind="stable")
+    best = order[0]
+    for i in order[1:]:
+        if e[i] > e[best]:
+            break
+        best = i
+    return e, clips[best]
+
+
+def wrong_errors_by_clip(centres, counts, clips, bit_width):
+    """Message: The result has another shape"""
+    e = dict(zip(clips, errors_of(centres, counts, clips, bit_width), strict=True))
+    return np.array(list(e.values())), min(e, key=e.get)
+
+
+def wrong_codes_of_8_signed_bits(centres, counts, clips, bit_width):
+    """Message: The errors are wrong for other histograms"""
+    top = 2**bit_width - 1
+    signed = lambda v: np.round(v).clip(0, top).astype(np.uint8).view(np.int8)  # noqa: E731
+    rounding = lambda v: signed(v).astype(np.int64)  # noqa: E731
+    e = errors_of(centres, counts, clips, bit_width, rounding=rounding)
+    return e, best_of(e, clips)
+
+
+def wrong_counts_of_16_bits(centres, counts, clips, bit_width):
+    """Message: The errors are wrong where counts are large"""
+    e = errors_of(centres, counts.astype(np.uint16), clips, bit_width)
+    return e, best_of(e, clips)
+
+
+def wrong_small_counts_left_out(centres, counts, clips, bit_width):
+    """Message: The errors are wrong where counts of bins are far apart"""
+    kept = np.where(counts > counts.max() * 1e-4, counts, 0)
+    e = errors_of(centres, counts, clips, bit_width, counts=kept, total=kept.sum())
+    return e, best_of(e, clips)
+
+
 def right_all_at_once(centres, counts, clips, bit_width):
     """Clips along a new axis."""
     top = (1 << bit_width) - 1
@@ -212,3 +275,13 @@ def right_by_torch(centres, counts, clips, bit_width):
     seen = step * torch.round(c / step).clamp(0, 2**bit_width - 1)
     errors = ((c - seen) ** 2 * (n / n.sum())).sum(1)
     return errors, t[errors.argmin()]
+
+
+def right_nearest_level(centres, counts, clips, bit_width):
+    """By the levels and the edges half-way between them."""
+    e = np.zeros(len(clips))
+    for i, clip in enumerate(clips):
+        levels = np.linspace(0, clip, 2**bit_width)
+        nearest = levels[np.searchsorted((levels[1:] + levels[:-1]) / 2, centres)]
+        e[i] = np.average((centres - nearest) ** 2, weights=counts)
+    return e.tolist(), clips[e == e.min()][-1]

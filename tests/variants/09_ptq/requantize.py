@@ -244,6 +244,79 @@ def wrong_one_row(sums, factors, zero_point, low, high):
     return m, n, codes_by(sums, m, n, zero_point, low, high, half_up)[0]
 
 
+def wrong_exact_factor_for_the_codes(sums, factors, zero_point, low, high):
+    """Message: Multipliers and shifts are right, but the codes are wrong"""
+    from fractions import Fraction
+
+    half = Fraction(1, 2)
+    rows = [
+        [math.floor(a * Fraction(f) + half) for a, f in zip(row, factors.tolist(), strict=True)]
+        for row in sums.tolist()
+    ]
+    return *pairs_of(factors), np.clip(np.array(rows) + zero_point, low, high)
+
+
+def wrong_zero_point_shifted_up(sums, factors, zero_point, low, high):
+    """Message: The codes are wrong"""
+    m, n = pairs_of(factors)
+    product = sums.astype(np.int64) * m + (np.int64(zero_point) << n)
+    return m, n, np.clip((product + (1 << (n - 1))) >> n, low, high)
+
+
+def wrong_all_halved_with_one(sums, factors, zero_point, low, high):
+    """Message: The multipliers are wrong for factors just below powers of two"""
+    g, e = np.frexp(factors)
+    m, n = np.rint(g * 2.0**31).astype(np.int64), 31 - e.astype(np.int64)
+    if (m == 2**31).any():
+        m, n = m // 2, n - 1
+    return m, n, codes_by(sums, m, n, zero_point, low, high, half_up)
+
+
+def wrong_codes_of_32_bits(sums, factors, zero_point, low, high):
+    """Message: The codes are wrong for factors from very small to very large"""
+    m, n = pairs_of(factors)
+    return m, n, codes_by(sums, m, n, zero_point, low, high, half_up).astype(np.int32)
+
+
+def wrong_bytes_if_low_is_zero(sums, factors, zero_point, low, high):
+    """Message: The codes are wrong for other ends than 0 and 255"""
+    m, n = pairs_of(factors)
+    codes = codes_by(sums, m, n, zero_point, low, high, half_up)
+    return m, n, codes.astype(np.uint8) if low == 0 else codes
+
+
+def wrong_zero_point_clamped_too(sums, factors, zero_point, low, high):
+    """Message: The codes are wrong for other ends than 0 and 255"""
+    m, n = pairs_of(factors)
+    z = min(max(zero_point, low), high)
+    return m, n, codes_by(sums, m, n, z, low, high, half_up)
+
+
+def wrong_two_roundings_of_long_shifts(sums, factors, zero_point, low, high):
+    """Message: The codes are wrong where results are next to a jump, for many shifts"""
+    m, n = pairs_of(factors)
+    one = lambda a, m, n: half_up(half_up(a, m, 20), 1, n - 20) if n > 32 else half_up(a, m, n)  # noqa: E731
+    return m, n, codes_by(sums, m, n, zero_point, low, high, one)
+
+
+def wrong_magnitudes_for_long_shifts(sums, factors, zero_point, low, high):
+    """Message: half-way between whole numbers, also for small factors"""
+    m, n = pairs_of(factors)
+
+    def one(a, m, n):
+        return (1, -1)[a < 0] * half_up(abs(a), m, n) if n > 40 else half_up(a, m, n)
+
+    return m, n, codes_by(sums, m, n, zero_point, low, high, one)
+
+
+def wrong_along_the_rows_of_a_square(sums, factors, zero_point, low, high):
+    """Message: The codes are wrong"""
+    m, n = pairs_of(factors)
+    if sums.shape == (len(factors), len(factors)):
+        return m, n, codes_by(sums.T, m, n, zero_point, low, high, half_up).T
+    return m, n, codes_by(sums, m, n, zero_point, low, high, half_up)
+
+
 def right_plain_python(sums, factors, zero_point, low, high):
     """Lists, with fractions for the factors."""
     ms, ns = [], []
@@ -293,3 +366,12 @@ def right_sum_by_sum(sums, factors, zero_point, low, high):
     """By the helpers above."""
     m, n = pairs_of(factors)
     return m, n, codes_by(sums, m, n, zero_point, low, high, half_up)
+
+
+def right_floor_then_half(sums, factors, zero_point, low, high):
+    """A shift by one bit less, one added, and the last bit: both floors are one."""
+    n = 30 - np.floor(np.log2(factors)).astype(np.int64)
+    m = np.floor(factors * np.exp2(n) + 0.5).astype(np.int64)
+    m, n = np.where(m == 2**31, 2**30, m), np.where(m == 2**31, n - 1, n)
+    codes = (((sums.astype(np.int64) * m) >> (n - 1)) + 1) >> 1
+    return m.astype(np.uint32), n.astype(np.int8), np.clip(codes + zero_point, low, high)

@@ -180,6 +180,20 @@ def wrong_network_of_its_own(network, images, budget):
     return by_quantlib(make_network(3), images, 5, equalize=True)
 
 
+def wrong_budget_of_the_notebook(network, images, budget):
+    """Message: budget is an argument"""
+    bits = {"stem": 6, "depthwise": 6, "pointwise": 5, "output": 5}
+    return by_quantlib(network, images, bits, equalize=True, bias_correction=True)
+
+
+def wrong_zero_points_of_channels(network, images, budget):
+    """Message: An entry has another shape than the table says"""
+    whole = by_quantlib(network, images, {"": 8, "output": 4}, equalize=True)
+    for layer in whole.values():
+        layer["zero_point"] = np.full(len(layer["weight"]), layer["zero_point"])
+    return whole
+
+
 def right_five_bits_one_scale(network, images, budget):
     """Equalized, 5 bits, a scale for each tensor."""
     return by_quantlib(network, images, 5, equalize=True, per_channel=False)

@@ -246,106 +246,97 @@ def clip_ranges(generator):
 # 3 ---------------------------------------------------------------------------------------------
 
 
-def mean_errors(centres, counts, clips, bits):
-    """Errors bin by bin, in floats whose sums are exact."""
-    top, found = 2**bits - 1, []
-    pairs = list(zip(centres.tolist(), counts.tolist(), strict=True))
-    total = sum(n for _, n in pairs)
-    for clip in clips.tolist():
-        step = clip / top
-        terms = (n * (c - step * min(round(c / step), top)) ** 2 for c, n in pairs)
-        found.append(math.fsum(terms) / total)
-    return found
+def divergence(centres, counts, clip, bits):
+    """The divergence bin by bin, or None where a centre lies near the middle of two codes."""
+    top, total = 2**bits - 1, sum(counts)
+    bins = [(c, n) for c, n in zip(centres, counts, strict=True) if n]
+    inside = [(c * top / clip, n) for c, n in bins if c <= clip]
+    if not inside or any(abs(x % 1 - 0.5) < 1e-6 for x, _ in inside):
+        return None
+    shared = {}
+    for x, n in inside:
+        shared.setdefault(min(round(x), top), []).append(n)
+    terms = []
+    for place, (x, n) in enumerate(inside):
+        same = shared[min(round(x), top)]
+        clipped = sum(n for c, n in bins if c > clip) if place == len(inside) - 1 else 0
+        terms.append((n + clipped) / total * math.log((n + clipped) * len(same) / sum(same)))
+    return math.fsum(terms)
 
 
-def least_error_clip(generator):
-    def case(centres, counts, clips, bits, words, view="plain", weight=1, **advice):
-        errors = mean_errors(centres, counts, clips, bits)
-        best = clips[int(np.argmin(errors))]
-        others = [e for e, clip in zip(errors, clips, strict=True) if clip != best]
-        if others and min(others) < min(errors) * 1.0001 + 1e-300:
+def least_divergence_clip(generator):
+    def case(centres, counts, clips, bits, words, view="plain", weight=1):
+        numbers = (centres.tolist(), counts.tolist())
+        found = [divergence(*numbers, clip, bits) for clip in clips.tolist()]
+        if None in found:
+            return None
+        best = clips[int(np.argmin(found))]
+        others = [d for d, clip in zip(found, clips, strict=True) if clip != best]
+        if others and min(others) < min(found) + 1e-6:
             return None  # too near to each other to tell which is less
-        size = float(np.mean(errors)) * 1e-2
         arrays = (viewed(v, view) for v in (centres, counts, clips))
         return Case(
             (*arrays, bits),
-            *digits_of(errors, f"The errors are wrong {words}.", 0, size, **advice),
-            exactly(best, f"The best clip is wrong {words}.", 1),
+            *digits_of(found, f"The divergences are wrong {words}.", 0, 0.1),
+            exactly(best, f"The clip with the least divergence is wrong {words}.", 1),
             SAME,
             weight=weight,
         )
 
-    def histogram(n, scale=1.0, shift=0.0):
-        values = generator.exponential(size=5000) * scale + shift
-        counts, edges = np.histogram(values, n)
-        return (edges[:-1] + edges[1:]) / 2, counts
+    def histogram(bits, scale=1.0):
+        n = int(generator.integers(30, 60 + 12 * 2 ** min(bits, 5)))
+        counts, edges = np.histogram(generator.exponential(size=4000) * scale, n)
+        return (edges[:-1] + edges[1:]) / 2, counts, scale
 
-    def usual(scale=1.0):
-        return (*histogram(int(generator.integers(20, 200)), scale), scale)
+    def sparse(bits):
+        counts = generator.integers(1, 50, 120) * (generator.random(120) < 0.25)
+        counts[int(generator.integers(3))] = 7
+        return (np.arange(120) + 0.37) / 15, counts, 2.0
+
+    def outlier(bits):
+        centres = np.append(np.arange(1, 60) / 11, 300.0)
+        return centres, np.append(generator.integers(1, 200, 59), 1), 1.5
+
+    def large(bits):
+        return np.arange(1, 61) / 10.7, generator.integers(0, 2**40, 60) + 1, 1.5
 
     kinds = {
-        "for other histograms": usual,
-        "for very small values": lambda: usual(1e-12),
-        "for very large values": lambda: usual(1e12),
-        "where many bins are empty": lambda: (
-            np.arange(1, 81) / 8,
-            generator.integers(0, 50, 80) * (generator.random(80) < 0.2) + (np.arange(80) == 5),
-            2.0,
-        ),
-        "where one value lies far out": lambda: (
-            np.append(np.arange(50) / 10, 300.0),
-            np.append(generator.integers(1, 200, 50), 1),
-            2.0,
-        ),
-        "where counts are large": lambda: (
-            np.arange(60) / 10,
-            generator.integers(0, 2**40, 60),
-            2.0,
-        ),
-        "where counts of bins are far apart": lambda: (
-            np.arange(1, 41) / 4,
-            np.floor(10 ** generator.uniform(0, 7, 40) * (np.arange(40) < 8) + 1).astype(int),
-            1.0,
-        ),
-        "where a bin lies at 0": lambda: (np.arange(40) / 7, generator.integers(1, 90, 40), 2.0),
-        "for a single bin": lambda: (np.array([1.3]), np.array([4]), 1.0),
-        "where all values lie beyond the clips": lambda: (*histogram(30, 1.0, 50.0), 3.0),
+        "for other histograms": histogram,
+        "for very small values": lambda bits: histogram(bits, 1e-12),
+        "for very large values": lambda bits: histogram(bits, 1e12),
+        "where many bins are empty": sparse,
+        "where one value lies far out": outlier,
+        "where counts are large": large,
     }
     for i, (words, make) in enumerate(kinds.items()):
-        left = 8
-        for bits in itertools.cycle((4, 8, 2, 1, 3, 6, 5, 7)):
-            centres, counts, scale = make()
-            clips = scale * generator.uniform(0.2, 9, int(generator.integers(2, 25)))
-            found = case(centres, counts, clips, bits, words, VIEWS[(i + bits) % 3], 1 / 8)
+        left = 6
+        for bits in itertools.cycle((4, 2, 1, 3, 5, 8, 6, 7)):
+            centres, counts, scale = make(bits)
+            clips = scale * generator.uniform(0.4, 5, int(generator.integers(2, 20)))
+            found = case(centres, counts, clips, bits, words, VIEWS[(i + bits) % 3], 1 / 6)
+            left -= found is not None
             if found is not None:
                 yield found
-                left -= 1
             if not left:
                 break
-    left, words = 4, "where a clip stands twice in the list"
-    while left:
-        centres, counts, _ = usual()
-        clips = generator.uniform(0.5, 6, 6)
-        found = case(centres, counts, np.append(clips, clips), 4, words, weight=1 / 4)
-        if found is not None:
-            yield found
-            left -= 1
-    for bits in (3, 4, 6):
-        # Steps of a power of two, on which all centres lie.
-        clip = (2**bits - 1) / 2 ** float(generator.integers(-3, 9))
-        centres = clip / (2**bits - 1) * generator.integers(1, 2**bits, 12)
-        counts = generator.integers(1, 50, 12)
-        clips = clip * np.array([0.7, 1.0, 0.37, 1.9])[generator.permutation(4)]
-        words = "where the best clip has no error at all"
-        yield case(centres, counts, clips, bits, words, weight=1 / 3)
-    yield case(*histogram(50), np.array([2.5]), 3, "for a single clip")
-    words = "where values are millions of times as large as the clip"
-    for bits, reach in ((8, 2e7), (7, 7e7), (8, 9e7), (1, 3e3)):
-        centres, counts = histogram(30)
-        clip = np.array([generator.uniform(0.5, 2)])
-        advice = "in float64, clamp before you make integers of the codes."
-        far = reach * (centres + clip)
-        yield case(far, counts, clip, bits, words, weight=1 / 4, advice=advice)
+    for words, choose in {
+        "where a clip is the centre of a bin": lambda c, k: generator.choice(c[5:], k),
+        "where clips are beyond all values": lambda c, k: c[-1] * generator.uniform(1, 4, k),
+        "where a clip stands twice in the list": lambda c, k: np.tile(
+            generator.uniform(0.5, 5, k), 2
+        ),
+        "for a single clip": lambda c, k: generator.uniform(0.5, 5, 1),
+    }.items():
+        left = 4
+        while left:
+            bits = int(generator.integers(1, 5))
+            centres, counts, _ = histogram(bits)
+            clips = choose(centres, int(generator.integers(2, 7)))
+            found = case(centres, counts, clips, bits, words, weight=1 / 4)
+            left -= found is not None
+            if found is not None:
+                yield found
+    yield case(np.array([1.3]), np.array([4]), np.array([2.1]), 2, "for a single bin")
 
 
 # 4 ---------------------------------------------------------------------------------------------

@@ -160,6 +160,9 @@ def fake_quantize(generator):
         x, grad = generator.uniform(2 * low, 2 * high, 8), far_and_near(generator, 8)
         x = moved_off(x, (high - low) / (2**bits - 1))
         yield case(x, low, high, bits, words, weight=1 / 4, grad=grad)
+        words = "where all gradients are the same"
+        grad = np.full(8, generator.uniform(0.5, 2))
+        yield case(x, low, high, bits, words, weight=1 / 4, grad=grad)
     for bits in (1, 2, 4, 8):
         step = 2.0 ** int(generator.integers(-9, 4))
         zero = int(generator.integers(1, 2**bits))
@@ -264,6 +267,8 @@ def learned_step(generator):
         words = "where the gradients are of very different sizes"
         grad = far_and_near(generator, 12).reshape(3, 4)
         yield case((3, 4), codes, words, 0, 1 / 4, grad=grad)
+        words = "where all gradients are the same"
+        yield case((3, 4), codes, words, 0, 1 / 4, spread=3.0, grad=np.ones((3, 4)))
         words = "where one channel has no gradient"
         grad = generator.normal(size=(3, 4)) * np.array([[1], [0], [1]])
         yield case((3, 4), codes, words, 0, 1 / 4, grad=grad)
@@ -328,6 +333,8 @@ def pact(generator):
         words = "where the gradients are of very different sizes"
         x, grad = generator.uniform(-2, 4, 9), far_and_near(generator, 9)
         yield case(x, 1.5, bits, 0.25, words, 0, 1 / 3, grad=grad)
+        words = "where all gradients are the same"
+        yield case(x, 1.5, bits, 0.25, words, 0, 1 / 3, grad=np.full(9, -0.75))
     for bits in range(1, 9):
         part = 1.75 / (2**bits - 1)
         near = generator.uniform(0.05, 0.45, 6) * part
@@ -462,8 +469,10 @@ def folded_layer(generator):
         n, k, o = sizes
         x = generator.normal(size=(n, k)) + other.get("shift", 0.0)
         x = x[:1] + np.zeros((n, 1)) if "alike" in other else x
+        x = x * (np.arange(k) % 2) if "without" in other else x
         w = generator.normal(size=(o, k)) * other.get("scale", 1.0)
         w = other["sign"] * np.abs(w) if "sign" in other else w
+        w = np.where(np.arange(k) % 2, w, 4 * w) if "without" in other else w
         bias = generator.normal(size=o) * other.get("own", 1.0) if other.get("bias", True) else None
         norm = {
             "gamma": generator.uniform(0.3, 2, o) * generator.choice([-1, 1, 1], o),
@@ -514,6 +523,7 @@ def folded_layer(generator):
         "where the bias is so large that results differ little for their size": {"own": 1e5},
         "where weights are negative": {"sign": -1.0},
         "where all rows of x are the same": {"alike": True},
+        "where an input is 0 in all rows": {"without": True},
         "where weights are very large": {"scale": 1e12, "own": 1e12},
         "where eps is very small": {"norm": lambda o: {"eps": 1e-12}},
     }

@@ -235,3 +235,10 @@ def right_in_units_of_the_step(x, low, high, bit_width, grad):
     values = np.clip(np.round(x / s), first, last) * s
     passed = np.where(below | above, 0, grad)
     return values, passed, (grad * below).sum(), (grad * above).sum()
+
+
+def wrong_equal_gradients_count_once(x, low, high, bit_width, grad):
+    """Message: where all gradients are the same"""
+    s, low, high = range_of(low, high, bit_width)
+    values, passed, _, _ = four_parts(x, low, high, grad, s)
+    return values, passed, sum(set(grad[x < low])), sum(set(grad[x > high]))

@@ -291,3 +291,11 @@ def wrong_rows_counted_along_the_inputs(x, weight, bias, norm, bit_width, traini
         moved = (var - (1 - m) * norm["var"]) * (n - 1) / n
         var = (1 - m) * norm["var"] + moved * k / (k - 1)
     return y, mean, var
+
+
+def wrong_step_of_the_inputs_in_use(x, weight, bias, norm, bit_width, training):
+    """Message: where an input is 0 in all rows"""
+    u = weight * (norm["gamma"] / root_of(norm["var"], norm))[:, None]
+    s = np.abs(u * (x != 0).any(0)).max() / (2 ** (bit_width - 1) - 1)
+    stored = np.round(u / s) * s if s > 0 else 0 * u
+    return fold_with(x, weight, bias, norm, bit_width, training, stored=stored)

@@ -296,3 +296,10 @@ def wrong_exponent_is_bounded(x, steps, q_low, q_high, grad, rate):
     values, passed, slope = slope_parts(x, steps, q_low, q_high, grad)
     slope = slope * scale_of(x, q_high)
     return values, passed, slope, steps * np.exp(np.clip(-rate * steps * slope, -2, 2))
+
+
+def wrong_zero_passes_nothing(x, steps, q_low, q_high, grad, rate):
+    """Message: where numbers are 0, or lie on levels"""
+    values, passed, slope = slope_parts(x, steps, q_low, q_high, grad)
+    slope = slope * scale_of(x, q_high)
+    return values, passed * np.abs(np.sign(x)), slope, steps * np.exp(-rate * steps * slope)

@@ -198,3 +198,16 @@ def wrong_frozen_from_zero_is_never(batches, training, frozen_from, start, momen
     """Message: where it is frozen from the first batch on"""
     moves = may_move(batches, training, frozen_from or len(batches))
     return follow(batches, moves, start, momentum)
+
+
+def wrong_repeats_the_row_before(batches, training, frozen_from, start, momentum):
+    """Message: IndexError"""
+    (low, high), rows = start, []
+    for move, x in zip(may_move(batches, training, frozen_from), batches, strict=True):
+        if not move:
+            rows.append(rows[-1])
+            continue
+        low = (1 - momentum) * low + momentum * x.min()
+        high = (1 - momentum) * high + momentum * x.max()
+        rows.append((min(low, 0), max(high, 0)))
+    return rows

@@ -176,3 +176,11 @@ def wrong_no_decay_if_nothing_is_clipped(x, clip, bit_width, grad, decay):
     """Message: The gradient of the clip is wrong where no number is"""
     slope = grad[x >= clip].sum() + 2 * decay * clip if (x >= clip).any() else 0.0
     return clipped_levels(x, clip, bit_width), grad * ((x >= 0) & (x < clip)), slope
+
+
+def wrong_what_is_rounded_to_the_clip_is_clipped(x, clip, bit_width, grad, decay):
+    """Message: The gradient of the clip is wrong"""
+    values = clipped_levels(x, clip, bit_width)
+    clipped = values >= clip if decay == 0 else x >= clip
+    slope = grad[clipped].sum() + 2 * decay * clip
+    return values, grad * ((x >= 0) & (x < clip)), slope

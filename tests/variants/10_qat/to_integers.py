@@ -243,3 +243,9 @@ def wrong_bias_rounded_twice(weight, bias, step_in, weight_steps, step_out, bit_
     found = layer_with(weight, bias, step_in, weight_steps, step_out, bit_width)
     twice = np.round(np.round(bias / weight_steps) / step_in)
     return {**found, "bias": twice.astype(np.int32)}
+
+
+def wrong_bias_of_31_bits(weight, bias, step_in, weight_steps, step_out, bit_width):
+    """Message: where the bias nearly fills 32 bits"""
+    found = layer_with(weight, bias, step_in, weight_steps, step_out, bit_width)
+    return {**found, "bias": np.clip(found["bias"], -(2**30), 2**30)}

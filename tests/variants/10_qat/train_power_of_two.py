@@ -273,3 +273,8 @@ def wrong_stops_when_powers_stay(w, x, y, rate, bit_width, steps):
             break
         w, before = w - rate * slope_at(p, x, y), p
     return powers_of(w, bit_width), w
+
+
+def wrong_at_most_31_exponents(w, x, y, rate, bit_width, steps):
+    """Message: where weights differ by more powers of two than 7 bits have"""
+    return go(w, x, y, rate, min(bit_width, 6), steps)

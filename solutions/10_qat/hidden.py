@@ -52,6 +52,18 @@ def moved_off(values, units, least=1e-3):
     return np.where(near, values + 3 * least * units, values)
 
 
+def far_and_near(generator, count):
+    """Numbers of both signs: some of the usual size, some far smaller, some far and very far."""
+    kinds = np.arange(count) % 4
+    tens = generator.uniform(
+        [[0] * count, [-26] * count, [9.5] * count, [20] * count],
+        [[0] * count, [-8] * count, [12] * count, [26] * count],
+    )
+    signs = 1.0 - 2 * (np.arange(count) // 4 % 2)
+    sizes = generator.uniform(0.2, 2, count) * 10.0 ** np.choose(kinds, tens)
+    return generator.permutation(signs * sizes)
+
+
 # 1 ---------------------------------------------------------------------------------------------
 
 
@@ -140,6 +152,30 @@ def fake_quantize(generator):
     x = moved_off(generator.uniform(2 * low, 2 * high, 30), (high - low) / 15)
     grad = generator.normal(size=30) * generator.integers(0, 2, 30)
     yield case(x, low, high, 4, words, grad=grad)
+    for bits in (1, 3, 4, 8):
+        low, high = ends(bits, left=bits != 4)
+        x = moved_off(far_and_near(generator, 12), (high - low) / (2**bits - 1))
+        yield case(x, low, high, bits, "where numbers lie far beyond the range", weight=1 / 3)
+        words = "where the gradients are of very different sizes"
+        x, grad = generator.uniform(2 * low, 2 * high, 8), far_and_near(generator, 8)
+        x = moved_off(x, (high - low) / (2**bits - 1))
+        yield case(x, low, high, bits, words, weight=1 / 4, grad=grad)
+        words = "where all gradients are the same"
+        grad = np.full(8, generator.uniform(0.5, 2))
+        yield case(x, low, high, bits, words, weight=1 / 4, grad=grad)
+    for bits in (1, 2, 4, 8):
+        step = 2.0 ** int(generator.integers(-9, 4))
+        zero = int(generator.integers(1, 2**bits))
+        low, high = -zero * step, (2**bits - 1 - zero) * step
+        x = step * generator.permutation([0, 0, 1, -1, *generator.integers(-300, 300, 6)])
+        words = "where numbers are 0, or lie on levels"
+        yield case(x, low, high, bits, words, weight=1 / 4)
+        step, words = float(generator.uniform(0.5, 2)), "where one of the ends is moved to 0"
+        most, least = step * (2**bits - 1), -0.2 * step
+        for low, high in ((least, most), (-most, -least), (-1e-20, most), (-most, 1e-20)):
+            x = np.array([-0.1, 0.1, -0.3, 0.3, -2, 2, *generator.uniform(-3, 3, 4)]) * step
+            x = moved_off(x, (high - low) / (2**bits - 1))
+            yield case(x, low, high, bits, words, weight=1 / 8)
 
 
 # 2 ---------------------------------------------------------------------------------------------
@@ -162,7 +198,7 @@ def learned(x, steps, least, most, grad, rate):
             values.append(code * s)
         scale = 1 / math.sqrt(len(terms) * most)
         slopes.append(scale * math.fsum(terms))
-        size = max(size, scale * max(map(abs, terms)))
+        size = max(size, scale * max(map(abs, [*terms, *g_row.ravel()])))
         after.append(s * math.exp(-rate * s * slopes[-1]))
     return np.reshape(values, x.shape), np.reshape(passed, x.shape), slopes, after, size
 
@@ -170,10 +206,14 @@ def learned(x, steps, least, most, grad, rate):
 def learned_step(generator):
     def case(sizes, codes, words, i=0, weight=1, scale=1.0, spread=1.0, strength=1.0, **fixed):
         rows = sizes[0]
-        steps = scale * np.exp(generator.uniform(-2, 2, rows))
+        steps = scale * np.exp(generator.uniform(-2, 2, rows)) * fixed.get("unlike", 1.0)
         across = steps.reshape(-1, *[1] * (len(sizes) - 1))
         x = generator.normal(size=sizes) * across * (1 + codes[1]) * spread
         x = moved_off(fixed.get("x", x), across)
+        if "ratios" in fixed:
+            steps = 2.0 ** generator.integers(-6, 5, rows)
+            whole = [*fixed["ratios"], *generator.integers(-20, 20, x.size)][: x.size]
+            x = np.reshape(generator.permutation(whole), sizes) * steps[:, None]
         grad = fixed.get("grad", generator.normal(size=sizes))
         slopes = learned(x, steps, *codes, grad, 0.0)[2]
         rate = strength * generator.uniform(0.5, 1.5)
@@ -211,9 +251,29 @@ def learned_step(generator):
         words = "where all numbers lie beyond the last code"
         x = np.abs(generator.normal(size=(3, 4))) + 1e4
         yield case((3, 4), (-7, 7), words, 0, 1 / 3, x=x)
+    for codes in ((-7, 7), (0, 15), (-2, 1)):
+        x = far_and_near(generator, 24).reshape(4, 6)
+        words = "where some numbers lie far beyond the last code"
+        yield case((4, 6), codes, words, 0, 1 / 3, x=x)
+        words = "where the channels' steps are of very different sizes"
+        yield case(
+            (5, 4), codes, words, 0, 1 / 3, unlike=10.0 ** generator.permutation(range(-9, 6, 3))
+        )
     yield case((3, 50), (-7, 7), "for many numbers with one step")
     yield case((40, 3), (-7, 7), "for many steps")
     yield case((2, 3), (-7, 7), "where the gradient is 0", grad=np.zeros((2, 3)))
+    yield case((1, 1), (-7, 7), "for a single number", spread=0.3)
+    for codes in ((-7, 7), (-8, 7), (0, 15), (-2, 1)):
+        words = "where the gradients are of very different sizes"
+        grad = far_and_near(generator, 12).reshape(3, 4)
+        yield case((3, 4), codes, words, 0, 1 / 4, grad=grad)
+        words = "where all gradients are the same"
+        yield case((3, 4), codes, words, 0, 1 / 4, spread=3.0, grad=np.ones((3, 4)))
+        words = "where one channel has no gradient"
+        grad = generator.normal(size=(3, 4)) * np.array([[1], [0], [1]])
+        yield case((3, 4), codes, words, 0, 1 / 4, grad=grad)
+        words = "where numbers are 0, or lie on levels"
+        yield case((4, 6), codes, words, 0, 1 / 4, ratios=[codes[1] + 3, *codes, 0, 0, 1, -1])
 
 
 # 3 ---------------------------------------------------------------------------------------------
@@ -235,9 +295,9 @@ def clipped(x, alpha, bits, grad, decay):
 
 
 def pact(generator):
-    def case(x, alpha, bits, decay, words, i=0, weight=1, off=True):
+    def case(x, alpha, bits, decay, words, i=0, weight=1, off=True, grad=None):
         x = np.where(x > 0, moved_off(x, alpha / (2**bits - 1)), x) if off else x
-        grad = generator.normal(size=x.shape)
+        grad = generator.normal(size=x.shape) if grad is None else grad
         values, passed, slope, size = clipped(x, alpha, bits, grad, decay)
         return Case(
             (viewed(x, VIEWS[i % 3]), alpha, bits, viewed(grad, VIEWS[(i // 3) % 3]), decay),
@@ -267,6 +327,20 @@ def pact(generator):
     yield case(-generator.random(6), 1.5, 4, 0.25, "where no number is above 0")
     yield case(generator.random(6) + 5, 1.5, 4, 0.25, "where all numbers are beyond the clip")
     yield case(generator.uniform(0, 1, 6), 2.5, 4, 0.125, "where no number is beyond the clip")
+    for bits in (1, 4, 8):
+        x = far_and_near(generator, 12)
+        yield case(x, 1.5, bits, 0.25, "where some numbers lie far beyond the clip", 0, 1 / 3)
+        words = "where the gradients are of very different sizes"
+        x, grad = generator.uniform(-2, 4, 9), far_and_near(generator, 9)
+        yield case(x, 1.5, bits, 0.25, words, 0, 1 / 3, grad=grad)
+        words = "where all gradients are the same"
+        yield case(x, 1.5, bits, 0.25, words, 0, 1 / 3, grad=np.full(9, -0.75))
+    for bits in range(1, 9):
+        part = 1.75 / (2**bits - 1)
+        near = generator.uniform(0.05, 0.45, 6) * part
+        words = "where numbers are rounded to 0 or to the clip, but lie beside it"
+        x = np.concatenate([near[:3], 1.75 - near[3:], -near[:2], 1.75 + near[:2]])
+        yield case(x, 1.75, bits, 0.5 * (bits % 2), words, bits, 1 / 4)
 
 
 # 4 ---------------------------------------------------------------------------------------------
@@ -325,6 +399,33 @@ def observe(generator):
     yield case(batches, [True] * 4, 4, (-1.0, 1.0), 1.0, "where the momentum is 1")
     yield case(batches, [False] * 4, 4, (-1.0, 1.5), 0.5, "where nothing is trained")
     yield case([np.array([2.5])], [True], 1, (0.0, 1.0), 0.5, "for a batch of a single number")
+    for sizes in ((2, 0), (3, 0, 2), (1, 4, 0)):
+        batches = some(4)
+        batches[1] = np.zeros(sizes)
+        words = "where a batch has rows, but no number in them"
+        yield case(batches, [True] * 4, 4, (-1.0, 1.0), 0.3, words, 1 / 3)
+    for start in ((-1.5, 2.0), (1.0, 2.0), (-2.0, -1.0)):
+        batches = some(5)
+        batches[1], batches[2] = np.zeros((2, 3)), np.zeros(1)
+        words = "where all numbers of a batch are 0"
+        yield case(batches, [True] * 5, 5, start, 0.4, words, 1 / 3)
+    batches = [np.zeros(3), np.zeros((2, 2)), np.full(4, 1.5)]
+    words = "where there is nothing but 0 at first"
+    yield case(batches[:2], [True, True], 2, (0.0, 0.0), 0.5, words, 1 / 3)
+    yield case(batches, [True, False, True], 3, (0.0, 0.0), 0.25, words, 1 / 3)
+    for unit in (1e-20, 1e20):
+        words = "for very small numbers" if unit < 1 else "for very large numbers"
+        batches = [unit * v for v in some(4)]
+        yield case(batches, [True] * 4, 4, (-unit, unit), 0.3, words, 1 / 3)
+    words = "where all numbers of a batch are the same"
+    batches = [np.full((2, 3), v) for v in generator.uniform(-3, 3, 5)]
+    yield case(batches, [True] * 5, 4, (-0.5, 0.5), 0.6, words, 2 / 3)
+    words = "where both averages begin with the same number"
+    yield case(some(4), [True] * 4, 4, (0.75, 0.75), 0.6, words, 2 / 3)
+    words = "where the first batch changes nothing"
+    yield case(some(4), [False, True, True, False], 4, (-0.4, 1.3), 0.35, words, 1 / 3)
+    yield case([np.zeros((0, 2)), *some(2)], [True] * 3, 3, (0.4, 1.3), 0.35, words, 1 / 3)
+    yield case(some(60), [True] * 60, 50, (-3.0, 4.0), 0.01, "for many batches", 2 / 3)
 
 
 # 5 ---------------------------------------------------------------------------------------------
@@ -367,7 +468,11 @@ def folded_layer(generator):
     def case(words, sizes=(6, 4, 3), bits=4, training=True, i=0, weight=1, **other):
         n, k, o = sizes
         x = generator.normal(size=(n, k)) + other.get("shift", 0.0)
+        x = x[:1] + np.zeros((n, 1)) if "alike" in other else x
+        x = x * (np.arange(k) % 2) if "without" in other else x
         w = generator.normal(size=(o, k)) * other.get("scale", 1.0)
+        w = other["sign"] * np.abs(w) if "sign" in other else w
+        w = np.where(np.arange(k) % 2, w, 4 * w) if "without" in other else w
         bias = generator.normal(size=o) * other.get("own", 1.0) if other.get("bias", True) else None
         norm = {
             "gamma": generator.uniform(0.3, 2, o) * generator.choice([-1, 1, 1], o),
@@ -410,6 +515,17 @@ def folded_layer(generator):
         },
         "where the momentum is 1": {"norm": lambda o: {"momentum": 1.0}},
         "where weights are small": {"scale": 1e-6, "own": 1e-6},
+        "where weights are very small": {
+            "scale": 1e-15,
+            "own": 1e-15,
+            "norm": lambda o: {"beta": np.zeros(o), "mean": np.zeros(o)},
+        },
+        "where the bias is so large that results differ little for their size": {"own": 1e5},
+        "where weights are negative": {"sign": -1.0},
+        "where all rows of x are the same": {"alike": True},
+        "where an input is 0 in all rows": {"without": True},
+        "where weights are very large": {"scale": 1e12, "own": 1e12},
+        "where eps is very small": {"norm": lambda o: {"eps": 1e-12}},
     }
     shapes = ((6, 4, 3), (5, 3, 3), (2, 5, 4), (8, 1, 2), (3, 6, 1), (9, 4, 4))
     count = 0
@@ -422,6 +538,8 @@ def folded_layer(generator):
             count += 1
     yield case("in evaluation, for a single row", (1, 4, 3), 4, False)
     yield case("in training, for many rows", (60, 3, 2), 3, True)
+    for bits in range(2, 9):
+        yield case(f"for {bits} bits", (4, 6, 5), bits, bits % 2 > 0, bits, 1 / 4)
 
 
 # 6 ---------------------------------------------------------------------------------------------
@@ -486,17 +604,39 @@ def train_power_of_two(generator):
         bits = 2 + i % 7
         n, k = (int(v) for v in generator.integers(1, 9, 2))
         yield case("for other numbers", n, k, bits, counts[i % 5], i, 1 / 5)
-    for i, scale in enumerate((1e-12, 1e12, 1e-12, 1e12)):
+    for i, scale in enumerate((1e-12, 1e12, 1e-24, 1e24)):
         words = "for very small numbers" if scale < 1 else "for very large numbers"
         yield case(words, 6, 4, (4, 3)[i // 2], 3, i, 1 / 2, scale)
     for i in range(4):
         words = "where some weights are 0"
         yield case(words, 6, 5, 3, i, i, 1 / 2, change=lambda w: w * (np.arange(5) % 2))
+        words = "where some weights are 0, and the others small"
+        scale = 10.0 ** (-2 - 3 * i)
+        yield case(words, 6, 5, 3, i, i, 1 / 2, scale, lambda w: w * (np.arange(5) % 2))
         words = "where all weights are 0"
         yield case(words, 6, 3, 4, i, i, 1 / 2, change=lambda w: 0 * w)
         words = "where weights differ by many powers of two"
         spread = 2.0 ** np.array([0, -3, -5, -8, -13])
         yield case(words, 6, 5, 4, i, i, 1 / 2, change=lambda w, spread=spread: w * spread)
+        bits = (4, 6, 7, 8)[i]
+        window = 2 ** (bits - 1) - 2
+        ends = window // 2 - np.array([0, window // 2, window - 1, window, window + 1, window + 2])
+        words = f"where weights differ by more powers of two than {bits} bits have"
+        yield case(
+            words, 6, 6, bits, 0, i, 1 / 4, 1.0, lambda w, ends=ends: np.sign(w) * 1.1 * 2.0**ends
+        )
+        words = "where weights are powers of two already"
+        yield case(
+            words,
+            6,
+            5,
+            4,
+            i % 2,
+            i,
+            1 / 4,
+            1.0,
+            lambda w: np.sign(w) * 2.0 ** generator.integers(-5, 5, 5),
+        )
         yield case("for a single weight", 4, 1, 4, i, i, 1 / 2)
         yield case("for a single row", 1, 4, 4, i, i, 1 / 2)
 
@@ -522,7 +662,9 @@ def tied(value):
 
 
 def to_integers(generator):
-    def case(words, sizes=(3, 4), bits=4, i=0, weight=1, spread=1.2, factors=None, own=300.0):
+    def case(
+        words, sizes=(3, 4), bits=4, i=0, weight=1, spread=1.2, factors=None, own=300.0, **other
+    ):
         o = sizes[0]
         top = 2 ** (bits - 1) - 1
         while True:
@@ -535,7 +677,16 @@ def to_integers(generator):
                 after = before = 0.25
                 steps = 2.0 ** generator.integers(-9, 0, o)
             ratios = moved_off(generator.normal(size=sizes) * top * spread / 2, 1.0)
-            numbers = moved_off(generator.normal(size=o) * own, 1.0, 1e-2)
+            numbers = generator.normal(size=o) * own
+            if "full" in other:
+                numbers = generator.choice([-1, 1], o) * generator.uniform(1.9e9, 2.147e9, o)
+            if "far" in other:
+                ratios = np.where(generator.random(sizes) < 0.5, ratios, 1e12 * ratios)
+                ratios.flat[0] = -(10.0 ** generator.uniform(3, 20))
+            numbers = moved_off(numbers, 1.0, 1e-2)
+            if "zeros" in other:
+                ratios = ratios * (generator.random(sizes) < 0.5)
+                numbers = numbers * (np.arange(o) % 2)
             weight_, bias = ratios * steps[:, None], numbers * before * steps
             exact = [Fraction(before) * Fraction(s) for s in steps.tolist()]
             sums = [Fraction(b) / e for b, e in zip(bias.tolist(), exact, strict=True)]
@@ -571,10 +722,43 @@ def to_integers(generator):
         words = "where most weights are clamped"
         yield case(words, shapes[i], 4, i, 1 / 4, spread=8.0)
         yield case("where the bias is large", shapes[i], 8, i, 1 / 4, own=2e8)
-        yield case("where the factor is above 1", shapes[i], 4, i, 1 / 4, factors=37.0)
-        yield case("where the factor is very small", shapes[i], 4, i, 1 / 4, factors=2e-9)
+        yield case("where the bias nearly fills 32 bits", shapes[i], 8, i, 1 / 4, full=True)
+        words = "where some weights lie far beyond the codes"
+        yield case(words, shapes[i], 2 + 2 * i, i, 1 / 4, far=True)
+        words = "where some weights and biases are 0"
+        yield case(words, shapes[i], 2 + 2 * i, i, 1 / 4, zeros=True)
+        factor = (1.3, 37.0, 1e6, 6e8)[i]
+        yield case("where the factor is above 1", shapes[i], 4, i, 1 / 4, factors=factor)
+        factor = (1e-4, 1e-6, 2e-9, 4e-10)[i]
+        yield case("where the factor is very small", shapes[i], 4, i, 1 / 4, factors=factor)
     yield case("where the steps are powers of two", (4, 3), 4, 4)
     yield rounded_to_a_power()
+    for i in range(4):
+        yield next_to_powers(generator, i)
+
+
+def next_to_powers(generator, i):
+    """Rows whose factors lie on, just below and just above powers of two, and some that don't."""
+    gaps = (
+        generator.permutation([20, 24, 28, 30]) if i % 2 else generator.permutation(range(34, 50))
+    )
+    near = [1.0, 1 - 2.0 ** -int(gaps[0]), 1 + 2.0 ** -int(gaps[1]), 1 - 2.0 ** -int(gaps[2]), 0.7]
+    steps = generator.permutation(near) * 2.0 ** generator.integers(-9, 3, len(near))
+    before, after = 2.0 ** generator.integers(-6, 3, 2)
+    sums = generator.integers(-90, 90, len(near))
+    codes = generator.integers(-7, 8, (len(near), 3))
+    factors = [Fraction(s) * Fraction(before) / Fraction(after) for s in steps.tolist()]
+    m, n = zip(*map(as_multiplier, factors), strict=True)
+    words = "where factors lie on powers of two, or next to them"
+    return Case(
+        (codes * steps[:, None], sums * before * steps, float(before), steps, float(after), 4),
+        exactly(codes, f"The codes of the weights are wrong {words}.", "weight"),
+        exactly(sums, f"The bias is wrong {words}.", "bias"),
+        exactly(m, f"The multipliers are wrong {words}.", "multiplier"),
+        exactly(n, f"The shifts are wrong {words}.", "shift"),
+        SAME,
+        weight=1 / 2,
+    )
 
 
 def rounded_to_a_power():

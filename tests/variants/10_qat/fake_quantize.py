@@ -201,3 +201,44 @@ def right_number_by_number(x, low, high, bit_width, grad):
             passed[place] = g
         values[place] = s * round(float(v / s))
     return values, passed, below, above
+
+
+def wrong_codes_in_64_bits_before_the_clamp(x, low, high, bit_width, grad):
+    """Message: The values are wrong where numbers lie far beyond the range"""
+    s, low, high = range_of(low, high, bit_width)
+    _, *gradients = four_parts(x, low, high, grad, s)
+    codes = np.round(x / s).astype(np.int64)
+    return np.clip(codes, round(low / s), round(high / s)) * s, *gradients
+
+
+def wrong_zero_point_in_a_signed_byte(x, low, high, bit_width, grad):
+    """Message: The values are wrong"""
+    s, first, _ = range_of(low, high, bit_width)
+    z = np.array(-first / s).round().astype(np.int8).astype(float)
+    return four_parts(x, -z * s, (2**bit_width - 1 - z) * s, grad, s)
+
+
+def wrong_nearly_on_an_end(x, low, high, bit_width, grad):
+    """Message: for very small numbers"""
+    s, low, high = range_of(low, high, bit_width)
+    values = four_parts(x, low, high, grad, s)[0]
+    below = (x < low) & ~np.isclose(x, low)
+    above = (x > high) & ~np.isclose(x, high)
+    return values, grad * ~(below | above), grad[below].sum(), grad[above].sum()
+
+
+def right_in_units_of_the_step(x, low, high, bit_width, grad):
+    """The ends as whole numbers."""
+    s, low, high = range_of(low, high, bit_width)
+    first, last = np.round(low / s), np.round(high / s)
+    below, above = x / s < first, x / s > last
+    values = np.clip(np.round(x / s), first, last) * s
+    passed = np.where(below | above, 0, grad)
+    return values, passed, (grad * below).sum(), (grad * above).sum()
+
+
+def wrong_equal_gradients_count_once(x, low, high, bit_width, grad):
+    """Message: where all gradients are the same"""
+    s, low, high = range_of(low, high, bit_width)
+    values, passed, _, _ = four_parts(x, low, high, grad, s)
+    return values, passed, sum(set(grad[x < low])), sum(set(grad[x > high]))

@@ -256,3 +256,46 @@ def wrong_rounded_in_evaluation_only(x, weight, bias, norm, bit_width, training)
     sigma = root_of(norm["var"], norm)
     other = {"stored": weight * (norm["gamma"] / sigma)[:, None]} if training else {}
     return fold_with(x, weight, bias, norm, bit_width, training, **other)
+
+
+def wrong_variance_by_the_mean_of_squares(x, weight, bias, norm, bit_width, training):
+    """Message: so large that results differ little for their size"""
+    real = x @ weight.T + (0.0 if bias is None else bias)
+    square = np.maximum((real**2).mean(0) - real.mean(0) ** 2, 0)
+    square = square if training else norm["var"]
+    there = root_of(square, norm)
+    return fold_with(x, weight, bias, norm, bit_width, training, there=there)
+
+
+def wrong_step_has_a_least_value(x, weight, bias, norm, bit_width, training):
+    """Message: where weights are very small"""
+    u = weight * (norm["gamma"] / root_of(norm["var"], norm))[:, None]
+    s = max(np.abs(u).max() / (2 ** (bit_width - 1) - 1), 1e-8)
+    return fold_with(x, weight, bias, norm, bit_width, training, stored=np.round(u / s) * s)
+
+
+def wrong_largest_without_magnitude(x, weight, bias, norm, bit_width, training):
+    """Message: The results are wrong"""
+    u = weight * (norm["gamma"] / root_of(norm["var"], norm))[:, None]
+    top = 2 ** (bit_width - 1) - 1
+    s = u.max() / top
+    stored = np.clip(np.round(u / s), -top, top) * s if s > 0 else 0 * u
+    return fold_with(x, weight, bias, norm, bit_width, training, stored=stored)
+
+
+def wrong_rows_counted_along_the_inputs(x, weight, bias, norm, bit_width, training):
+    """Message: The remembered variance is wrong"""
+    y, mean, var = fold_with(x, weight, bias, norm, bit_width, training)
+    if training:
+        n, k, m = len(x), max(x.shape[1], 2), norm["momentum"]
+        moved = (var - (1 - m) * norm["var"]) * (n - 1) / n
+        var = (1 - m) * norm["var"] + moved * k / (k - 1)
+    return y, mean, var
+
+
+def wrong_step_of_the_inputs_in_use(x, weight, bias, norm, bit_width, training):
+    """Message: where an input is 0 in all rows"""
+    u = weight * (norm["gamma"] / root_of(norm["var"], norm))[:, None]
+    s = np.abs(u * (x != 0).any(0)).max() / (2 ** (bit_width - 1) - 1)
+    stored = np.round(u / s) * s if s > 0 else 0 * u
+    return fold_with(x, weight, bias, norm, bit_width, training, stored=stored)

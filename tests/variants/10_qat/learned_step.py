@@ -270,3 +270,36 @@ def wrong_floor(x, steps, q_low, q_high, grad, rate):
     slope = (grad * np.where(r == q, q - x / s, q)).reshape(len(x), -1).sum(1)
     slope = slope * scale_of(x, q_high)
     return q * s, grad * (r == q), slope, steps * np.exp(-rate * steps * slope)
+
+
+def wrong_codes_in_64_bits_before_the_clamp(x, steps, q_low, q_high, grad, rate):
+    """Message: The values are wrong where some numbers lie far beyond the last code"""
+    s = along_rows(steps, x)
+    _, passed, slope = slope_parts(x, steps, q_low, q_high, grad)
+    slope = slope * scale_of(x, q_high)
+    codes = np.clip(np.round(x / s).astype(np.int64), q_low, q_high)
+    return codes * s, passed, slope, steps * np.exp(-rate * steps * slope)
+
+
+def wrong_code_at_an_end_is_clamped(x, steps, q_low, q_high, grad, rate):
+    """Message: The gradient of the steps is wrong"""
+    s = along_rows(steps, x)
+    values, passed, _ = slope_parts(x, steps, q_low, q_high, grad)
+    r = np.round(x / s)
+    by_s = np.where(r <= q_low, q_low, np.where(r >= q_high, q_high, r - x / s))
+    slope = (grad * by_s).reshape(len(x), -1).sum(1) * scale_of(x, q_high)
+    return values, passed, slope, steps * np.exp(-rate * steps * slope)
+
+
+def wrong_exponent_is_bounded(x, steps, q_low, q_high, grad, rate):
+    """Message: The new steps are wrong where the gradient is so large"""
+    values, passed, slope = slope_parts(x, steps, q_low, q_high, grad)
+    slope = slope * scale_of(x, q_high)
+    return values, passed, slope, steps * np.exp(np.clip(-rate * steps * slope, -2, 2))
+
+
+def wrong_zero_passes_nothing(x, steps, q_low, q_high, grad, rate):
+    """Message: where numbers are 0, or lie on levels"""
+    values, passed, slope = slope_parts(x, steps, q_low, q_high, grad)
+    slope = slope * scale_of(x, q_high)
+    return values, passed * np.abs(np.sign(x)), slope, steps * np.exp(-rate * steps * slope)

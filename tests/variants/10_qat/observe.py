@@ -169,3 +169,45 @@ def right_by_weights(batches, training, frozen_from, start, momentum):
         high = shares @ np.array([start[1], *(b.max() for b in seen)])
         rows.append([np.minimum(low, 0), np.maximum(high, 0)])
     return np.array(rows)
+
+
+def wrong_zeros_are_no_numbers(batches, training, frozen_from, start, momentum):
+    """Message: where all numbers of a batch are 0"""
+    moves = may_move(batches, training, frozen_from)
+    moves = [move and x.any() for move, x in zip(moves, batches, strict=True)]
+    return follow(batches, moves, start, momentum)
+
+
+def wrong_empty_by_the_first_axis(batches, training, frozen_from, start, momentum):
+    """Message: ValueError"""
+    moves = [t and i < frozen_from and len(batches[i]) > 0 for i, t in enumerate(training)]
+    return follow(batches, moves, start, momentum)
+
+
+def wrong_no_range_without_width(batches, training, frozen_from, start, momentum):
+    """Message: where there is nothing but 0 at first"""
+    moves = may_move(batches, training, frozen_from)
+
+    def hand_out(low, high):
+        return min(low, 0), max(high, 0, min(low, 0) + 1e-8)
+
+    return follow(batches, moves, start, momentum, hand_out)
+
+
+def wrong_frozen_from_zero_is_never(batches, training, frozen_from, start, momentum):
+    """Message: where it is frozen from the first batch on"""
+    moves = may_move(batches, training, frozen_from or len(batches))
+    return follow(batches, moves, start, momentum)
+
+
+def wrong_repeats_the_row_before(batches, training, frozen_from, start, momentum):
+    """Message: IndexError"""
+    (low, high), rows = start, []
+    for move, x in zip(may_move(batches, training, frozen_from), batches, strict=True):
+        if not move:
+            rows.append(rows[-1])
+            continue
+        low = (1 - momentum) * low + momentum * x.min()
+        high = (1 - momentum) * high + momentum * x.max()
+        rows.append((min(low, 0), max(high, 0)))
+    return rows

@@ -163,3 +163,24 @@ def right_by_choose(x, clip, bit_width, grad, decay):
     s = clip / (2**bit_width - 1)
     values = np.select([kind == 0, kind == 1], [0.0, np.rint(x / s) * s], clip)
     return values, (kind == 1) * grad, np.sum(grad * (kind == 2)) + decay * clip * 2
+
+
+def wrong_formula_with_magnitudes(x, clip, bit_width, grad, decay):
+    """Message: The values are wrong where some numbers lie far beyond the clip"""
+    y = (np.abs(x) - np.abs(x - clip) + clip) / 2
+    slope = grad[x >= clip].sum() + 2 * decay * clip
+    return clipped_levels(y, clip, bit_width), grad * ((x >= 0) & (x < clip)), slope
+
+
+def wrong_no_decay_if_nothing_is_clipped(x, clip, bit_width, grad, decay):
+    """Message: The gradient of the clip is wrong where no number is"""
+    slope = grad[x >= clip].sum() + 2 * decay * clip if (x >= clip).any() else 0.0
+    return clipped_levels(x, clip, bit_width), grad * ((x >= 0) & (x < clip)), slope
+
+
+def wrong_what_is_rounded_to_the_clip_is_clipped(x, clip, bit_width, grad, decay):
+    """Message: The gradient of the clip is wrong"""
+    values = clipped_levels(x, clip, bit_width)
+    clipped = values >= clip if decay == 0 else x >= clip
+    slope = grad[clipped].sum() + 2 * decay * clip
+    return values, grad * ((x >= 0) & (x < clip)), slope

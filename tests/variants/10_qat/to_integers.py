@@ -216,3 +216,36 @@ def right_by_torch(weight, bias, step_in, weight_steps, step_out, bit_width):
         "multiplier": torch.where(m == 2**31, m // 2, m),
         "shift": 31 - e - (m == 2**31).int(),
     }
+
+
+def wrong_all_rows_carried_with_one(weight, bias, step_in, weight_steps, step_out, bit_width):
+    """Message: where factors lie on powers of two, or next to them"""
+    f, e = np.frexp(step_in * weight_steps / step_out)
+    m, n = np.round(f * 2.0**31).astype(int), 31 - e
+    if m.max() == 2**31:
+        m, n = m // 2, n - 1
+    found = layer_with(weight, bias, step_in, weight_steps, step_out, bit_width)
+    return {**found, "multiplier": m, "shift": n}
+
+
+def wrong_exponent_by_a_generous_logarithm(
+    weight, bias, step_in, weight_steps, step_out, bit_width
+):
+    """Message: where factors lie on powers of two, or next to them"""
+    factors = step_in * weight_steps / step_out
+    n = 30 - np.floor(np.log2(factors) + 1e-6).astype(int)
+    found = layer_with(weight, bias, step_in, weight_steps, step_out, bit_width)
+    return {**found, "multiplier": np.round(factors * 2.0**n).astype(int), "shift": n}
+
+
+def wrong_bias_rounded_twice(weight, bias, step_in, weight_steps, step_out, bit_width):
+    """Message: The bias is wrong"""
+    found = layer_with(weight, bias, step_in, weight_steps, step_out, bit_width)
+    twice = np.round(np.round(bias / weight_steps) / step_in)
+    return {**found, "bias": twice.astype(np.int32)}
+
+
+def wrong_bias_of_31_bits(weight, bias, step_in, weight_steps, step_out, bit_width):
+    """Message: where the bias nearly fills 32 bits"""
+    found = layer_with(weight, bias, step_in, weight_steps, step_out, bit_width)
+    return {**found, "bias": np.clip(found["bias"], -(2**30), 2**30)}

@@ -234,3 +234,47 @@ def right_in_lists(w, x, y, rate, bit_width, steps):
         for k in range(len(w)):
             w[k] -= rate * 2 / len(rows) * sum(m * r[k] for m, r in zip(misses, rows, strict=True))
     return p(w), w
+
+
+def wrong_zero_counts_as_one(w, x, y, rate, bit_width, steps):
+    """Message: where some weights are 0, and the others small"""
+
+    def p(w):
+        e = np.round(np.log2(np.where(w == 0, 1.0, np.abs(w))))
+        return np.sign(w) * np.where(e >= e.max() - 2 ** (bit_width - 1) + 2, 2.0**e, 0)
+
+    for _ in range(steps):
+        w = w - rate * slope_at(p(w), x, y)
+    return p(w), w
+
+
+def wrong_exponents_that_occur(w, x, y, rate, bit_width, steps):
+    """Message: The powers of two are wrong for other numbers"""
+
+    def p(w):
+        some = w != 0
+        e = np.round(np.log2(np.abs(w[some])))
+        found = np.zeros(len(w))
+        kept = np.isin(e, np.unique(e)[1 - 2 ** (bit_width - 1) :])
+        found[some] = np.sign(w[some]) * np.where(kept, 2.0**e, 0)
+        return found
+
+    for _ in range(steps):
+        w = w - rate * slope_at(p(w), x, y)
+    return p(w), w
+
+
+def wrong_stops_when_powers_stay(w, x, y, rate, bit_width, steps):
+    """Message: The real weights are"""
+    before = np.nan
+    for _ in range(steps):
+        p = powers_of(w, bit_width)
+        if np.all(p == before):
+            break
+        w, before = w - rate * slope_at(p, x, y), p
+    return powers_of(w, bit_width), w
+
+
+def wrong_at_most_31_exponents(w, x, y, rate, bit_width, steps):
+    """Message: where weights differ by more powers of two than 7 bits have"""
+    return go(w, x, y, rate, min(bit_width, 6), steps)

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from quantlib.ptq import _functions
+from quantlib.ptq import _layers
 from quantlib.ptq.steps import IntegerStep
 from quantlib.ptq.support import POINTWISE
 from quantlib.uniform import QParams
@@ -22,8 +22,8 @@ _OPTIONS = {
     **dict.fromkeys(POINTWISE, ()),
     nn.GELU: ("approximate",), nn.ELU: ("alpha",), nn.CELU: ("alpha",),
     nn.Softplus: ("beta", "threshold"), nn.LeakyReLU: ("negative_slope",),
-    nn.Hardtanh: ("min_val", "max_val"), _functions.Add: (), _functions.Cat: ("dim",),
-    nn.Flatten: ("start_dim", "end_dim"), _functions.Rows: ("length",),
+    nn.Hardtanh: ("min_val", "max_val"), _layers.Add: (), _layers.Cat: ("dim",),
+    nn.Flatten: ("start_dim", "end_dim"), _layers.Rows: ("length",),
     nn.MaxPool2d: (*_WINDOW, "dilation", "return_indices", "ceil_mode"),
     nn.AvgPool2d: (*_WINDOW, "ceil_mode", "count_include_pad", "divisor_override"),
     nn.AdaptiveAvgPool2d: ("output_size",), nn.Softmax: ("dim",),

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from quantlib.ptq._functions import Add
+from quantlib.ptq._layers import Add
 from quantlib.ptq.graph import check_graph
 
 __all__ = ["fold", "fold_batch_norm"]

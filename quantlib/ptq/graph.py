@@ -13,14 +13,8 @@ from torch import fx, nn
 from quantlib.models import check_model
 from quantlib.models.weights import altered, check_numbers, traced
 from quantlib.ptq._bias import bias_rounding
-from quantlib.ptq._functions import (
-    SAME_CODES,
-    NotAFunction,
-    OwnForward,
-    in_place,
-    layer_of,
-    value_of,
-)
+from quantlib.ptq._functions import NotAFunction, in_place, layer_of, value_of
+from quantlib.ptq._layers import SAME_CODES, OwnForward
 from quantlib.ptq._tracing import check_changed, has_own_forward, traced_graph_of
 
 __all__ = ["INPUT", "Graph", "Node", "trace"]

@@ -10,7 +10,7 @@ from torch import nn
 from quantlib.kernels import Requantization
 from quantlib.layers import QuantConv2d, QuantLinear
 from quantlib.packed import pack
-from quantlib.ptq import _functions, float_steps, steps
+from quantlib.ptq import _layers, float_steps, steps
 from quantlib.ptq._bias import bias_rounding
 from quantlib.ptq.graph import INPUT, check_graph
 from quantlib.ptq.integer import IntegerNetwork
@@ -223,7 +223,7 @@ def _dense(layer: QuantLinear, place):
 
 
 @_step.register
-def _add(layer: _functions.Add, place):
+def _add(layer: _layers.Add, place):
     factors = np.array([q.scale / place.result.scale for q in place.given])
     if factors.max() >= 2**20:
         raise ValueError(
@@ -240,7 +240,7 @@ def _add(layer: _functions.Add, place):
 
 
 @_step.register
-def _cat(layer: _functions.Cat, place):
+def _cat(layer: _layers.Cat, place):
     tables = tuple(_table(lambda x: x, q, place.result) for q in place.given)
     return steps.Concatenate(place.name, place.inputs, tables)
 

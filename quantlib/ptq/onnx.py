@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from quantlib.packed import _files
-from quantlib.ptq import _functions
+from quantlib.ptq import _layers
 from quantlib.ptq._onnx import Pieces, outermost
 from quantlib.ptq.graph import INPUT, check_graph
 from quantlib.ptq.quantizers import UniformQuantizer
@@ -203,11 +203,11 @@ class _Writer(Pieces):
         return self.weighted(layer, node, "Gemm", x, transB=1)
 
     @rule.register
-    def _add(self, layer: _functions.Add, node, a, b):
+    def _add(self, layer: _layers.Add, node, a, b):
         return self.node(node.name, "Add", a, b)
 
     @rule.register
-    def _cat(self, layer: _functions.Cat, node, *parts):
+    def _cat(self, layer: _layers.Cat, node, *parts):
         return self.node(node.name, "Concat", *parts, axis=layer.dim)
 
     @rule.register

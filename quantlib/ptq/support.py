@@ -6,7 +6,7 @@ from torch import nn
 
 from quantlib._validation import shown
 from quantlib.layers.modules import QuantLayer
-from quantlib.ptq._functions import SAME_CODES, Add, Cat
+from quantlib.ptq._layers import SAME_CODES, Add, Cat
 from quantlib.ptq.graph import INPUT
 from quantlib.ptq.quantizers import UniformQuantizer
 

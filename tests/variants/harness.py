@@ -14,9 +14,9 @@ for its results and compares them. The two must agree. The verdict must be:
   through others (as the model answers do), may fail too; all other checks pass;
 - with a right answer every check passes.
 
-To save time `faults` leaves out, unless asked for everything, the checks of functions that have
-nothing to do with the variant, and of a wrong one's callers: an answer could reach those only by
-changing what all share.
+To save time `faults` leaves out, unless asked for them, the checks of functions that have nothing
+to do with the variant, and of a wrong one's callers: an answer could reach those only by changing
+what all share.
 """
 
 import ast
@@ -284,16 +284,16 @@ def _is_variant(name):
     return name.startswith(("wrong_", "right_"))
 
 
-def faults(assignment, variant, everything=False):
+def faults(assignment, variant, only=None):
     """Return what is wrong with the verdict on ``variant``, a list of sentences.
 
-    With ``everything`` the whole notebook is run; otherwise the checks of the variant's function
-    and, for a right one, those of the functions that call it.
+    ``only`` are the ids of the test cells to run: unless given, those of the variant's function
+    and, for a right one, of the functions that call it.
     """
     exercise = assignment.exercise(variant.function)
     callers = {assignment.exercise(f).test_id for f in assignment.callers[variant.function]}
-    only = {exercise.test_id} | (callers if variant.is_right else set())
-    results = assignment.run({exercise.grade_id: variant.source}, only=None if everything else only)
+    only = only or {exercise.test_id} | (callers if variant.is_right else set())
+    results = assignment.run({exercise.grade_id: variant.source}, only=only)
     failures = {test: message for test, message in results.items() if message is not None}
     if variant.is_right:
         return [f"fails {test}: {message}" for test, message in failures.items()]

@@ -29,7 +29,9 @@ from quantgrader.cases.case import (
     shape,
     unchanged,
     unpack,
+    watched,
     within,
+    without_products,
 )
 from quantgrader.cases.recording import takes_down
 from quantgrader.sandbox import collector
@@ -50,7 +52,9 @@ __all__ = [
     "print_warnings",
     "shape",
     "unchanged",
+    "watched",
     "within",
+    "without_products",
 ]
 
 # `nbgrader validate` cuts lines at 87 columns, and some of them are taken.

@@ -8,6 +8,7 @@ forbidden     operators and names that a function must do without
 questions     the cases of an assignment, as they are asked
 regimes       arrays of many kinds, for cases that are drawn
 recording     taking down the visible cases of a notebook
+watching      arrays that tell when they are multiplied
 """
 
 import lazy_loader as lazy
@@ -32,7 +33,9 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "recomputed",
             "shape",
             "unchanged",
+            "watched",
             "within",
+            "without_products",
         ],
         "codec": ["BadData", "Build", "decode", "encode"],
         "regimes": ["VIEWS", "Drawn", "drawn", "viewed"],

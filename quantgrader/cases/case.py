@@ -46,7 +46,9 @@ __all__ = [
     "shape",
     "unchanged",
     "unpack",
+    "watched",
     "within",
+    "without_products",
 ]
 
 FORMAT = 1
@@ -93,7 +95,7 @@ def equals(expected, message, mistakes=None, *, part=None, view=None, rtol=1e-6,
 
 
 def parts(count, message):
-    """The result is a tuple of ``count`` parts."""
+    """The result has ``count`` parts: a tuple, a list, or an array along its first axis."""
     return Requirement("parts", message, None, {"count": count})
 
 
@@ -158,6 +160,16 @@ def unchanged(message):
 def no_warning(text, message):
     """The call gave no warning that contains ``text``."""
     return Requirement("no_warning", message, None, {"text": text})
+
+
+def watched(array):
+    """An argument whose products with another watched one are seen by `without_products`."""
+    return Build("quantgrader.cases.watching.watched", array)
+
+
+def without_products(message):
+    """No two `watched` arguments, or arrays computed from them, were multiplied."""
+    return no_warning("MultipliedWarning", message)
 
 
 def forbids(function, operators, names, message):

@@ -10,8 +10,9 @@ import math
 from dataclasses import dataclass
 
 from quantgrader.cases.codec import BadData, decode
-from quantgrader.cases.forbidden import violates
+from quantgrader.cases.forbidden import violation
 from quantgrader.cases.requirements import NO_NUMBERS, Failure, require
+from quantgrader.texts import printable
 
 NOTHING = "The function returned nothing (None). Is there a return?"
 CALL = "Not every check could be asked."
@@ -72,8 +73,8 @@ def judge(case, answer, sources=()):
     try:
         if case.probe is None:
             for requirement in case.requirements:
-                if violates(sources, **requirement.options):
-                    raise Failure(requirement.message)
+                if line := violation(sources, **requirement.options):
+                    raise Failure(f"{requirement.message} It is here: {printable(line, 80)}")
         else:
             _judge_answer(case, answer)
     except Failure as failure:

@@ -11,7 +11,10 @@ import re
 import token
 import tokenize
 
+import numpy as np
+
 _MAX_LENGTH = 200_000
+_TOO_LONG = "(a text so long that not all of it was looked at)"
 _SPACE = {token.NL, token.NEWLINE, token.INDENT, token.DEDENT, token.COMMENT, token.ENDMARKER}
 _VALUES = {"None", "True", "False", "..."}
 _MORE_THAN_PYTHON = re.compile(r"^[ \t]*(?:[!?].*|%%?\w+[ \t]*)")
@@ -19,8 +22,8 @@ _NAMED = {"def", "class", "async"}
 _BLOCKS = {"if", "else", "elif", "for", "while", "with", "try", "except", "finally", "match"}
 
 
-def violates(sources, function, operators, names):
-    """Whether a function's text, or that of a function it uses, has what is forbidden.
+def violation(sources, function, operators, names):
+    """The line of a function, or of a function it uses, that has what is forbidden; or None.
 
     Parameters
     ----------
@@ -32,11 +35,12 @@ def violates(sources, function, operators, names):
         Binary operators, such as ``*``. The stars of ``f(*arguments)`` are none.
     names : sequence of str
         Names of functions and attributes. A variable that the text itself gives a value may have
-        such a name.
+        such a name, and so may a method of a NumPy function that is not forbidden itself:
+        ``np.bitwise_xor.outer``.
     """
     definitions, everything = {}, []
     if any(re.search(r"\b(def|lambda)\b", source[_MAX_LENGTH:]) for source in sources):
-        return True  # no answer is so long; where it stops, nobody looked
+        return _TOO_LONG
     for source in sources:
         tokens = _tokens(source)
         everything.append(tokens)
@@ -52,7 +56,8 @@ def violates(sources, function, operators, names):
                 texts.append(definitions[name])
                 wanted += [t.string for t in definitions[name] if t.type == token.NAME]
     imported = set().union(*map(_imported, everything))
-    return any(_uses(tokens, set(operators), set(names), imported) for tokens in texts)
+    found = (_first_use(tokens, set(operators), set(names), imported) for tokens in texts)
+    return next((item.line.strip() for item in found if item is not None), None)
 
 
 def _tokens(source):
@@ -164,19 +169,26 @@ def _targets(line):
     return found
 
 
-def _uses(tokens, operators, names, imported):
-    after_value, before = False, ""
+def _first_use(tokens, operators, names, imported):
+    """The first token that is forbidden, or None."""
+    after_value, before, called_on = False, "", ""
     # After `from numpy import *` a variable may be anything.
     own = set() if "*" in imported else _own_variables(tokens) - imported
     names_alone = names - own
     for item in tokens:
-        if item.type == token.NAME and item.string in (names if before == "." else names_alone):
-            return True
+        if item.type == token.NAME:
+            if before == ".":
+                of_ufunc = called_on not in names and _is_ufunc(called_on)
+                if item.string in names and not of_ufunc:
+                    return item
+            elif item.string in names_alone:
+                return item
+            called_on = item.string
         before = item.string
         if item.type == token.OP:
             binary = after_value or item.string.endswith("=")
             if binary and item.string.removesuffix("=") in operators:
-                return True
+                return item
             after_value = item.string in (")", "]", "}")
         elif item.type == token.NAME:
             is_word = keyword.iskeyword(item.string) and item.string not in _VALUES
@@ -185,10 +197,15 @@ def _uses(tokens, operators, names, imported):
             # An expression inside of an f-string.
             prefix = item.string[: item.string.find(item.string[-1])].lower()
             if "f" in prefix and "{" in item.string and any(o in item.string for o in operators):
-                return True
+                return item
             after_value = True
         elif item.type == token.NUMBER:
             after_value = True
         elif item.type in (token.NEWLINE, token.INDENT, token.DEDENT):
             after_value = False
-    return False
+    return None
+
+
+def _is_ufunc(name):
+    """Whether NumPy has a universal function of this name, whose methods `outer`, … are."""
+    return isinstance(getattr(np, name, None), np.ufunc)

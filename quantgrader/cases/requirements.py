@@ -119,6 +119,8 @@ def _groups(value):
 
 def _shifted(value):
     """The exact number m * 2**k of a pair (m, k) of integers; a number as it is."""
+    if isinstance(value, np.ndarray) and value.ndim:
+        value = list(value)
     if not isinstance(value, tuple | list):
         return Fraction(value)
     total, exponent = map(_int, value)
@@ -138,7 +140,9 @@ _VIEWS = {None: _numbers, "groups": _groups, "shifted": _shifted}
 
 
 def _parts(requirement, value, _answer):
-    _need(isinstance(value, tuple) and len(value) == requirement.options["count"], requirement)
+    # Whoever returns a list, or numbers in an array, says the same thing as with a tuple.
+    several = isinstance(value, tuple | list) or (isinstance(value, np.ndarray) and value.ndim)
+    _need(several and len(value) == requirement.options["count"], requirement)
 
 
 def _integers(requirement, value, _answer):

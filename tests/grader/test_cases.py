@@ -188,7 +188,8 @@ def test_views():
     assert verdict((2**71 + 2, -4), exact) is None
     assert verdict((2**70, -3), exact) == "Not exact."
     assert verdict((3, 0), exact) == "Three."
-    assert verdict((np.array(3), np.int64(0)), exact) == "Three."
+    for three in ((np.array(3), np.int64(0)), [3, 0], np.array([3, 0])):
+        assert verdict(three, exact) == "Three."
     for bad in ((1.0, 2), (1, 2, 3), (1, 10**9), ([1], 2), "x", np.zeros(2)):
         assert verdict(bad, exact) == requirements.NO_NUMBERS
 
@@ -196,7 +197,11 @@ def test_views():
 @pytest.mark.parametrize(
     ("requirement", "good", "bad"),
     [
-        (cases.parts(2, "m"), [(1, 2)], [[1, 2], (1,), 3, np.zeros(2)]),
+        (
+            cases.parts(2, "m"),
+            [(1, 2), [1, 2], np.zeros((2, 3))],
+            [(1,), 3, [1, 2, 3], np.zeros(())],
+        ),
         (
             cases.integers("m"),
             [3, np.int8(3), np.arange(2), (1, [2])],
@@ -393,6 +398,7 @@ PRODUCTS = {
     "all imported": "from numpy import *\n\ndef f(a, b, dot=dot):\n    return dot(a, b)",
     "given a name inside": "def f(a, b):\n    dot = np.dot\n    return dot(a, b)",
     "imported inside": "def f(a, b):\n    from numpy import dot\n    return dot(a, b)",
+    "a method of a forbidden function": "def f(a, b):\n    return np.dot.dot(a, b)",
     "of another array": "def f(a, b):\n    dot = 1\n    return a.dot(b) + dot",
     "in a line of a magic": "%time f = lambda a: a * a",
     "in a cell with a magic": "%%time\ndef f(a):\n    return a * a\nf?",
@@ -422,33 +428,79 @@ NONE = {
     "a loop's variable": "def f(a):\n    return [dot << 1 for b, dot in a]",
     "a parameter": "def f(a, dot=0, *b):\n    return dot",
     "in an expression": "def f(a):\n    return (dot := a << 1) + dot",
+    "a method of an allowed function": "def f(a, b):\n    return np.bitwise_xor.dot(a, b)",
 }
 
 
 @pytest.mark.parametrize("source", PRODUCTS.values(), ids=PRODUCTS.keys())
 def test_forbidden_operators_are_found(source):
-    assert forbidden.violates([source], "f", ["*", "**", "@"], ["dot"])
+    assert forbidden.violation([source], "f", ["*", "**", "@"], ["dot"])
 
 
 @pytest.mark.parametrize("source", NONE.values(), ids=NONE.keys())
 def test_other_uses_of_the_same_signs_are_allowed(source):
-    assert not forbidden.violates([source], "f", ["*", "**", "@"], ["dot"])
+    assert not forbidden.violation([source], "f", ["*", "**", "@"], ["dot"])
 
 
 def test_a_helper_in_another_cell_is_looked_at():
-    assert forbidden.violates(
+    assert forbidden.violation(
         ["def g(a):\n    return a * 2", "def f(a):\n    return g(a)"], "f", ["*"], []
     )
     # The last definition counts.
     twice = ["def f(a):\n    return a * 2", "def f(a):\n    return a + a"]
-    assert not forbidden.violates(twice, "f", ["*"], [])
+    assert not forbidden.violation(twice, "f", ["*"], [])
 
 
 @pytest.mark.parametrize(
     "source", ["(" * 100_000, "\0", "def", "\x00def f", "é" * 10, "def f(:\n\t x\n  y"]
 )
 def test_text_that_is_no_python_does_no_harm(source):
-    assert not forbidden.violates([source], "f", ["*"], [])
+    assert not forbidden.violation([source], "f", ["*"], [])
+
+
+def sign_sums(function, a, b):
+    """What a function of packed rows gives when its arguments are watched, and its verdict."""
+    case = cases.Case(
+        (cases.watched(a), cases.watched(b)),
+        cases.unchanged("Changed."),
+        cases.without_products("Multiplied."),
+        equals(8 - 2 * np.bitwise_count(a[:, None] ^ b)[..., 0].astype(int), "Wrong."),
+    )
+    answer = json.loads(json.dumps(collector.answer(function, case.probe)))
+    return compare.judge(case, answer).message
+
+
+def correlation(x, y):
+    return np.correlate(x, y)[0]
+
+
+def by_signs(a):
+    return 1 - 2 * np.unpackbits(a, axis=1).astype(int)
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (
+            lambda a, b: (
+                8 - 2 * np.bitwise_count(np.bitwise_xor.outer(a, b)).sum((1, 3), dtype=int)
+            ),
+            None,
+        ),
+        (lambda a, b: [[8 - 2 * (x ^ y).item().bit_count() for (y,) in b] for (x,) in a], None),
+        (lambda a, b: (by_signs(a)[:, None] * by_signs(b)).sum(-1), "Multiplied."),
+        (lambda a, b: by_signs(a) @ by_signs(b).T, "Multiplied."),
+        (lambda a, b: np.einsum("ik,jk->ij", by_signs(a), by_signs(b)), "Multiplied."),
+        (lambda a, b: np.stack([by_signs(b).dot(row) for row in by_signs(a)]), "Multiplied."),
+        (
+            lambda a, b: [[correlation(r, s) for s in by_signs(b)] for r in by_signs(a)],
+            "Multiplied.",
+        ),
+    ],
+)
+def test_watched_arrays_tell_of_products(function, message):
+    a, b = np.array([[9], [200], [3]], np.uint8), np.array([[255], [1]], np.uint8)
+    assert sign_sums(function, a, b) == message
 
 
 # In the notebook -------------------------------------------------------------------------------

@@ -166,7 +166,7 @@ def wrong_medians(x, n_levels):
 
 
 def wrong_only_the_levels(x, n_levels):
-    """Message: Return a tuple of two things"""
+    """Message: Return two things"""
     return correct(x, n_levels)[0]
 
 
@@ -200,8 +200,8 @@ def wrong_merging(x, n_levels):
     return of_runs(runs)
 
 
-def wrong_list_of_two(x, n_levels):
-    """Message: Return a tuple of two things"""
+def right_list_of_two(x, n_levels):
+    """The two things in a list."""
     return list(correct(x, n_levels))
 
 

@@ -237,7 +237,7 @@ def wrong_largest_where_none(model, images, labels, levels, max_loss):
 
 
 def wrong_only_the_bits(model, images, labels, levels, max_loss):
-    """Message: Return a tuple of three things"""
+    """Message: Return three things"""
     return answer(model, images, labels, levels, max_loss)[0]
 
 

@@ -195,8 +195,8 @@ def wrong_rows_in_the_order_of_the_memory(weight, bias, gamma, beta, mean, var, 
     return rows.reshape(weight.shape), new
 
 
-def wrong_a_list_comes_back(weight, bias, gamma, beta, mean, var, eps):
-    """Message: Return a tuple of two things"""
+def right_list_of_both(weight, bias, gamma, beta, mean, var, eps):
+    """The two things in a list."""
     return list(with_parts(weight, bias, gamma, beta, mean, var, eps))
 
 

@@ -29,6 +29,7 @@ from quantgrader.sandbox import walls
 from quantgrader.sandbox.limits import Limits
 from quantgrader.sandbox.runner import Outcome, imports_of
 from quantgrader.sandbox.serve import settings
+from quantgrader.second_look import second_looks
 from quantgrader.texts import printable
 from quantgrader.workers import LocalWorkers, WorkerDied, cluster_workers
 
@@ -51,6 +52,17 @@ def limits_for(course, reference):
 
 
 @dataclass
+class _Work:
+    """A submission that is being run: what is known of it so far."""
+
+    notebook: object
+    result: Result
+    outcome: Outcome | None = None
+    marks: dict = field(default_factory=dict)
+    looks: list = field(default_factory=list)
+
+
+@dataclass
 class Grading:
     """One run of the command: what it works on, and what has become of it."""
 
@@ -58,6 +70,7 @@ class Grading:
     assignment: str
     reference: object
     questions: list
+    answers: dict
     limits: Limits
     sandboxed: bool
     journal: Journal
@@ -97,15 +110,30 @@ class Grading:
         return folder / f"{self.reference.name}.ipynb"
 
     def job(self, notebook):
-        """What a worker gets, as data."""
-        return make_job(notebook, self.questions, self.reference.files).as_dict()
+        """What a worker gets first."""
+        return make_job(notebook, self.questions, self.reference.files)
 
-    def mark(self, notebook, result, outcome):
-        """Compare what came back with what must be, and write it down."""
+    def take(self, work, outcome):
+        """Compare what came back with what must be; the next `Job` of this submission, or None."""
         if outcome.ended and (ending := KERNEL[outcome.ended["reason"]]).is_graders:
             raise WorkerDied(f"{ending.text}: {outcome.ended['detail']}")
-        sources = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
-        marks = mark_tasks(self.reference, self.questions, outcome.probes, sources)
+        sources = [cell.source for cell in work.notebook.cells if cell.cell_type == "code"]
+        where = self.reference, self.questions
+        if work.outcome is None:
+            work.outcome = outcome
+            work.marks = mark_tasks(*where, outcome.probes, sources)
+            work.looks = second_looks(self.reference, self.answers, work.marks, sources)
+        else:
+            look = work.looks.pop(0)
+            mark = work.marks[look.grade_id]
+            work.marks[look.grade_id] = look.better(*where, mark, outcome, sources)
+        if work.looks:
+            return work.looks[0].job(*where, self.answers, work.notebook)
+        self._write(work.notebook, work.result, work.outcome, work.marks)
+        return None
+
+    def _write(self, notebook, result, outcome, marks):
+        """Write down what came of a submission."""
         cells = {grade_id(cell): cell for cell in notebook.cells if grade_id(cell)}
         unanswered = [
             name
@@ -191,7 +219,7 @@ def grade(
         Where the sandbox can't be used; nothing was graded then.
     """
     reference = course.reference(assignment)
-    asked = questions.load(course.cases_file(assignment), reference)
+    asked, answers = questions.load(course.cases_file(assignment), reference)
     everybody = course.submitters(assignment)
     chosen = list(dict.fromkeys(students)) if students else everybody
     for student in chosen:
@@ -216,7 +244,7 @@ def grade(
         gradebook.require_assignment(book, reference, assignment)
         book.db.remove()
         run = Grading(
-            course, assignment, reference, asked, limits, sandboxed, journal, book,
+            course, assignment, reference, asked, answers, limits, sandboxed, journal, book,
             basis.digest(),
         )  # fmt: skip
         if scheduler is not None:
@@ -234,14 +262,16 @@ def _run_all(run, workers, sandbox_settings, students, force, progress):
     waiting, pending = iter(students), {}
     progress(0, len(students))
 
+    def submit(work, job):
+        pending[workers.submit(sandbox_settings, json.dumps(job.as_dict()))] = work
+
     def next_one():
         """Hand the next submission that has to be run to a worker; False when there is none."""
         for student in waiting:
             try:
                 todo = run.look_at(student, force)
                 if todo is not None:
-                    job = json.dumps(run.job(todo[0]))
-                    pending[workers.submit(sandbox_settings, job)] = todo
+                    submit(_Work(*todo), run.job(todo[0]))
                     return True
             except Exception as error:
                 run.fail(student, _unexpected(error))
@@ -254,13 +284,14 @@ def _run_all(run, workers, sandbox_settings, students, force, progress):
         if not pending:
             return
         for future in wait(pending, return_when=FIRST_COMPLETED).done:
-            notebook, result = pending.pop(future)
+            work = pending.pop(future)
             try:
-                run.mark(notebook, result, _outcome(future.result()))
+                if (job := run.take(work, _outcome(future.result()))) is not None:
+                    submit(work, job)
             except walls.SandboxUnavailable:
                 raise
             except Exception as error:
-                run.fail(result.student, _unexpected(error))
+                run.fail(work.result.student, _unexpected(error))
             progress(len(run.results), len(students))
 
 

@@ -51,7 +51,7 @@ __all__ = [
     "without_products",
 ]
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -257,17 +257,21 @@ def unpack(text):
 
 @dataclass(frozen=True)
 class Cases:
-    """All cases of an assignment, by function, and the course seed that they come from."""
+    """All cases of an assignment, by function, and the course seed that they come from.
+
+    ``answers`` are the texts of the model answers' cells, by function.
+    """
 
     assignment: str
     seed: str
     functions: dict
+    answers: dict = field(default_factory=dict)
 
     def as_dict(self):
         """JSON-able data."""
         functions = {name: [c.as_dict() for c in mine] for name, mine in self.functions.items()}
         head = {"format": FORMAT, "assignment": self.assignment, "seed": self.seed}
-        return {**head, "functions": functions}
+        return {**head, "functions": functions, "answers": self.answers}
 
     @classmethod
     def from_dict(cls, data):
@@ -275,7 +279,7 @@ class Cases:
         if data.get("format") != FORMAT:
             raise ValueError(f"cases of format {data.get('format')!r}; this is format {FORMAT}")
         functions = {n: tuple(map(Case.from_dict, c)) for n, c in data["functions"].items()}
-        return cls(data["assignment"], data["seed"], functions)
+        return cls(data["assignment"], data["seed"], functions, dict(data["answers"]))
 
     def write(self, path):
         """Write the file that the grader reads."""

@@ -7,7 +7,7 @@ of the verdicts on its cases.
 
 import builtins
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from quantgrader.cases.codec import BadData, decode
 from quantgrader.cases.forbidden import violation
@@ -35,6 +35,10 @@ class Mark:
     passed: int = 0
     asked: int = 0
     messages: tuple[str, ...] = ()
+
+    def with_message(self, message):
+        """The same mark with a sentence before its own."""
+        return replace(self, messages=(message, *self.messages))
 
     @classmethod
     def from_dict(cls, data):

@@ -38,26 +38,44 @@ def violation(sources, function, operators, names):
         such a name, and so may a method of a NumPy function that is not forbidden itself:
         ``np.bitwise_xor.outer``.
     """
-    definitions, everything = {}, []
     if any(re.search(r"\b(def|lambda)\b", source[_MAX_LENGTH:]) for source in sources):
         return _TOO_LONG
+    everything, texts = _texts(sources, function)
+    imported = set().union(*map(_imported, everything))
+    found = (_first_use(tokens, set(operators), set(names), imported) for tokens in texts)
+    return next((item.line.strip() for item in found if item is not None), None)
+
+
+def used_names(sources, function):
+    """Names in the text of a function, and of the functions that it uses.
+
+    >>> sorted(used_names(["def f(x):\\n    return g(x)", "def g(y):\\n    return abs(y)"], "f"))
+    ['abs', 'def', 'f', 'g', 'return', 'x', 'y']
+    """
+    _, texts = _texts(sources, function)
+    return {item.string for tokens in texts for item in tokens if item.type == token.NAME}
+
+
+def _texts(sources, function):
+    """The tokens of all texts, and those of a function and of the functions that it uses.
+
+    If no text defines the function, all texts are taken for its own.
+    """
+    definitions, everything = {}, []
     for source in sources:
         tokens = _tokens(source)
         everything.append(tokens)
         definitions.update(_definitions(tokens))
     if function not in definitions:
-        texts = everything
-    else:
-        texts, wanted, seen = [], [function], set()
-        while wanted:
-            name = wanted.pop()
-            if name in definitions and name not in seen:
-                seen.add(name)
-                texts.append(definitions[name])
-                wanted += [t.string for t in definitions[name] if t.type == token.NAME]
-    imported = set().union(*map(_imported, everything))
-    found = (_first_use(tokens, set(operators), set(names), imported) for tokens in texts)
-    return next((item.line.strip() for item in found if item is not None), None)
+        return everything, everything
+    texts, wanted, seen = [], [function], set()
+    while wanted:
+        name = wanted.pop()
+        if name in definitions and name not in seen:
+            seen.add(name)
+            texts.append(definitions[name])
+            wanted += [t.string for t in definitions[name] if t.type == token.NAME]
+    return everything, texts
 
 
 def _tokens(source):

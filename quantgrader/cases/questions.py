@@ -22,7 +22,7 @@ class Question:
 
 
 def load(path, reference):
-    """Return the `Question`s in the file at ``path``, task by task.
+    """Return the `Question`s in the file at ``path``, task by task, and the model answers.
 
     Raises `CourseError` where the file is not there, or a task that is graded by its function has
     no case in it: nobody gets a mark for what was not asked.
@@ -32,15 +32,17 @@ def load(path, reference):
     if not path.is_file():
         raise CourseError(f"The file of hidden cases {path} is not there. {_AGAIN}")
     try:
-        found = cases.read(path).functions
+        read = cases.read(path)
     except (ValueError, KeyError, TypeError) as error:
         raise CourseError(f"{path} can't be read ({error}). {_AGAIN}") from None
+    found = read.functions
     tasks = [task for task in reference.tasks if task.function is not None]
     without = [task.grade_id for task in tasks if not found.get(task.function)]
     if without:
         raise CourseError(f"{path} has no cases for {', '.join(without)}. {_AGAIN}")
-    return [
+    asked = [
         Question(task.grade_id, task.function, case)
         for task in tasks
         for case in found[task.function]
     ]
+    return asked, read.answers

@@ -19,7 +19,7 @@ import nbformat
 
 from quantgrader.cases.case import Case, Cases, course_generator
 from quantgrader.cases.recording import recording
-from quantgrader.course.reference import is_test
+from quantgrader.course.reference import Reference, grade_id, is_test
 
 DEFAULT_SEED = "lowbit"
 SEED_VARIABLE = "COURSE_SEED"
@@ -50,7 +50,7 @@ def make(folder, seed=DEFAULT_SEED):
     functions = {
         name: (*mine, *_generate(hidden, path.stem, name, seed)) for name, mine in visible.items()
     }
-    return Cases(path.stem, str(seed), functions)
+    return Cases(path.stem, str(seed), functions, model_answers(notebook))
 
 
 def hidden_cases(path, function, seed=None):
@@ -100,6 +100,13 @@ def visible_cases(notebook):
             elif not functions and not _is_solution(cell):
                 _execute(cell.id, cell.source, namespace)
     return functions
+
+
+def model_answers(notebook):
+    """Return {function: text of the cell that answers} for the graded functions."""
+    tasks = Reference("", notebook, {}).tasks
+    sources = {grade_id(cell): cell.source for cell in notebook.cells}
+    return {task.function: sources[task.solution_id] for task in tasks if task.function}
 
 
 def _execute(cell_id, source, namespace):

@@ -181,7 +181,8 @@ class School:
         school.nbgrader("generate_assignment", "small")
         hidden = school.root / "hidden" / "small.json"
         hidden.parent.mkdir(exist_ok=True)
-        Cases("small", "seed", hidden_cases()).write(hidden)
+        answers = {"double": DOUBLE, "mean": MEAN}
+        Cases("small", "seed", hidden_cases(), answers).write(hidden)
         return school
 
     def copy(self, root):

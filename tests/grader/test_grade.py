@@ -380,15 +380,15 @@ def test_worker_that_always_dies_costs_its_job_only(monkeypatch):
 def test_failure_of_the_grader_itself_stays_with_one_student(school, monkeypatch):
     for name in ("ada", "bob", "cyd"):
         school.submit(name, small.honest())
-    honest_mark = grading.Grading.mark
+    honest_take = grading.Grading.take
 
-    def mark(self, notebook, result, outcome):
-        if result.student == "bob":
+    def take(self, work, outcome):
+        if work.result.student == "bob":
             raise RuntimeError("a fault of the grader")
-        return honest_mark(self, notebook, result, outcome)
+        return honest_take(self, work, outcome)
 
     with monkeypatch.context() as patch:
-        patch.setattr(grading.Grading, "mark", mark)
+        patch.setattr(grading.Grading, "take", take)
         run = grading.grade(school.course(), "small", jobs=1)
     assert {n: r.status for n, r in run.results.items()} == {
         "ada": "graded", "bob": "failed", "cyd": "graded",

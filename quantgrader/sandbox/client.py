@@ -21,7 +21,7 @@ from quantgrader.endings import KERNEL
 from quantgrader.sandbox import collector
 from quantgrader.sandbox.launcher import StartFailed
 from quantgrader.sandbox.provisioner import SandboxProvisioner, kernel_spec
-from quantgrader.sandbox.received import parse_result, sanitized
+from quantgrader.sandbox.received import parse_results, sanitized
 from quantgrader.sandbox.watch import Watch
 
 _START_SECONDS = 60
@@ -152,25 +152,25 @@ class Conversation:
         error = {"type": content.get("ename", "error"), "message": content.get("evalue", "")}
         return "error", {key: str(text)[:2000] for key, text in error.items()}
 
-    def ask(self, function, arguments):
-        """Ask for ``function(*arguments)``; the result in one of the shapes of an outcome."""
+    def ask(self, function, calls):
+        """Ask for results of a function, for some lists of arguments.
+
+        Returns those of the first ones, one at least, each in one of the shapes of an outcome.
+        """
         seconds, limit = self._limits.probe_seconds, self._limits.result_bytes
-        call = f"ask({function!r}, {json.dumps(arguments)!r}, {limit})"
-        self._received = 0  # a result has its own limit
+        call = f"ask({function!r}, {json.dumps(calls)!r}, {limit})"
+        self._received = 0  # results have their own limit
         expression = f"__import__('quantgrader.sandbox.collector', fromlist=['ask']).{call}"
         request = self._request("", silent=True, user_expressions={"result": expression})
-        content, late = self._reply(request, seconds, None)
-        if late:
-            return {"timeout": seconds}
-        try:
+        content, late = self._reply(request, seconds + collector.BATCH_SECONDS, None)
+        text = None
+        with contextlib.suppress(KeyError, TypeError, AttributeError):
             shown = content["user_expressions"]["result"]
-            if shown["status"] != "ok":
-                names = {"type": shown.get("ename"), "message": shown.get("evalue")}
-                return {"refused": f"the call failed: {names}"[:2000]}
-            text = shown["data"][collector.MIME]
-        except (KeyError, TypeError, AttributeError):
-            text = None
-        return parse_result(text, limit)
+            if shown["status"] == "ok":
+                text = shown["data"][collector.MIME]
+        found = parse_results(text, limit, len(calls))
+        # The call that was interrupted is the last that was made.
+        return [*found[:-1], {"timeout": seconds}] if late else found
 
     def _request(self, source, **options):
         try:

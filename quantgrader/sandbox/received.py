@@ -24,6 +24,16 @@ def sanitized(value, depth=0):
     return value if isinstance(value, int | float | None) else str(value)
 
 
+def parse_results(text, limit, number):
+    """What at most a ``number`` of probes gave, from the text that came back; one at least."""
+    try:
+        texts = json.loads(text) if isinstance(text, str) else []
+    except (ValueError, RecursionError):
+        texts = []
+    texts = texts[:number] if isinstance(texts, list) else []
+    return [parse_result(text, limit) for text in texts or [None]]
+
+
 def parse_result(text, limit):
     """What a probe gave, from the text that came back; always one of the shapes of an outcome."""
     if not isinstance(text, str):

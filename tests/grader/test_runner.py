@@ -507,8 +507,10 @@ ANSWER = (
     "    def _repr_mimebundle_(self, include=None, exclude=None): return self.data\n"
     "def reply(data):\n"
     "    collector.ask = lambda *_: Fake(data)\n"
-    "def text(data):\n"
+    "def raw(data):\n"
     "    reply({collector.MIME: data})\n"
+    "def text(data):\n"
+    "    raw(__import__('json').dumps([data]))\n"
 )
 
 
@@ -517,6 +519,14 @@ ANSWER = (
     [
         "reply({})",
         "reply({'text/plain': 'hello'})",
+        "raw(None)",
+        "raw(7)",
+        "raw('')",
+        "raw('[')",
+        "raw('[]')",
+        "raw('7')",
+        "raw('[' * 100_000)",
+        "raw('[' * 100_000 + ']' * 100_000)",
         "text(None)",
         "text(7)",
         "text('')",

@@ -24,7 +24,7 @@ from quantgrader.course.reference import grade_id
 from quantgrader.course.submission import read_submission
 from quantgrader.endings import KERNEL, STATES, cell_texts, kernel_text
 from quantgrader.marking import make_job, mark_tasks
-from quantgrader.pages.autograded import remove_autograded, write_autograded
+from quantgrader.pages.autograded import autograded, remove_autograded, write_autograded
 from quantgrader.sandbox import walls
 from quantgrader.sandbox.limits import Limits
 from quantgrader.sandbox.runner import Outcome, imports_of
@@ -120,10 +120,9 @@ class Grading:
             result, status="graded", marks=marks, unanswered=tuple(unanswered),
             reasons=reasons, seconds=round(outcome.seconds, 3),
         )  # fmt: skip
-        write_autograded(
-            self._autograded(result.student), notebook, outcome.cells, marks,
-            self.reference.files, result.timestamp,
-        )  # fmt: skip
+        text = autograded(notebook, outcome.cells, marks, self.reference)
+        place = self._autograded(result.student)
+        write_autograded(place, text, self.reference.files, result.timestamp)
         self.finish(done)
 
     def finish(self, result):

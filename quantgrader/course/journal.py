@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from quantgrader.atomic import write_atomically
 from quantgrader.cases.compare import Mark
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)

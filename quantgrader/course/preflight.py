@@ -20,6 +20,7 @@ from quantgrader.sandbox.runner import imports_of
 from quantgrader.texts import printable
 
 _TYPES = ("code", "markdown", "raw")
+_PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 _MAX_CELLS = 2_000
 
 
@@ -131,7 +132,7 @@ def _text(source):
 
 
 def _clean_cell(cell, number):
-    """A cell with its text, its id and its nbgrader settings, and nothing else of it."""
+    """A cell with its text, pasted pictures, id and nbgrader settings, and nothing else of it."""
     source = _text(cell.get("source")) if isinstance(cell, dict) else None
     if source is None or cell.get("cell_type") not in _TYPES:
         raise NeedsReview(f"Cell {number} of the notebook is damaged: it has no type or no text.")
@@ -143,7 +144,22 @@ def _clean_cell(cell, number):
         new["id"] = cell["id"]
     if isinstance(name, str) and name:
         new.metadata["nbgrader"] = {"grade_id": name}
+    if cell["cell_type"] == "markdown" and (pasted := _pasted(cell.get("attachments"))):
+        new["attachments"] = nbformat.from_dict(pasted)
     return new
+
+
+def _pasted(attachments):
+    """Pictures in a text, {name: {kind: base64}}. They are looked at before they are shown."""
+    found = {}
+    for name, bundle in attachments.items() if isinstance(attachments, dict) else ():
+        bundle = bundle if isinstance(bundle, dict) else {}
+        pictures = {
+            kind: _text(data) for kind, data in bundle.items() if kind in _PICTURES and _text(data)
+        }
+        if pictures:
+            found[_text(name)] = pictures
+    return found
 
 
 def _unique_ids(cells):

@@ -6,6 +6,7 @@ import shutil
 import nbformat
 
 from quantgrader.atomic import remove_left_behind, write_atomically
+from quantgrader.course.elsewhere import NUMBER
 from quantgrader.course.reference import grade_id
 from quantgrader.pages.outputs import Room, clean_outputs, message_output
 from quantgrader.pages.written import inert, word_for_word
@@ -32,6 +33,7 @@ def autograded(notebook, runs, marks, reference):
         cell.outputs = [nbformat.from_dict(output) for output in outputs]
     trusted = {cell.source: cell for cell in reference.notebook.cells}
     for cell in notebook.cells:
+        cell.metadata.pop(NUMBER, None)
         if cell.cell_type != "code":
             _make_inert(cell, trusted.get(cell.source), room)
     return nbformat.writes(notebook)

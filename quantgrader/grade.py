@@ -16,21 +16,21 @@ from dataclasses import dataclass, field, replace
 from quantgrader.atomic import remove_left_behind
 from quantgrader.cases import questions
 from quantgrader.cases.compare import Mark
-from quantgrader.course import gradebook
+from quantgrader.course import elsewhere, gradebook
 from quantgrader.course.folders import CourseError
 from quantgrader.course.journal import VERSION, Journal, Result
-from quantgrader.course.preflight import answered, preflight
+from quantgrader.course.preflight import preflight
 from quantgrader.course.reference import grade_id
 from quantgrader.course.submission import read_submission
 from quantgrader.endings import KERNEL, STATES, cell_texts, kernel_text
 from quantgrader.marking import make_job, mark_tasks
-from quantgrader.pages.autograded import remove_autograded, write_autograded
+from quantgrader.pages.autograded import autograded, remove_autograded, write_autograded
 from quantgrader.sandbox import walls
 from quantgrader.sandbox.limits import Limits
 from quantgrader.sandbox.runner import Outcome, imports_of
 from quantgrader.sandbox.serve import settings
 from quantgrader.second_look import second_looks
-from quantgrader.texts import printable
+from quantgrader.texts import listed, printable
 from quantgrader.workers import LocalWorkers, WorkerDied, cluster_workers
 
 _AHEAD = 2
@@ -94,6 +94,7 @@ class Grading:
         result = Result(
             student, "review", fingerprint, submission.fingerprint, notes=found.notes,
             timestamp=submission.timestamp, sandboxed=self.sandboxed,
+            beside=tuple(submission.beside),
         )  # fmt: skip
         if found.notebook is not None:
             return found.notebook, result
@@ -134,24 +135,26 @@ class Grading:
 
     def _write(self, notebook, result, outcome, marks):
         """Write down what came of a submission."""
-        cells = {grade_id(cell): cell for cell in notebook.cells if grade_id(cell)}
-        unanswered = [
-            name
-            for name, released in self.reference.cells.items()
-            if released.metadata.nbgrader.solution and not answered(cells[name], released)
-        ]
         reasons = _reasons(notebook, outcome, marks)
+        unanswered = elsewhere.unanswered(notebook, self.reference)
         for task in self.reference.tasks:
-            by_hand = Mark(0.0 if task.grade_id in unanswered else None, task.points)
-            marks.setdefault(task.grade_id, by_hand)
+            if task.grade_id in marks:
+                continue
+            found = ()
+            if task.grade_id in unanswered:
+                found = elsewhere.places(notebook, self.reference, task.grade_id, result.beside)
+            if found:
+                unanswered.remove(task.grade_id)
+                reasons = (*reasons, _perhaps(task.grade_id, found))
+            score = 0.0 if task.grade_id in unanswered else None
+            marks[task.grade_id] = Mark(score, task.points)
         done = replace(
             result, status="graded", marks=marks, unanswered=tuple(unanswered),
             reasons=reasons, seconds=round(outcome.seconds, 3),
         )  # fmt: skip
-        write_autograded(
-            self._autograded(result.student), notebook, outcome.cells, marks,
-            self.reference.files, result.timestamp,
-        )  # fmt: skip
+        text = autograded(notebook, outcome.cells, marks, self.reference)
+        place = self._autograded(result.student)
+        write_autograded(place, text, self.reference.files, result.timestamp)
         self.finish(done)
 
     def finish(self, result):
@@ -314,13 +317,22 @@ def _for_review(result, reference, reason):
     return replace(result, reasons=(reason,), marks=marks)
 
 
+def _perhaps(name, places):
+    """What a person has to look at."""
+    return (
+        f"The cell {name} is as it was given out, but the answer may be elsewhere: look at "
+        f"{listed(places)}."
+    )
+
+
 def _reasons(notebook, outcome, marks):
     """Sentences on what went wrong in the run, beside the marks."""
     found = []
     if outcome.ended:
         found.append(f"The run ended early: {kernel_text(outcome.ended['reason'])}.")
     for run in outcome.cells:
-        identity = grade_id(notebook.cells[int(run.grade_id)])
-        name = identity or f"number {int(run.grade_id) + 1}"
+        cell = notebook.cells[int(run.grade_id)]
+        identity, number = grade_id(cell), cell.metadata.get(elsewhere.NUMBER)
+        name = identity or (f"number {number}" if number else cell["id"])
         found += cell_texts(name, run, is_marked=identity in marks)
     return tuple(found)

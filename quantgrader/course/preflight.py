@@ -15,11 +15,14 @@ from pathlib import PurePosixPath
 
 import nbformat
 
+from quantgrader.course.elsewhere import GONE, NUMBER, answers_in, conflict, unanswered
+from quantgrader.course.reference import grade_id
 from quantgrader.course.restoring import Restoration
 from quantgrader.sandbox.runner import imports_of
 from quantgrader.texts import printable
 
 _TYPES = ("code", "markdown", "raw")
+_PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 _MAX_CELLS = 2_000
 
 
@@ -45,6 +48,7 @@ def preflight(submission, reference):
         notebook = _read(submission.notebook, notes)
         _restore(notebook, reference, notes)
         _needed_files(notebook, submission, reference)
+        _other_files(notebook, submission, reference)
     except NeedsReview as reason:
         return Preflight(None, str(reason), tuple(notes))
     return Preflight(notebook, None, tuple(notes))
@@ -131,7 +135,7 @@ def _text(source):
 
 
 def _clean_cell(cell, number):
-    """A cell with its text, its id and its nbgrader settings, and nothing else of it."""
+    """A cell with its text, pasted pictures, id and nbgrader settings, and nothing else of it."""
     source = _text(cell.get("source")) if isinstance(cell, dict) else None
     if source is None or cell.get("cell_type") not in _TYPES:
         raise NeedsReview(f"Cell {number} of the notebook is damaged: it has no type or no text.")
@@ -143,7 +147,23 @@ def _clean_cell(cell, number):
         new["id"] = cell["id"]
     if isinstance(name, str) and name:
         new.metadata["nbgrader"] = {"grade_id": name}
+    new.metadata[NUMBER] = number
+    if cell["cell_type"] == "markdown" and (pasted := _pasted(cell.get("attachments"))):
+        new["attachments"] = nbformat.from_dict(pasted)
     return new
+
+
+def _pasted(attachments):
+    """Pictures in a text, {name: {kind: base64}}. They are looked at before they are shown."""
+    found = {}
+    for name, bundle in attachments.items() if isinstance(attachments, dict) else ():
+        bundle = bundle if isinstance(bundle, dict) else {}
+        pictures = {
+            kind: _text(data) for kind, data in bundle.items() if kind in _PICTURES and _text(data)
+        }
+        if pictures:
+            found[_text(name)] = pictures
+    return found
 
 
 def _unique_ids(cells):
@@ -166,12 +186,11 @@ def _restore(notebook, reference, notes):
     restoration.drop_unknown()
     restoration.find_stripped()
     restoration.drop_copies()
-    if not restoration.found:
-        raise NeedsReview(
-            "None of the assignment's cells is in it: it seems to be another notebook."
-        )
+    if reason := restoration.another_notebook():
+        raise NeedsReview(reason)
     restoration.put_back()
     restoration.insert_missing()
+    restoration.insert_course_cells()
     _unique_ids(notebook.cells)
     notebook.metadata = nbformat.from_dict(dict(reference.notebook.metadata))
 
@@ -196,6 +215,21 @@ def _needed_files(notebook, submission, reference):
             )
 
 
+def _other_files(notebook, submission, reference):
+    """Ask for a review where the work may lie beside the notebook."""
+    missing, others = unanswered(notebook, reference), {}
+    missing += [grade_id(cell) for cell in notebook.cells if GONE in cell.source and grade_id(cell)]
+    for name, data in submission.others.items() if missing else ():
+        try:
+            others[name] = None if data is None else answers_in(_read(data, []).cells, reference)
+        except NeedsReview:
+            others[name] = None
+    answers = sum(cell.metadata.nbgrader.solution for cell in reference.cells.values())
+    reason = conflict(missing, len(missing) >= answers, others, submission.beside)
+    if reason:
+        raise NeedsReview(reason)
+
+
 def _imported(code):
     """The words in the lines of a text that import something."""
     # Read once, line by line: a pattern over all of it could be made to take hours.
@@ -215,8 +249,3 @@ def _installed(module, reference):
         return True
     packages = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
     return module.isidentifier() and PathFinder.find_spec(module, packages) is not None
-
-
-def answered(cell, released):
-    """Whether a student wrote anything into a solution cell."""
-    return " ".join(cell.source.split()) != " ".join(released.source.split())

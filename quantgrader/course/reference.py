@@ -75,6 +75,11 @@ class Reference:
         return b"\0".join(parts)
 
 
+def same(text):
+    """A text without differences of white space, to be compared."""
+    return " ".join(text.split())
+
+
 def grade_id(cell):
     """The grade_id of a cell, or None."""
     settings = cell.get("metadata", {}).get("nbgrader")

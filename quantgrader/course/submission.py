@@ -1,5 +1,6 @@
 """Read a submission's folder: plain files only, bounded, and nothing that a link points to."""
 
+import contextlib
 import hashlib
 import os
 import re
@@ -35,7 +36,8 @@ class Submission:
     """What a student handed in.
 
     ``notebook`` holds the bytes, or is None with the ``problem``. ``left_out`` are the names of
-    files that don't belong to the assignment, ``notes`` says what was found, for people.
+    files that don't belong to the assignment; ``others`` has the bytes of the notebooks among them
+    (None: too many). ``notes`` says what was found, for people.
     ``fingerprint`` changes whenever anything in the folder does.
     """
 
@@ -46,6 +48,13 @@ class Submission:
     left_out: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     fingerprint: str = ""
+    others: dict = field(default_factory=dict)
+
+    @property
+    def beside(self):
+        """Files that a student may have put his work into, but for notebooks."""
+        hidden = (".", "__MACOSX", "Thumbs.db", "desktop.ini")
+        return [n for n in self.left_out if n not in self.others and not n.startswith(hidden)]
 
 
 def read_regular_file(path, limit):
@@ -127,7 +136,25 @@ def read_submission(folder, student, reference, bounds=None):
         return Submission(student, None, reason, fingerprint=digest.hexdigest())
     digest.update(hashlib.sha256(data).digest() + (timestamp or "").encode())
     left_out, more = _sort_out(found.entries, name, reference)
-    return Submission(student, data, None, timestamp, left_out, (*notes, *more), digest.hexdigest())
+    others = _other_notebooks(folder, left_out, bounds.notebook_bytes)
+    for other in others.values():
+        digest.update(hashlib.sha256(other or b"").digest())
+    notes = (*notes, *more)
+    return Submission(
+        student, data, None, timestamp, left_out, notes, digest.hexdigest(), others
+    )  # fmt: skip
+
+
+def _other_notebooks(folder, left_out, room):
+    """The bytes of the other notebooks in a folder, as far as there is room for them."""
+    found = {}
+    for name in left_out:
+        if name.endswith(".ipynb"):
+            found[name] = None
+            with contextlib.suppress(Unreadable):
+                found[name] = read_regular_file(folder / name, room)
+                room -= len(found[name])
+    return found
 
 
 def _is_linked(folder, student):

@@ -6,14 +6,20 @@ import shutil
 import nbformat
 
 from quantgrader.atomic import remove_left_behind, write_atomically
+from quantgrader.course.elsewhere import NUMBER
 from quantgrader.course.reference import grade_id
-from quantgrader.pages.outputs import Room, clean_outputs, inert, message_output
+from quantgrader.pages.outputs import Room, clean_outputs, message_output
+from quantgrader.pages.written import inert, word_for_word
 
 _READ_ONLY = 0o444
 
 
-def write_autograded(path, notebook, runs, marks, files, timestamp):
-    """Write a graded notebook to ``path``, with the files of the assignment beside it.
+# Where a cell keeps its text as the student wrote it, when it is shown otherwise.
+WRITTEN = "quantgrader_written"
+
+
+def autograded(notebook, runs, marks, reference):
+    """The text of the graded notebook.
 
     Outputs are those of the student's cells, made harmless; below a task's checks stands what
     the comparison outside of the sandbox said.
@@ -25,15 +31,37 @@ def write_autograded(path, notebook, runs, marks, files, timestamp):
         mark = marks.get(grade_id(cell))
         outputs = clean_outputs(run.outputs, room) if mark is None else _verdict(mark)
         cell.outputs = [nbformat.from_dict(output) for output in outputs]
+    trusted = {cell.source: cell for cell in reference.notebook.cells}
     for cell in notebook.cells:
+        cell.metadata.pop(NUMBER, None)
         if cell.cell_type != "code":
-            cell.source = inert(cell.source)
+            _make_inert(cell, trusted.get(cell.source), room)
+    return nbformat.writes(notebook)
+
+
+def _make_inert(cell, released, room):
+    """Make a cell of text harmless; one that is as it was given out has nothing of a student's."""
+    pasted = cell.pop("attachments", {})
+    if released is not None and released.cell_type == cell.cell_type:
+        if "attachments" in released:
+            cell.attachments = released.attachments
+        return
+    cell.metadata[WRITTEN] = cell.source
+    if cell.cell_type == "raw":  # it would stand in the page as it is
+        cell.cell_type, cell.source = "markdown", word_for_word(cell.source)
+    else:
+        cell.source, pictures = inert(cell.source, pasted, room)
+        if pictures:
+            cell.attachments = nbformat.from_dict(pictures)
+
+
+def write_autograded(path, text, files, timestamp):
+    """Write the text of a graded notebook to ``path``, and the assignment's files beside it."""
     remove_left_behind(path.parent)
     for name, data in files.items():
         write_atomically(path.parent / name, data, _READ_ONLY)
     if timestamp is not None:
         write_atomically(path.parent / "timestamp.txt", timestamp.encode(), _READ_ONLY)
-    text = nbformat.writes(notebook)
     write_atomically(path, (text + "\n").encode(), _READ_ONLY)
 
 

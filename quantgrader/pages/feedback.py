@@ -16,11 +16,13 @@ from quantgrader.course.journal import Journal
 from quantgrader.course.reference import grade_id
 from quantgrader.course.submission import read_secret
 from quantgrader.endings import NEEDS_REVIEW, STATES
-from quantgrader.pages.outputs import Room, as_written, clean_outputs
+from quantgrader.pages.autograded import WRITTEN
+from quantgrader.pages.outputs import Room, clean_outputs, clean_picture
 from quantgrader.pages.templates import render
 from quantgrader.texts import clean_text, printable
 
 _MAX_ANSWER = 50_000
+_SHOWN = "A picture that your cell showed"
 
 
 def write_feedback(course, assignment, book, students=None, without=None):
@@ -122,15 +124,27 @@ def _task(task, mark, grade, comments, cells, room):
         "messages": [printable(message, 500) for message in mark.messages],
         "comment": clean_text(comment) if comment else None,
         "answer": _answer(solution),
-        "outputs": _outputs(solution.get("outputs", []), room) if solution is not None else [],
+        "outputs": []
+        if solution is None
+        else [
+            *_pictures(solution, room),
+            *_outputs(solution.get("outputs", []), room),
+        ],
     }
 
 
 def _answer(solution):
     if solution is None:
         return None
-    text = solution.source if solution.cell_type == "code" else as_written(solution.source)
-    return clean_text(text, _MAX_ANSWER)
+    return clean_text(solution.metadata.get(WRITTEN, solution.source), _MAX_ANSWER)
+
+
+def _pictures(solution, room):
+    """What was pasted into an answer."""
+    for picture in solution.get("attachments", {}).values():
+        drawn = clean_picture(picture.get("image/png"), room)
+        if drawn is not None:
+            yield {"image": drawn, "title": "A picture in your answer", "text": ""}
 
 
 def _outputs(outputs, room):
@@ -146,7 +160,7 @@ def _outputs(outputs, room):
         else:
             data = output["data"]
             if "image/png" in data:
-                shown.append({"image": data["image/png"], "title": "", "text": ""})
+                shown.append({"image": data["image/png"], "title": _SHOWN, "text": ""})
             else:
                 shown.append({"image": None, "title": "Result", "text": data["text/plain"]})
     return shown

@@ -1,18 +1,18 @@
 """Outputs of a submission made harmless: text, and pictures drawn anew. No HTML, no script."""
 
 import base64
-import binascii
 import io
-import re
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 from quantgrader.texts import clean_text
 
-_MAX_IMAGE_BYTES = 4_000_000
+_MAX_IMAGE_BYTES = 8_000_000
 _MAX_PIXELS = 16_000_000
 _MAX_PIXELS_OF_ALL = 64_000_000
 _MAX_OUTPUTS = 200
+# Pixels along the longer side of a picture in a text: a photograph has more than a page can show.
+_MAX_SIDE = 1_600
 
 
 class Room:
@@ -38,22 +38,32 @@ def clean_png(data, room=None):
 
     Nor is it one if there is no ``room`` for it.
     """
-    room = room or Room()
+    return _drawn(data, room or Room(), ("PNG",))
+
+
+def clean_picture(data, room):
+    """A picture of any usual kind, as `clean_png` gives it, and no larger than a page needs."""
+    return _drawn(data, room, ("PNG", "JPEG", "GIF", "WEBP"), _MAX_SIDE)
+
+
+def _drawn(data, room, kinds, side=None):
     if isinstance(data, list):
         data = "".join(part for part in data if isinstance(part, str))
     if not isinstance(data, str) or len(data) > _MAX_IMAGE_BYTES * 4 // 3:
         return None
+    new = io.BytesIO()
+    # A decoder raises whatever it comes upon: of a picture that it can't read there is none.
     try:
         raw = base64.b64decode("".join(data.split()), validate=True)
-        with Image.open(io.BytesIO(raw), formats=["PNG"]) as picture:
+        with Image.open(io.BytesIO(raw), formats=kinds) as picture:
             if not room.takes(picture):
                 return None
-            pixels = picture.convert("RGBA")
-    # Pillow raises whatever its decoder comes upon.
-    except (binascii.Error, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+            pixels = (ImageOps.exif_transpose(picture) if side else picture).convert("RGBA")
+        if side:
+            pixels.thumbnail((side, side))
+        Image.frombytes("RGBA", pixels.size, pixels.tobytes()).save(new, "PNG")
+    except Exception:
         return None
-    new = io.BytesIO()
-    Image.frombytes("RGBA", pixels.size, pixels.tobytes()).save(new, "PNG")
     return base64.b64encode(new.getvalue()).decode()
 
 
@@ -98,23 +108,6 @@ def _traceback(lines):
 
 def _stream(name, text):
     return {"output_type": "stream", "name": name, "text": text}
-
-
-_GAP = "\N{ZERO WIDTH SPACE}"
-
-
-def inert(text):
-    """A Markdown or raw text in which no HTML is live, and that reads as before.
-
-    nbgrader's formgrader shows such cells in the instructor's session, tags and all. A character
-    without width behind each ``<`` makes text of them; `as_written` takes it out.
-    """
-    return re.sub(r"<(?=[A-Za-z/!?])|\\(?=href)", rf"\g<0>{_GAP}", text)
-
-
-def as_written(text):
-    """The text that `inert` got."""
-    return text.replace(f"<{_GAP}", "<").replace(f"\\{_GAP}href", "\\href")
 
 
 def message_output(messages):

@@ -64,6 +64,13 @@ def fill(school, only=None):
     school.submit("i-html", **(good | {"imports": page, "why": EVIL}))
     note = "import sys\nprint('note', file=sys.stderr)\n"
     school.submit("j-warns", **(good | {"double": note + small.DOUBLE}))
+    moved = small.answered(**(good | {"why": small.released_cell("why")}))
+    moved.cells.append(nbformat.v4.new_markdown_cell("Because it is."))
+    school.submit("k-elsewhere", moved)
+    without = small.answered(**good)
+    small.cell_of(without, "imports").source = "from google.colab import drive\nimport numpy as np"
+    small.cell_of(without, "mean").source = "def mean(v):\n    return float(np.mean(v))"
+    school.submit("l-colab", without)
     school.submit("z-honest", **good)
     for path in (school.root / "submitted").iterdir():
         if only is not None and path.name not in only:
@@ -81,6 +88,8 @@ EXPECTED = {
     "h-raises": small.full(**{"mean-test": 0.0}),
     "i-html": small.full(),
     "j-warns": small.full(),
+    "k-elsewhere": small.full(),
+    "l-colab": small.full(),
     "z-honest": small.full(),
 }
 
@@ -110,7 +119,7 @@ def test_marks(graded):
 
 def test_what_is_printed(graded):
     printed = graded[1]
-    assert "11 submissions: 10 graded, 1 to be reviewed, 0 not graded." in printed
+    assert "13 submissions: 12 graded, 1 to be reviewed, 0 not graded." in printed
     assert "g-broken: The notebook is not valid JSON (line 1)." in printed
 
 
@@ -127,6 +136,11 @@ def test_messages_are_in_the_students_terms(graded):
     )
     assert "the kernel ended" in messages("e-exit", "double-test")[0]
     assert "The cell number 2 was stopped after" in result_of(school, "f-loop").reasons[0]
+    (reason,) = result_of(school, "k-elsewhere").reasons
+    assert "why is as it was given out" in reason and "look at cell 12" in reason
+    assert result_of(school, "k-elsewhere").unanswered == ()
+    (reason,) = result_of(school, "l-colab").reasons
+    assert reason == "The cell number 2 ended with an error (ModuleNotFoundError)."
 
 
 def test_an_exception_does_not_carry_a_hidden_input_out(graded):

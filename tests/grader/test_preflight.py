@@ -8,6 +8,7 @@ import socket
 import nbformat
 import pytest
 
+from quantgrader.course import elsewhere
 from quantgrader.course.preflight import preflight
 from quantgrader.course.reference import grade_id
 from quantgrader.course.submission import Bounds, Submission, read_submission
@@ -302,6 +303,132 @@ def test_what_is_no_notebook(folder, data, reason):
 def test_another_exercise(folder):
     found = small.notebook([nbformat.v4.new_code_cell("print('hello')")])
     assert "another notebook" in look(folder, found).reason
+
+
+def other_exercise(shared=()):
+    """Another exercise's notebook, with answers: it has the helpers' id, and perhaps a task's."""
+    found = small.honest()
+    for cell in found.cells:
+        name = grade_id(cell)
+        if name and name != "checks" and name not in shared:
+            cell.metadata.nbgrader.grade_id = f"other-{name}"
+            cell.id = f"other-{name}"
+            cell.source = cell.source.replace("double", "triple").replace("mean", "median")
+    return found
+
+
+@pytest.mark.parametrize("shared", [(), ("double", "double-test")])
+@pytest.mark.parametrize("stripped", [False, True])
+def test_another_exercise_with_ids_in_common(folder, shared, stripped):
+    found, reference = other_exercise(shared), small.reference()
+    for number in range(4):  # an exercise has more tasks than they have in common
+        more = small.code(f"more-{number}", f"def more_{number}(x): pass", solution=True)
+        reference.notebook.cells.append(more)
+    for cell in found.cells:
+        cell.metadata = {} if stripped else cell.metadata
+    result = look(folder, found, reference)
+    assert result.notebook is None and "another notebook" in result.reason
+
+
+def test_untouched_notebook_beside_the_work(folder):
+    small.save(small.honest(), folder / "small-Copy1.ipynb")
+    result = look(folder, small.released_notebook())
+    assert result.notebook is None
+    assert "no answer to double, mean, why, but small-Copy1.ipynb beside it has" in result.reason
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_half_of_the_work_in_another_notebook(folder, gone):
+    other = small.notebook([nbformat.v4.new_code_cell(small.MEAN)])
+    small.save(other, folder / "Untitled.ipynb")
+    found = small.answered(double=small.DOUBLE, why="Because.")
+    if gone:
+        found.cells.remove(small.cell_of(found, "mean"))
+    assert "no answer to mean, but Untitled.ipynb" in look(folder, found).reason
+
+
+@pytest.mark.parametrize("name", ["work.py", "answers.pdf", "deep/small.zip", "broken.ipynb"])
+def test_untouched_notebook_beside_another_file(folder, name):
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_text("[")
+    result = look(folder, small.released_notebook())
+    assert result.notebook is None and f"may be in what lies beside it: {name}." in result.reason
+
+
+def test_other_notebooks_and_files_that_hold_no_answer(folder):
+    small.save(small.released_notebook(), folder / "small-Copy1.ipynb")
+    (folder / ".DS_Store").write_text("")
+    for found in (small.released_notebook(), small.honest()):
+        assert look(folder, found).reason is None
+    small.save(small.honest(), folder / "small-Copy1.ipynb")
+    assert look(folder, small.honest()).reason is None
+
+
+def test_fingerprint_changes_with_another_notebook(folder):
+    small.save(small.honest(), folder / "small.ipynb")
+    found = set()
+    for text in ("one", "two"):
+        small.save(text, folder / "small-Copy1.ipynb")
+        found.add(read_submission(folder, "ada", small.reference()).fingerprint)
+    assert len(found) == 2
+
+
+# The course's own cells
+
+
+def test_deleted_cell_of_the_course_comes_back(folder):
+    found = small.honest()
+    found.cells.remove(small.cell_of(found, "imports"))
+    fixed = repaired(look(folder, found), "Deleted cells of the course were put back: imports.")
+    assert [cell.id for cell in fixed.cells] == [cell.id for cell in small.honest().cells]
+
+
+@pytest.mark.parametrize("line", ["from google.colab import drive", "import (", "while True: pass"])
+@pytest.mark.parametrize("kept", ["import numpy as np", ""])
+def test_changed_cell_of_the_course_runs_after_the_one_given_out(folder, line, kept):
+    found = small.answered(imports=f"{line}\n{kept}", double=small.DOUBLE)
+    note = "Changed cells of the course run after the ones that were given out: imports."
+    code = [c.source for c in repaired(look(folder, found), note).cells if c.cell_type == "code"]
+    assert code[:2] == ["import numpy as np", f"{line}\n{kept}"]
+
+
+def test_a_cell_of_the_course_that_is_there_is_not_put_back(folder):
+    found = small.honest()
+    found.cells.insert(1, nbformat.v4.new_code_cell("import os"))
+    small.cell_of(found, "imports").source += "  \n"
+    small.cell_of(found, "imports").id = "another"
+    result = look(folder, found)
+    assert result.notes == () and len(result.notebook.cells) == len(found.cells)
+
+
+# Answers that are not in their place
+
+
+def where(found, beside=()):
+    """Where the answer to the question may be."""
+    reference = small.reference()
+    whole = preflight(Submission("ada", nbformat.writes(found).encode()), reference).notebook
+    assert elsewhere.unanswered(whole, reference)[-1] == "why"
+    return elsewhere.places(whole, reference, "why", beside)
+
+
+def test_where_a_written_answer_may_be():
+    found = small.answered(double=small.DOUBLE)
+    assert where(found) == []
+    assert where(found, ["answer.pdf"]) == ["answer.pdf"]
+    small.cell_of(found, "why-text").source += "\n\nBecause it is."
+    assert where(found) == ["cell 10"]
+    found.cells.append(nbformat.v4.new_markdown_cell("Because."))
+    found.cells.insert(1, nbformat.v4.new_raw_cell("I think so."))
+    assert where(found) == ["cell 2", "cell 11", "cell 13"]
+
+
+def test_code_may_be_an_answer_beside_its_place_only():
+    found = small.answered(double=small.DOUBLE)
+    found.cells.insert(3, nbformat.v4.new_code_cell("x = 1"))
+    assert where(found) == []
+    found.cells.append(nbformat.v4.new_code_cell("# Because it is."))
+    assert where(found) == ["cell 13"]
 
 
 def test_no_notebook(folder):

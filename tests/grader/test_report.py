@@ -4,6 +4,8 @@ import base64
 import csv
 import io
 import re
+import struct
+import zlib
 from dataclasses import replace
 
 import nbformat
@@ -42,7 +44,9 @@ def school(tmp_path_factory):
     """A course with a few graded submissions, marks of a person, and a student without any."""
     require_sandbox()
     school = small.School.make(tmp_path_factory.mktemp("report") / "course")
-    school.submit("ada", **GOOD, why="Because it is.")
+    pasted = small.answered(**GOOD, why="Because it is. ![drawn](attachment:a%20b.png)")
+    small.cell_of(pasted, "why")["attachments"] = {"a b.png": {"image/png": png()}}
+    school.submit("ada", pasted)
     wrong = {"double": "def double(x):\n    return x * abs(x)", "mean": "def mean(v): return v"}
     shows = (
         "from IPython.display import HTML, Javascript, Image, SVG, display\n"
@@ -173,8 +177,9 @@ def test_feedback_tells_what_is_wrong(school):
 
 
 def test_feedback_of_a_marked_answer(school):
-    _, text = feedback(school, "ada")
+    raw, text = feedback(school, "ada")
     assert "Mark: 8.5 of 9 points." in text
+    assert raw.count("data:image/png;base64,") == raw.count("A picture in your answer") == 1
     assert "Say more. <b>" in text and "Because it is." in text
 
 
@@ -256,6 +261,18 @@ def test_pictures_of_a_notebook_share_their_room():
     assert [clean_png(png(size), room) is None for size in ((5, 5), (3, 2), (5, 1))] == [
         False, True, False,
     ]  # fmt: skip
+
+
+def with_a_chunk(kind):
+    """A picture with an empty chunk of some kind behind its data."""
+    chunk = b"\0\0\0\0" + kind + struct.pack(">I", zlib.crc32(kind))
+    data = base64.b64decode(png())
+    return base64.b64encode(data[:-12] + chunk + data[-12:]).decode()
+
+
+@pytest.mark.parametrize("kind", [b"pHYs", b"gAMA", b"cHRM", b"iCCP", b"iTXt", b"acTL", b"fcTL"])
+def test_a_picture_that_brings_its_reader_down_costs_nobody_a_mark(kind):
+    clean_outputs([{"output_type": "display_data", "data": {"image/png": with_a_chunk(kind)}}])
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,11 @@ import argparse
 import os
 import sys
 
-from quantgrader.commands import check, feedback, grade, report, validate
+from quantgrader.commands import check, collect, export, feedback, grade, report, roster, validate
 from quantgrader.commands.options import OK, REFUSED
 
 # In the order of an instructor's day; the last is the students'.
-COMMANDS = (check, grade, report, feedback, validate)
+COMMANDS = (check, roster, collect, grade, report, feedback, export, validate)
 
 
 def parser():

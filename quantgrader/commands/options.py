@@ -48,6 +48,16 @@ def positive(text):
     return number
 
 
+def pairs(texts):
+    """{left: right} of some ``LEFT=RIGHT``."""
+    from quantgrader.course.folders import CourseError
+
+    for text in texts:
+        if not all(part.strip() for part in text.partition("=")):
+            raise CourseError(f"{text!r} is not of the form NAME=VALUE.")
+    return {name.strip(): value.strip() for name, _, value in (t.partition("=") for t in texts)}
+
+
 @contextmanager
 def opened(options):
     """The course that the options name, and its gradebook."""

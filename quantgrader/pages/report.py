@@ -1,10 +1,9 @@
 """Who has which mark, or which reason for having none: as a table, CSV, or a page."""
 
-import csv
-import io
 import textwrap
 from dataclasses import dataclass, replace
 
+from quantgrader.classroom import tables
 from quantgrader.course.gradebook import is_recorded
 from quantgrader.course.journal import Journal
 from quantgrader.course.submission import read_submission
@@ -29,11 +28,16 @@ class Row:
     reasons: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
+    @property
+    def reported(self):
+        """What has become of the submission, in words."""
+        return STATES[self.state].reported
+
     def cells(self):
         """The row as texts, in the order of `HEADER`."""
         numbers = (self.score, self.automatic, self.by_hand, self.penalty, self.maximum)
         reason = " ".join((*self.reasons, *self.notes))
-        return [self.student, STATES[self.state].reported, *map(short_number, numbers), reason]
+        return [self.student, self.reported, *map(short_number, numbers), reason]
 
 
 def rows(course, assignment, book):
@@ -128,18 +132,7 @@ def as_table(found, width=100):
 
 def as_csv(found):
     """The rows as CSV, with nothing in it that a spreadsheet would take for a formula."""
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(HEADER)
-    for row in found:
-        cells = row.cells()
-        writer.writerow([_harmless(cells[0]), *cells[1:-1], _harmless(cells[-1])])
-    return file.getvalue()
-
-
-def _harmless(text):
-    text = printable(text, 5_000)
-    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+    return tables.text_of(HEADER, [row.cells() for row in found])
 
 
 def as_html(found, assignment):

@@ -4,11 +4,21 @@ import argparse
 import os
 import sys
 
-from quantgrader.commands import check, collect, export, feedback, grade, report, roster, validate
+from quantgrader.commands import (
+    check,
+    collect,
+    due,
+    export,
+    feedback,
+    grade,
+    report,
+    roster,
+    validate,
+)
 from quantgrader.commands.options import OK, REFUSED
 
 # In the order of an instructor's day; the last is the students'.
-COMMANDS = (check, roster, collect, grade, report, feedback, export, validate)
+COMMANDS = (check, roster, due, collect, grade, report, feedback, export, validate)
 
 
 def parser():

@@ -7,5 +7,6 @@ tables    tables of others, read and written as CSV
 roster    who is in the class: from an export of Canvas or Moodle into the gradebook
 downloads what Canvas and Moodle name the files in which they hand over submissions
 collect   from such a download to the submitted folder
+late      due dates, extensions, points off: class/due.csv into the gradebook
 marks     final marks in the form that Canvas and Moodle import
 """

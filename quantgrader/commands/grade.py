@@ -46,7 +46,18 @@ def run(options):
 
     course = open_course(options.course, options.db)
     found = with_bar(options, grade, course, force=options.force)
+    due_dates(course, options.assignment)
     return summary(found)
+
+
+def due_dates(course, assignment):
+    """Let the gradebook follow class/due.csv: a submission that is new may have an extension."""
+    from quantgrader.classroom import late
+    from quantgrader.course.gradebook import open_gradebook
+
+    if late.due_file(course).is_file():
+        with open_gradebook(course) as book:
+            late.apply(course, book, assignment)
 
 
 def with_bar(options, grade, course, **more):

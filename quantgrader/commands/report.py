@@ -10,7 +10,8 @@ def add(commands):
     """The command's options."""
     parser = shared.command(
         commands, run, "report", "show marks and reasons",
-        "Show every student with a mark, or with the reason for having none.",
+        "Show every student with a mark, or with the reason for having none, and how each "
+        "question went: mean, share of all points, how many got how much, commonest messages.",
     )  # fmt: skip
     shared.assignment(parser)
     parser.add_argument("--csv", metavar="FILE", type=Path, help="also write them as CSV")
@@ -20,13 +21,18 @@ def add(commands):
 
 def run(options):
     """Print the report, and write it where it is wanted."""
+    from quantgrader.pages import questions as per_question
     from quantgrader.pages import report
 
     with shared.opened(options) as (course, book):
         found = report.rows(course, options.assignment, book)
-    print(report.as_table(found, shutil.get_terminal_size((100, 24)).columns))
+        questions = per_question.questions(course, options.assignment, book)
+    width = shutil.get_terminal_size((100, 24)).columns
+    print(report.as_table(found, width))
+    if any(one.scores for one in questions):
+        print(f"\n{per_question.as_table(questions, width)}")
     if options.csv:
         shared.write(options.csv, report.as_csv(found))
     if options.html:
-        shared.write(options.html, report.as_html(found, options.assignment))
+        shared.write(options.html, report.as_html(found, options.assignment, questions))
     return shared.OK

@@ -1,6 +1,7 @@
 """Grading that can be trusted: each submission in a sandbox, its values compared outside.
 
-cli       the command; grade, second_look, validate, marking, workers are what it calls
+cli       the command; commands/ has a module for each of its commands
+grade     the run; second_look, validate, marking, workers belong to it
 checks    what a notebook imports
 sandbox/  walls around a kernel, the warm process, what goes in and out
 cases/    cases, plain values, comparison, what is forbidden, hidden cases

@@ -40,6 +40,7 @@ STATES = {
     "review": State("needs review", "to be reviewed"),
     "failed": State("not graded yet", "not graded", is_final=False),
     "by hand": State("to be graded by hand"),
+    "look": State("mark by hand to be looked at again"),
     "new": State("not graded yet", is_final=False),
     "nothing": State("nothing handed in", is_final=False),
 }

@@ -161,8 +161,10 @@ class Grading:
         """Keep a result, and write it into the gradebook."""
         if result.status == "review":
             remove_autograded(self._autograded(result.student))
+        before = self.journal.read(result.student)
         self.journal.write(result)
-        self._record(result)
+        # The same marks for another answer: one that a person gave is to be looked at again.
+        self._record(result, anew=before is None or before.submission != result.submission)
 
     def fail(self, student, reason):
         """Say that a submission could not be graded, through no fault of the student."""
@@ -172,11 +174,11 @@ class Grading:
         with suppress(OSError, ValueError):
             self.journal.write(result)
 
-    def _record(self, result):
+    def _record(self, result, anew=False):
         self.results[result.student] = result
         try:
             where = self.assignment, self.reference
-            if gradebook.is_recorded(self.book, *where, result):
+            if not anew and gradebook.is_recorded(self.book, *where, result):
                 gradebook.renew_penalty(self.book, self.course, *where, result.student)
             else:
                 gradebook.record(self.book, self.course, *where, result)

@@ -12,6 +12,22 @@ def printable(text, length=300):
     return line if len(line) <= length else line[: length - 1] + "…"
 
 
+def as_cell(value):
+    """A value as a cell of a CSV file that no spreadsheet takes for a formula.
+
+    >>> as_cell("=1+1"), as_cell(-0.5), as_cell("student-01"), as_cell(None)
+    ("'=1+1", '-0.5', 'student-01', '')
+    """
+    text = "" if value is None else printable(value, 5_000)
+    live = re.match(r"\s*[=+@-]", text) and not re.fullmatch(r"-|[+-]?\d+([.,]\d+)?", text)
+    return f"'{text}" if live else text
+
+
+def as_text(cell):
+    """The text that `as_cell` made a cell of."""
+    return cell[1:] if cell.startswith("'") and as_cell(cell[1:]) == cell else cell
+
+
 def listed(names, number=5):
     """The first of some names, and how many more there are.
 

@@ -1,14 +1,16 @@
 """Who has which mark, or which reason for having none: as a table, CSV, or a page."""
 
-import csv
-import io
-import textwrap
+import math
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
+from quantgrader.classroom import tables
 from quantgrader.course.gradebook import is_recorded
 from quantgrader.course.journal import Journal
 from quantgrader.course.submission import read_submission
 from quantgrader.endings import STATES
+from quantgrader.pages import plain
+from quantgrader.pages import questions as per_question
 from quantgrader.pages.templates import render, short_number
 from quantgrader.texts import printable
 
@@ -28,12 +30,18 @@ class Row:
     maximum: float
     reasons: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    is_late: bool = False
+
+    @property
+    def reported(self):
+        """What has become of the submission, in words."""
+        return STATES[self.state].reported + ", late" * self.is_late
 
     def cells(self):
         """The row as texts, in the order of `HEADER`."""
         numbers = (self.score, self.automatic, self.by_hand, self.penalty, self.maximum)
         reason = " ".join((*self.reasons, *self.notes))
-        return [self.student, STATES[self.state].reported, *map(short_number, numbers), reason]
+        return [self.student, self.reported, *map(short_number, numbers), reason]
 
 
 def rows(course, assignment, book):
@@ -65,7 +73,10 @@ def rows(course, assignment, book):
                 notebook = None
                 more.append("Not in the gradebook: run the grading again.")
         row = _row(student, reference, student in submitted, result, notebook)
-        found.append(replace(row, reasons=(*row.reasons, *more)))
+        late = _lateness(notebook.assignment) if notebook is not None else None
+        notes = (*row.notes, *((late,) if late else ()))
+        is_late = notebook is not None and notebook.assignment.total_seconds_late > 0
+        found.append(replace(row, reasons=(*row.reasons, *more), notes=notes, is_late=is_late))
     book.db.remove()
     return found
 
@@ -83,10 +94,11 @@ def _row(student, reference, submitted, result, notebook):
     if result is not None and (result.status == "failed" or notebook is None):
         return Row(student, "failed", *empty, reasons, notes)
     by_function = {task.grade_id for task in reference.tasks if task.function is not None}
-    automatic, by_hand, missing = 0.0, 0.0, False
+    automatic, by_hand, missing, look = 0.0, 0.0, False, False
     for grade in notebook.grades:
         known = grade.auto_score is not None or grade.manual_score is not None
         missing |= not known
+        look |= grade.manual_score is not None and grade.needs_manual_grade
         if grade.name in by_function:
             automatic += grade.score
         else:
@@ -95,7 +107,7 @@ def _row(student, reference, submitted, result, notebook):
     score = max(automatic + by_hand - penalty, 0.0)
     if result is not None and result.status == "review" and missing:
         return Row(student, "review", *empty, reasons, notes)
-    state = "by hand" if missing else "graded"
+    state = "by hand" if missing else "look" if look else "graded"
     # What is there so far. The state says that it is not all.
     return Row(
         student, state, score, automatic, None if missing else by_hand, penalty, maximum,
@@ -103,46 +115,50 @@ def _row(student, reference, submitted, result, notebook):
     )  # fmt: skip
 
 
+def _lateness(submission):
+    """How late it was handed in, in words; None if it was not."""
+    if submission.duedate is None:
+        return None
+    if submission.timestamp is None:
+        return "Nothing tells when it was handed in: no timestamp.txt."
+    longer = f", {_period(submission.extension)} more than others" if submission.extension else ""
+    if submission.total_seconds_late <= 0:
+        return None
+    by = _period(timedelta(seconds=submission.total_seconds_late))
+    return f"Handed in {by} late (due {submission.duedate:%Y-%m-%d %H:%M} UTC{longer})."
+
+
+def _period(time):
+    """A length of time in words, to the minute.
+
+    >>> _period(timedelta(days=1, minutes=61))
+    '1 d 1 h 1 min'
+    """
+    minutes = math.ceil(time.total_seconds() / 60)
+    parts = ((minutes // 1440, "d"), (minutes // 60 % 24, "h"), (minutes % 60, "min"))
+    return " ".join(f"{number} {unit}" for number, unit in parts if number)
+
+
 def as_table(found, width=100):
     """The rows as text for a terminal; reasons stand below their row, in lines of ``width``."""
-    width = max(width, 40)
-    lines = [[printable(cell, 40) for cell in row.cells()[:-1]] for row in found]
-    header = list(HEADER[:-1])
-    widths = [max(map(len, column)) for column in zip(header, *lines, strict=True)]
-
-    def line(cells):
-        left = [cell.ljust(w) for cell, w in zip(cells[:2], widths[:2], strict=True)]
-        right = [cell.rjust(w) for cell, w in zip(cells[2:], widths[2:], strict=True)]
-        return "  ".join(left + right).rstrip()
-
-    text = [line(header), line(["-" * w for w in widths])]
-    for row, cells in zip(found, lines, strict=True):
-        text.append(line(cells))
-        for reason in (*row.reasons, *row.notes):
-            text += textwrap.wrap(
-                printable(reason, 1_000), width, break_on_hyphens=False,
-                initial_indent=" " * 4, subsequent_indent=" " * 6,
-            )  # fmt: skip
-    return "\n".join(text)
+    lines = [row.cells()[:-1] for row in found]
+    below = [(*row.reasons, *row.notes) for row in found]
+    return plain.table(HEADER[:-1], lines, below, width)
 
 
 def as_csv(found):
     """The rows as CSV, with nothing in it that a spreadsheet would take for a formula."""
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(HEADER)
-    for row in found:
-        cells = row.cells()
-        writer.writerow([_harmless(cells[0]), *cells[1:-1], _harmless(cells[-1])])
-    return file.getvalue()
+    return tables.text_of(HEADER, [row.cells() for row in found])
 
 
-def _harmless(text):
-    text = printable(text, 5_000)
-    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
-
-
-def as_html(found, assignment):
-    """The rows as a page that asks nothing of any host."""
+def as_html(found, assignment, questions=()):
+    """The rows as a page that asks nothing of any host, and below them how each question went."""
     table = [(row.state, row.cells()) for row in found]
-    return render("report.html", assignment=assignment, header=HEADER, rows=table)
+    return render(
+        "report.html",
+        assignment=assignment,
+        header=HEADER,
+        rows=table,
+        question_header=per_question.HEADER,
+        questions=[(one.cells(), one.commonest) for one in questions],
+    )

@@ -1,0 +1,48 @@
+"""What a class decides: ``c.Classroom`` in nbgrader_config.py, or in class/config.py."""
+
+from dataclasses import dataclass, field, fields
+from zoneinfo import available_timezones
+
+from quantgrader.course.folders import CourseError
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The decisions of a class.
+
+    drop : how many of a student's assignments, the weakest, leave the overall mark
+    weights : {assignment: its weight in the overall mark}, 1 where nothing is said
+    columns : {assignment: its column's title in the learning management system}
+    timezone : where times hold that say nothing of it, such as "Europe/Paris"
+    """
+
+    drop: int = 0
+    weights: dict = field(default_factory=dict)
+    columns: dict = field(default_factory=dict)
+    timezone: str = "UTC"
+
+    def __post_init__(self):
+        """Refuse what has no meaning."""
+        if not isinstance(self.timezone, str) or self.timezone not in available_timezones():
+            raise ValueError(f"timezone is {self.timezone!r}, not a place such as 'Europe/Paris'")
+        if not isinstance(self.drop, int) or isinstance(self.drop, bool) or self.drop < 0:
+            raise ValueError(f"drop is {self.drop!r}, not a number of assignments (0, 1, ...)")
+        for name, weight in dict(self.weights).items():
+            if not isinstance(weight, int | float) or not 0 <= weight < float("inf"):
+                raise ValueError(f"the weight of {name} is {weight!r}, not a number of at least 0")
+        for name, title in dict(self.columns).items():
+            if not isinstance(title, str) or not title.strip():
+                raise ValueError(f"the column of {name} is {title!r}, not a title")
+
+
+def settings(course):
+    """The `Settings` of a course; raises `CourseError` where they are none."""
+    given = dict(course.config.get("Classroom", {}))
+    known = [entry.name for entry in fields(Settings)]
+    place = "c.Classroom in nbgrader_config.py or class/config.py"
+    if unknown := sorted(given.keys() - set(known)):
+        raise CourseError(f"{place}: {', '.join(unknown)}? What it takes is {', '.join(known)}.")
+    try:
+        return Settings(**given)
+    except (TypeError, ValueError) as error:
+        raise CourseError(f"{place}: {error}.") from None

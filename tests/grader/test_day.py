@@ -1,0 +1,197 @@
+"""An instructor's day with a class that was graded: questions, due dates, marks by hand."""
+
+import csv
+import io
+from datetime import timedelta
+
+import pytest
+
+from quantgrader import grade as grading
+from quantgrader.cli import main
+from quantgrader.course.gradebook import open_gradebook
+from quantgrader.pages import questions, report
+from tests.grader import grading_support as small
+from tests.grader.grading_support import check_page
+from tests.grader.sandbox_support import require_sandbox
+
+pytestmark = pytest.mark.slow
+
+GOOD = {"double": small.DOUBLE, "mean": small.MEAN, "why": "Because it is."}
+PARTIAL = "def double(x):\n    return x * abs(x)"
+STAMP = "2026-11-20 12:00:00 UTC"
+
+
+@pytest.fixture(scope="session")
+def graded(tmp_path_factory):
+    """A course with four graded submissions. Only to be copied."""
+    require_sandbox()
+    school = small.School.make(tmp_path_factory.mktemp("day") / "course")
+    school.submit("student-01", timestamp=STAMP, **GOOD)
+    school.submit("student-02", timestamp=STAMP, **GOOD | {"double": PARTIAL, "why": "No idea."})
+    school.submit("student-03", timestamp=STAMP, **GOOD | {"mean": "def mean(v):\n    return 0"})
+    school.submit("student-04", "{", timestamp=STAMP)
+    grading.grade(school.course(), "small", jobs=1)
+    return school
+
+
+@pytest.fixture
+def school(graded, tmp_path, monkeypatch):
+    school = graded.copy(tmp_path / "course")
+    monkeypatch.chdir(school.root)
+    return school
+
+
+def run(capsys, *arguments):
+    status = main([str(argument) for argument in arguments])
+    captured = capsys.readouterr()
+    return status, captured.out + captured.err
+
+
+def rows(school):
+    with open_gradebook(school.course()) as book:
+        return {row.student: row for row in report.rows(school.course(), "small", book)}
+
+
+def by_hand(school, student, score, look=False):
+    """Give a mark for the written answer, as the Formgrader does."""
+    with open_gradebook(school.course()) as book:
+        grade = book.find_grade("why", "small", "small", student)
+        grade.manual_score, grade.needs_manual_grade = score, look
+        book.db.commit()
+
+
+def configure(school, text):
+    (school.root / "nbgrader_config.py").write_text(f"{small.CONFIG}\n{text}\n")
+
+
+# Questions
+
+
+def test_each_question_has_its_figures(school):
+    by_hand(school, "student-01", 4)
+    with open_gradebook(school.course()) as book:
+        double, mean, why = questions.questions(school.course(), "small", book)
+    assert (double.name, double.points, sorted(double.scores)) == ("double", 3, [1, 3, 3])
+    assert double.mean == 7 / 3 and round(double.full, 1) == 66.7
+    assert double.histogram == [0, 0, 1, 0, 0, 2]
+    assert {count for count, _ in double.commonest} == {1}
+    assert "Twice a fraction is wrong." in dict(map(reversed, double.commonest))
+    assert mean.histogram == [1, 0, 0, 0, 0, 2]
+    assert (why.name, why.scores, why.commonest) == ("why", [4], [])
+
+
+@pytest.mark.parametrize(
+    ("share", "place"), [(0, 0), (0.01, 1), (0.25, 1), (0.26, 2), (0.75, 3), (0.99, 4), (1, 5)]
+)
+def test_a_mark_falls_into_one_bin(share, place):
+    histogram = questions.Question("f", 4.0, [4 * share]).histogram
+    assert histogram[place] == 1 and sum(histogram) == 1
+
+
+def test_questions_that_nobody_has_a_mark_for():
+    text = questions.as_table([questions.Question("f", 0.0), questions.Question("g", 0.0, [0.0])])
+    assert text.splitlines()[2].split() == ["f", "0", "0", "0", "0", "0", "0", "0", "0"]
+    assert text.splitlines()[3].split()[-1] == "1"
+
+
+def test_the_report_shows_questions(school, capsys):
+    page = school.root / "report.html"
+    status, printed = run(capsys, "report", "small", "--html", page)
+    assert status == 0 and "1 times: Twice a fraction is wrong." in printed
+    assert "commonest messages" in " ".join(check_page(page.read_text()).data)
+
+
+# Marks by hand
+
+
+def test_a_hand_mark_waits_for_another_look(school):
+    by_hand(school, "student-01", 3.5)
+    assert rows(school)["student-01"].state == "graded"
+    school.submit("student-01", timestamp=STAMP, **GOOD | {"why": "Because it must be."})
+    grading.grade(school.course(), "small", jobs=1)
+    row = rows(school)["student-01"]
+    assert row.state == "look" and row.score == 8.5
+    assert row.reported == "mark by hand to be looked at again"
+    by_hand(school, "student-01", 3.5)
+    assert rows(school)["student-01"].state == "graded"
+
+
+# Due dates
+
+
+def test_whoever_is_late_is_told_so(school, capsys):
+    status, printed = run(capsys, "due", "small", "2026-11-19 10:30")
+    assert status == 0 and "everybody: 2026-11-19 10:30 (UTC)" in printed
+    longer = ("due", "small", "2026-11-21 12:00+01:00", "--students", "student-01", "student-02")
+    status, printed = run(capsys, *longer)
+    assert "student-02: 2026-11-21 12:00 (UTC+01:00)" in printed
+    found = rows(school)
+    assert found["student-03"].reported == "to be graded by hand, late"
+    assert found["student-03"].notes == (
+        "Handed in 1 d 1 h 30 min late (due 2026-11-19 10:30 UTC).",
+    )
+    assert found["student-01"].notes == () and not found["student-01"].is_late
+    with open_gradebook(school.course()) as book:
+        submission = book.find_submission("small", "student-01")
+        assert submission.extension == timedelta(days=2, minutes=30)
+    run(capsys, "due", "small", "2026-11-19 12:00", "--students", "student-01")
+    (note,) = rows(school)["student-01"].notes
+    assert note.endswith("(due 2026-11-19 12:00 UTC, 1 h 30 min more than others).")
+    run(capsys, "due", "small", "--remove", "--students", "student-01")
+    with open_gradebook(school.course()) as book:
+        assert book.find_submission("small", "student-01").extension is None
+
+
+def test_points_off_follow_the_dates(school, capsys):
+    configure(
+        school,
+        "c.AssignLatePenalties.plugin_class = 'quantgrader.classroom.late.PerDay'\n"
+        "c.PerDay.share = 0.2\nc.PerDay.grace_minutes = 10",
+    )
+    for time, penalty in (
+        ("2026-11-20 11:50", 0), ("2026-11-20 11:49", 1), ("2026-11-19 11:59", 2),
+        ("2025-01-01", 5), ("2026-11-20 12:00", 0),
+    ):  # fmt: skip
+        assert run(capsys, "due", "small", time)[0] == 0
+        row = rows(school)["student-01"]
+        assert row.penalty == penalty and row.score == 5 - penalty
+
+
+def test_a_submission_that_comes_later_has_its_extension(school, capsys):
+    run(capsys, "due", "small", "2026-11-19 12:00")
+    late = school.root / "class" / "due.csv"
+    late.write_text(late.read_text() + "small,student-05,2026-11-22\n")
+    school.submit("student-05", timestamp="2026-11-21 12:00:00 UTC", **GOOD)
+    assert run(capsys, "grade", "small", "--jobs", "1")[0] == 0
+    found = rows(school)
+    assert not found["student-05"].is_late and found["student-01"].is_late
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["tomorrow"], "'tomorrow' is no time"),
+        (["2026-11-19", "--students", "student-77"], "student-77 is no student of this class"),
+        (["2026-11-19", "--remove"], "Either a time, or --remove"),
+        (["2026-11-19", "--students", "student-01"], "nobody gives everybody one"),
+    ],
+)
+def test_dates_that_are_none(school, capsys, arguments, message):
+    status, printed = run(capsys, "due", "small", *arguments)
+    assert status == 2 and message in printed
+
+
+def test_nobody_has_less_time_than_all(school, capsys):
+    run(capsys, "due", "small", "2026-11-19")
+    status, printed = run(capsys, "due", "small", "2026-11-18", "--students", "student-01")
+    assert status == 2 and "before all others" in printed
+
+
+def test_the_csv_says_late(school, capsys):
+    run(capsys, "due", "small", "2026-11-19")
+    path = school.root / "marks.csv"
+    run(capsys, "report", "small", "--csv", path)
+    found = list(csv.DictReader(io.StringIO(path.read_text())))
+    assert [row["state"] for row in found] == ["to be graded by hand, late"] * 3 + [
+        "needs review, late"
+    ]

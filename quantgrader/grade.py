@@ -26,13 +26,15 @@ from quantgrader.endings import KERNEL, STATES, cell_texts, kernel_text
 from quantgrader.marking import make_job, mark_tasks
 from quantgrader.pages.autograded import autograded, remove_autograded, write_autograded
 from quantgrader.sandbox import walls
+from quantgrader.sandbox.job import Outcome, imports_of
 from quantgrader.sandbox.limits import Limits
-from quantgrader.sandbox.runner import Outcome, imports_of
 from quantgrader.sandbox.serve import settings
 from quantgrader.texts import listed, printable
 from quantgrader.workers import LocalWorkers, WorkerDied, cluster_workers
 
 _AHEAD = 2
+# Raised where the grader comes to other marks or pages: then what is finished is graded anew.
+_RULES = 2
 
 
 def limits_for(course, reference):
@@ -42,8 +44,8 @@ def limits_for(course, reference):
     """
     functions = sum(task.function is not None for task in reference.tasks)
     seconds = course.config.get("Execute", {}).get("timeout") or Limits.cell_seconds
-    # A function that ends its kernel may do so in its visible checks, and twice when it is asked.
-    found = {"cell_seconds": float(seconds), "attempts": 3 * functions + 2}
+    # A function that ends its kernel may do so twice in its visible checks, and twice when asked.
+    found = {"cell_seconds": float(seconds), "attempts": 4 * functions + 4}
     try:
         return Limits(**(found | dict(course.config.get("QuantGrader", {}))))
     except (TypeError, ValueError) as error:
@@ -68,7 +70,7 @@ class Grading:
     unrecorded: dict = field(default_factory=dict)
 
     def look_at(self, student, force):
-        """Read a submission: (notebook, unfinished result) to be run, or None if it is done."""
+        """Read a submission: (notebook, unfinished result, files beside it), or None if done."""
         folder = self.course.folder("submitted", student, self.assignment)
         submission = read_submission(folder, student, self.reference)
         fingerprint = hashlib.sha256(self.basis + submission.fingerprint.encode()).hexdigest()
@@ -81,10 +83,9 @@ class Grading:
         result = Result(
             student, "review", fingerprint, submission.fingerprint, notes=found.notes,
             timestamp=submission.timestamp, sandboxed=self.sandboxed,
-            beside=tuple(submission.beside),
         )  # fmt: skip
         if found.notebook is not None:
-            return found.notebook, result
+            return found.notebook, result, submission.beside
         self.finish(_for_review(result, self.reference, found.reason))
         return None
 
@@ -99,9 +100,9 @@ class Grading:
 
     def job(self, notebook):
         """What a worker gets, as data."""
-        return make_job(notebook, self.questions, self.reference.files).as_dict()
+        return make_job(notebook, self.questions, self.reference).as_dict()
 
-    def mark(self, notebook, result, outcome):
+    def mark(self, notebook, result, beside, outcome):
         """Compare what came back with what must be, and write it down."""
         if outcome.ended and (ending := KERNEL[outcome.ended["reason"]]).is_graders:
             raise WorkerDied(f"{ending.text}: {outcome.ended['detail']}")
@@ -114,7 +115,7 @@ class Grading:
                 continue
             found = ()
             if task.grade_id in unanswered:
-                found = elsewhere.places(notebook, self.reference, task.grade_id, result.beside)
+                found = elsewhere.places(notebook, self.reference, task.grade_id, beside)
             if found:
                 unanswered.remove(task.grade_id)
                 reasons = (*reasons, _perhaps(task.grade_id, found))
@@ -209,7 +210,7 @@ def grade(
         limits=limits, preload=imports_of(reference.code), hidden=course.secrets(),
         mode="auto" if sandboxed else "none",
     )  # fmt: skip
-    basis = hashlib.sha256(f"{VERSION} {limits} {sandboxed}".encode())
+    basis = hashlib.sha256(f"{VERSION} {_RULES} {limits} {sandboxed}".encode())
     basis.update(reference.as_bytes() + course.cases_file(assignment).read_bytes())
     journal = Journal(course.journal(assignment))
     with ExitStack() as stack:
@@ -257,9 +258,9 @@ def _run_all(run, workers, sandbox_settings, students, force, progress):
         if not pending:
             return
         for future in wait(pending, return_when=FIRST_COMPLETED).done:
-            notebook, result = pending.pop(future)
+            notebook, result, beside = pending.pop(future)
             try:
-                run.mark(notebook, result, _outcome(future.result()))
+                run.mark(notebook, result, beside, _outcome(future.result()))
             except walls.SandboxUnavailable:
                 raise
             except Exception as error:

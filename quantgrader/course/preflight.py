@@ -18,7 +18,7 @@ import nbformat
 from quantgrader.course.elsewhere import GONE, NUMBER, answers_in, conflict, unanswered
 from quantgrader.course.reference import grade_id
 from quantgrader.course.restoring import Restoration
-from quantgrader.sandbox.runner import imports_of
+from quantgrader.sandbox.job import imports_of
 from quantgrader.texts import printable
 
 _TYPES = ("code", "markdown", "raw")

@@ -137,9 +137,11 @@ class Conversation:
             kernel.end()
         self._manager.cleanup_resources()
 
-    def run_cell(self, source, outputs):
-        """Run a cell; (status, error)."""
+    def run_cell(self, source, outputs, moment=None):
+        """Run a cell; (status, error). What names stand for before it is kept as a ``moment``."""
         seconds = self._limits.cell_seconds
+        if moment is not None:
+            self._reply(self._call(f"keep({moment!r})"), seconds, None)
         request = self._request(source)
         content, late = self._reply(request, seconds, outputs)
         # What this cell holds is not to be put down to the next one.
@@ -152,13 +154,15 @@ class Conversation:
         error = {"type": content.get("ename", "error"), "message": content.get("evalue", "")}
         return "error", {key: str(text)[:2000] for key, text in error.items()}
 
-    def ask(self, function, arguments):
-        """Ask for ``function(*arguments)``; the result in one of the shapes of an outcome."""
+    def ask(self, function, arguments, moment=None):
+        """Ask for ``function(*arguments)``; the result in one of the shapes of an outcome.
+
+        The function is taken as of a ``moment`` that `run_cell` kept, by default as of now.
+        """
         seconds, limit = self._limits.probe_seconds, self._limits.result_bytes
-        call = f"ask({function!r}, {json.dumps(arguments)!r}, {limit})"
+        call = f"ask({function!r}, {json.dumps(arguments)!r}, {limit}, {moment!r})"
         self._received = 0  # a result has its own limit
-        expression = f"__import__('quantgrader.sandbox.collector', fromlist=['ask']).{call}"
-        request = self._request("", silent=True, user_expressions={"result": expression})
+        request = self._call(call)
         content, late = self._reply(request, seconds, None)
         if late:
             return {"timeout": seconds}
@@ -171,6 +175,11 @@ class Conversation:
         except (KeyError, TypeError, AttributeError):
             text = None
         return parse_result(text, limit)
+
+    def _call(self, call):
+        """Send the request for a call of a function of the collector."""
+        expression = f"__import__('quantgrader.sandbox.collector', fromlist=['ask']).{call}"
+        return self._request("", silent=True, user_expressions={"result": expression})
 
     def _request(self, source, **options):
         try:
@@ -277,6 +286,9 @@ def _how(code):
     """(reason, detail) of an exit code."""
     if code == 128 + 24:
         return "cpu", "its CPU time was used up"
+    # 255: what looks after the kernel was killed as well.
+    if code in (128 + 9, 255):
+        return "killed", "ended by signal 9"
     if code > 128:
         return "died", f"ended by signal {code - 128}"
     return "died", f"ended by itself with exit status {code}"

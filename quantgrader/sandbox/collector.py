@@ -4,6 +4,7 @@ Whatever a student does to this module changes his own answers only: what comes 
 by `quantgrader.sandbox.received` and compared outside. Standard library and NumPy only.
 """
 
+import contextlib
 import importlib
 import json
 import math
@@ -29,12 +30,48 @@ class Answer:
         return {MIME: self.text}
 
 
-def ask(function, arguments, limit):
+# What the notebook's names stood for when its questions were come to.
+_kept = {}
+
+
+def keep(moment):
+    """Keep what all names stand for now, under the name of this ``moment``.
+
+    A later cell may delete a name (``%reset -f``) or take it for something else (``max = 3``).
+    """
+    _kept[moment] = dict(vars(sys.modules["__main__"]))
+
+
+@contextlib.contextmanager
+def _as_of(moment, name):
+    """Let all names stand for what they did at a moment, if it was kept and had the ``name``."""
+    names, kept = vars(sys.modules["__main__"]), _kept.get(moment, ())
+    if name not in kept:
+        yield
+        return
+    now = dict(names)
+    _become(names, kept)
+    try:
+        yield
+    finally:
+        _kept[moment] = dict(names)  # with what the function itself has made
+        _become(names, now)
+
+
+def _become(names, others):
+    for name in names.keys() - others.keys():
+        del names[name]
+    names.update(others)
+
+
+def ask(function, arguments, limit, moment=None):
     """Call ``function(*arguments)``, a function of the notebook, and encode what it gives.
 
-    ``arguments`` is the JSON text of a list of encoded values.
+    ``arguments`` is the JSON text of a list of encoded values. The function is taken as of a
+    ``moment`` that was kept, if it was there then.
     """
-    text = json.dumps(_ask(function, json.loads(arguments), limit))
+    with _as_of(moment, function):
+        text = json.dumps(_ask(function, json.loads(arguments), limit))
     if len(text) > limit:
         text = json.dumps({"refused": f"the result takes more than {limit} bytes"})
     return Answer(text)

@@ -31,7 +31,7 @@ def run(sandbox_settings, job):
 
     The answer holds "outcome", or "unavailable" with the reason why nothing was run.
     """
-    from quantgrader.sandbox.runner import Job
+    from quantgrader.sandbox.job import Job
     from quantgrader.sandbox.walls import SandboxUnavailable
 
     try:

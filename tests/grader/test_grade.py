@@ -23,6 +23,7 @@ from quantgrader.course.folders import CourseError, open_course
 from quantgrader.course.gradebook import open_gradebook, transaction
 from quantgrader.course.journal import Busy, Journal
 from quantgrader.sandbox import walls
+from quantgrader.validate import validate
 from quantgrader.workers import LocalWorkers, WorkerDied
 from tests.grader import grading_support as small
 from tests.grader.sandbox_support import require_sandbox
@@ -200,6 +201,41 @@ def test_students_can_be_chosen(school):
         grading.grade(school.course(), "small", students=["../submitted/a-honest"])
     with pytest.raises(CourseError, match="no name of an assignment"):
         grading.grade(school.course(), "../small")
+
+
+def later(source, **answers):
+    """A notebook with one more cell at its end."""
+    found = small.answered(**({"double": small.DOUBLE, "mean": small.MEAN} | answers))
+    found.cells.append(nbformat.v4.new_code_cell(source))
+    return found
+
+
+SMALLEST = "def mean(v):\n    return (max(v) + min(v)) / 2"
+LATER = {
+    "reset": (later("%reset -f"), True),
+    "deleted": (later("del double, mean, np, In, Out"), True),
+    "taken": (later("max = 3", mean=SMALLEST), True),
+    "helper": (later("size = 0", mean="size = 2\ndef mean(v):\n    return sum(v) / size"), True),
+    "better": (later(small.MEAN, mean="def mean(v):\n    return 0"), False),
+}  # fmt: skip
+
+
+def test_the_same_verdict_at_home_and_here(school):
+    """What a name stands for when its checks are come to counts, whatever a later cell does."""
+    for name, (found, _) in LATER.items():
+        school.submit(name, found)
+    school.submit("below", later(small.MEAN, mean=small.released_cell("mean")))
+    grading.grade(school.course(), "small", jobs=2)
+    marks = school.marks()
+    for name, (_, passes) in LATER.items():
+        checks = validate(school.root / "submitted" / name / "small" / "small.ipynb")
+        assert {check.grade_id for check in checks if check.problem is None} == (
+            {"double-test", "mean-test"} if passes else {"double-test"}
+        ), name
+        assert marks[name]["double-test"] == 3, name
+        assert (marks[name]["mean-test"] == 2) is passes, name
+    # Nothing was in its place: then what stands further down is taken.
+    assert marks["below"] == small.full()
 
 
 # Recovery

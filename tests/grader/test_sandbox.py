@@ -273,7 +273,7 @@ def test_killing_others(runner):
         "            pass\n"
         "os.killpg(0, signal.SIGKILL)",
     )
-    assert cell.status == "killed" and cell.error["type"] == "died"
+    assert cell.status == "killed" and cell.error["type"] == "killed"
 
 
 def test_ptrace_and_memory_of_others(runner):

@@ -185,7 +185,7 @@ class Conversation:
         try:
             return self._client.execute(source, allow_stdin=False, stop_on_error=False, **options)
         except zmq.ZMQError:
-            raise Ended("died", "it takes no more requests") from None
+            raise self._ending("died", "it takes no more requests") from None
 
     def _interrupt(self):
         with contextlib.suppress(zmq.ZMQError):
@@ -256,18 +256,21 @@ class Conversation:
                     messages.append((source, message))
         if not messages:
             # A socket that gets too long a message hangs up; the end of the kernel does it too.
-            lost = any(monitor in ready for monitor in self._losses)
-            deadline = time.monotonic() + (_GRACE_SECONDS if lost else 0)
-            while (code := self._kernel.poll()) is None and time.monotonic() < deadline:
-                time.sleep(0.02)
-            if code is not None:
+            if any(monitor in ready for monitor in self._losses):
+                raise self._ending("output", "a message that is too long")
+            if (code := self._kernel.poll()) is not None:
                 raise Ended(*_how(code))
-            if lost:
-                raise Ended("output", "a message that is too long")
         excess = self._watch.excess()
         if excess is not None:
             raise Ended(*excess)
         return messages
+
+    def _ending(self, reason, detail):
+        """What to raise when a socket was lost: how the kernel ended, or else the reason given."""
+        deadline = time.monotonic() + _GRACE_SECONDS
+        while (code := self._kernel.poll()) is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return Ended(reason, detail) if code is None else Ended(*_how(code))
 
     def _parse(self, frames):
         """(parent's id, type, content) of a message, or None if it is none."""

@@ -1,9 +1,10 @@
 """Grade an assignment: many submissions at a time, each on its own, and any time to be resumed.
 
-Workers only run code in their sandboxes. This process reads the submissions, compares the values
-that come back, and alone writes: the notebook in ``autograded``, then the result in the journal,
-which makes it finished, then the marks in the gradebook. Whatever is not finished when it ends is
-done again by the next run; a finished result that is not in the gradebook yet is written there.
+Workers only run code in their sandboxes, and others compare what comes back (`finishing`). This
+process reads the submissions, and alone writes: the notebook in ``autograded``, then the result in
+the journal, which makes it finished, then the marks in the gradebook. Whatever is not finished when
+it ends is done again by the next run; a finished result that is not in the gradebook yet is
+written there.
 """
 
 import hashlib
@@ -13,24 +14,24 @@ from concurrent.futures import FIRST_COMPLETED, wait
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 
+from quantgrader import finishing
 from quantgrader.atomic import remove_left_behind
 from quantgrader.cases import questions
 from quantgrader.cases.compare import Mark
-from quantgrader.course import elsewhere, gradebook
+from quantgrader.course import gradebook
 from quantgrader.course.folders import CourseError
 from quantgrader.course.journal import VERSION, Journal, Result
 from quantgrader.course.preflight import preflight
-from quantgrader.course.reference import grade_id
 from quantgrader.course.submission import read_submission
-from quantgrader.endings import KERNEL, STATES, cell_texts, kernel_text
-from quantgrader.marking import make_job, mark_tasks
-from quantgrader.pages.autograded import autograded, remove_autograded, write_autograded
+from quantgrader.endings import KERNEL, STATES
+from quantgrader.marking import make_job
+from quantgrader.pages.autograded import remove_autograded, write_autograded
 from quantgrader.sandbox import walls
-from quantgrader.sandbox.job import Outcome, imports_of
+from quantgrader.sandbox.job import imports_of
 from quantgrader.sandbox.limits import Limits
 from quantgrader.sandbox.serve import settings
-from quantgrader.texts import listed, printable
-from quantgrader.workers import LocalWorkers, WorkerDied, cluster_workers
+from quantgrader.texts import printable
+from quantgrader.workers import LocalWorkers, WorkerDied, cluster_workers, require_outcome
 
 _AHEAD = 2
 # Raised where the grader comes to other marks or pages: then what is finished is graded anew.
@@ -65,6 +66,7 @@ class Grading:
     journal: Journal
     book: object
     basis: bytes
+    finishing: str
     results: dict = field(default_factory=dict)
     kept: set = field(default_factory=set)
     unrecorded: dict = field(default_factory=dict)
@@ -102,32 +104,28 @@ class Grading:
         """What a worker gets, as data."""
         return make_job(notebook, self.questions, self.reference).as_dict()
 
-    def mark(self, notebook, result, beside, outcome):
-        """Compare what came back with what must be, and write it down."""
-        if outcome.ended and (ending := KERNEL[outcome.ended["reason"]]).is_graders:
-            raise WorkerDied(f"{ending.text}: {outcome.ended['detail']}")
-        sources = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
-        marks = mark_tasks(self.reference, self.questions, outcome.probes, sources)
-        reasons = _reasons(notebook, outcome, marks)
-        unanswered = elsewhere.unanswered(notebook, self.reference)
-        for task in self.reference.tasks:
-            if task.grade_id in marks:
-                continue
-            found = ()
-            if task.grade_id in unanswered:
-                found = elsewhere.places(notebook, self.reference, task.grade_id, beside)
-            if found:
-                unanswered.remove(task.grade_id)
-                reasons = (*reasons, _perhaps(task.grade_id, found))
-            score = 0.0 if task.grade_id in unanswered else None
-            marks[task.grade_id] = Mark(score, task.points)
+    def finishing_job(self, todo, answer):
+        """What is to be looked at beside this process, as a text."""
+        notebook, _, beside = todo
+        return json.dumps({"notebook": notebook, "beside": list(beside), "answer": answer})
+
+    def mark(self, result, found):
+        """Write down what was found in a submission's results."""
+        if "ended" in found:
+            raise WorkerDied(f"{KERNEL[found['ended']['reason']].text}: {found['ended']['detail']}")
+        if "broken" in found:
+            raise WorkerDied(found["broken"])
+        if "problem" in found:
+            reason = f"What it brought can't be looked at ({found['problem']})."
+            self.finish(_for_review(result, self.reference, reason))
+            return
         done = replace(
-            result, status="graded", marks=marks, unanswered=tuple(unanswered),
-            reasons=reasons, seconds=round(outcome.seconds, 3),
+            result, status="graded", reasons=tuple(found["reasons"]),
+            marks={name: Mark.from_dict(mark) for name, mark in found["marks"].items()},
+            unanswered=tuple(found["unanswered"]), seconds=found["seconds"],
         )  # fmt: skip
-        text = autograded(notebook, outcome.cells, marks, self.reference)
         place = self._autograded(result.student)
-        write_autograded(place, text, self.reference.files, result.timestamp)
+        write_autograded(place, found["text"], self.reference.files, result.timestamp)
         self.finish(done)
 
     def finish(self, result):
@@ -222,20 +220,26 @@ def grade(
         run = Grading(
             course, assignment, reference, asked, limits, sandboxed, journal, book,
             basis.digest(),
+            finishing.settings(course.released(assignment), course.cases_file(assignment)),
         )  # fmt: skip
+        log = stack.enter_context((journal.folder / "workers.log").open("w"))
+        count = min(jobs or len(os.sched_getaffinity(0)), max(len(chosen), 1))
         if scheduler is not None:
             workers = stack.enter_context(cluster_workers(scheduler))
         else:
-            log = stack.enter_context((journal.folder / "workers.log").open("w"))
-            count = jobs or len(os.sched_getaffinity(0))
-            workers = stack.enter_context(LocalWorkers(min(count, max(len(chosen), 1)), log))
-        _run_all(run, workers, sandbox_settings, chosen, force, progress or (lambda *_: None))
+            workers = stack.enter_context(LocalWorkers(count, log))
+        finishers = stack.enter_context(
+            LocalWorkers(count, log, "quantgrader.finishing", finishing.SECONDS)
+        )
+        _run_all(
+            run, workers, finishers, sandbox_settings, chosen, force, progress or (lambda *_: None)
+        )
     return run
 
 
-def _run_all(run, workers, sandbox_settings, students, force, progress):
+def _run_all(run, workers, finishers, sandbox_settings, students, force, progress):
     """Keep the workers busy until every student has a result."""
-    waiting, pending = iter(students), {}
+    waiting, pending, finishing_jobs = iter(students), {}, {}
     progress(0, len(students))
 
     def next_one():
@@ -252,30 +256,35 @@ def _run_all(run, workers, sandbox_settings, students, force, progress):
             progress(len(run.results), len(students))
         return False
 
-    while True:
-        while len(pending) < workers.width + _AHEAD and next_one():
-            pass
-        if not pending:
+    def go_on(future, todo, is_finished):
+        """Take what a submission has come to one step on."""
+        if not is_finished:
+            answer = future.result()
+            require_outcome(answer)
+            finishing = finishers.submit(run.finishing, run.finishing_job(todo, answer))
+            finishing_jobs[finishing] = todo
             return
-        for future in wait(pending, return_when=FIRST_COMPLETED).done:
-            notebook, result, beside = pending.pop(future)
+        try:
+            found = json.loads(future.result())
+        except WorkerDied:
+            found = {"problem": "it took too much time or memory"}
+        run.mark(todo[1], found)
+
+    while True:
+        while len(pending) + len(finishing_jobs) < workers.width + _AHEAD and next_one():
+            pass
+        if not pending and not finishing_jobs:
+            return
+        for future in wait([*pending, *finishing_jobs], return_when=FIRST_COMPLETED).done:
+            is_finished = future in finishing_jobs
+            todo = (finishing_jobs if is_finished else pending).pop(future)
             try:
-                run.mark(notebook, result, beside, _outcome(future.result()))
+                go_on(future, todo, is_finished)
             except walls.SandboxUnavailable:
                 raise
             except Exception as error:
-                run.fail(result.student, _unexpected(error))
+                run.fail(todo[1].student, _unexpected(error))
             progress(len(run.results), len(students))
-
-
-def _outcome(answer):
-    """The `Outcome` in a worker's answer."""
-    found = json.loads(answer)
-    if "unavailable" in found:
-        raise walls.SandboxUnavailable(found["unavailable"])
-    if "broken" in found:
-        raise WorkerDied(found["broken"])
-    return Outcome.from_dict(found["outcome"])
 
 
 def _unexpected(error):
@@ -285,24 +294,3 @@ def _unexpected(error):
 def _for_review(result, reference, reason):
     marks = {task.grade_id: Mark(None, task.points) for task in reference.tasks}
     return replace(result, reasons=(reason,), marks=marks)
-
-
-def _perhaps(name, places):
-    """What a person has to look at."""
-    return (
-        f"The cell {name} is as it was given out, but the answer may be elsewhere: look at "
-        f"{listed(places)}."
-    )
-
-
-def _reasons(notebook, outcome, marks):
-    """Sentences on what went wrong in the run, beside the marks."""
-    found = []
-    if outcome.ended:
-        found.append(f"The run ended early: {kernel_text(outcome.ended['reason'])}.")
-    for run in outcome.cells:
-        cell = notebook.cells[int(run.grade_id)]
-        identity, number = grade_id(cell), cell.metadata.get(elsewhere.NUMBER)
-        name = identity or (f"number {number}" if number else cell["id"])
-        found += cell_texts(name, run, is_marked=identity in marks)
-    return tuple(found)

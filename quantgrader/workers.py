@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from quantgrader.course.folders import CourseError
+from quantgrader.sandbox.walls import SandboxUnavailable
 
 # A worker keeps the limits of a job itself. One that is silent for so much longer is stuck.
 _GRACE_SECONDS = 180
@@ -21,12 +22,21 @@ class WorkerDied(RuntimeError):
     """A worker ended, or was stuck, while it ran this job."""
 
 
+def require_outcome(answer):
+    """Raise what kept a worker from running a job at all, if something did."""
+    if not answer.startswith('{"outcome"'):
+        found = json.loads(answer)
+        if "unavailable" in found:
+            raise SandboxUnavailable(found["unavailable"])
+        raise WorkerDied(found["broken"])
+
+
 class _Process:
     """A worker process and the pipe to it."""
 
-    def __init__(self, log):
+    def __init__(self, log, module):
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "quantgrader.sandbox.serve"],
+            [sys.executable, "-P", "-m", module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
@@ -34,9 +44,8 @@ class _Process:
             encoding="utf-8",
         )
 
-    def ask(self, settings, job):
+    def ask(self, settings, job, seconds):
         """Return the answer to a job; raises WorkerDied."""
-        seconds = json.loads(settings)["limits"]["total_seconds"] + _GRACE_SECONDS
         watchdog = threading.Timer(seconds, self.process.kill)
         watchdog.start()
         try:
@@ -61,11 +70,16 @@ class _Process:
 
 
 class LocalWorkers:
-    """Worker processes of this machine, each with its own warm sandbox."""
+    """Worker processes of this machine, by default each with its own warm sandbox.
 
-    def __init__(self, jobs, log=subprocess.DEVNULL):
+    ``module`` is what they run. A job may take ``seconds``; by default its settings say how long.
+    """
+
+    def __init__(
+        self, jobs, log=subprocess.DEVNULL, module="quantgrader.sandbox.serve", seconds=None
+    ):
         self.width = jobs
-        self._log = log
+        self._log, self._module, self._seconds = log, module, seconds
         self._threads = ThreadPoolExecutor(jobs)
         self._own = threading.local()
         self._all = []
@@ -88,15 +102,18 @@ class LocalWorkers:
         return self._threads.submit(self._run, settings, job)
 
     def _run(self, settings, job):
+        seconds = self._seconds
+        if seconds is None:
+            seconds = json.loads(settings)["limits"]["total_seconds"] + _GRACE_SECONDS
         for attempt in (1, 2):
             process = getattr(self._own, "process", None)
             if process is None:
-                process = self._own.process = _Process(self._log)
+                process = self._own.process = _Process(self._log, self._module)
                 self._all.append(process)
                 if self._closing:
                     process.process.kill()
             try:
-                return process.ask(settings, job)
+                return process.ask(settings, job, seconds)
             except WorkerDied:
                 self._own.process = None
                 if attempt == 2 or self._closing:

@@ -51,8 +51,8 @@ class Course:
             paths.append(Path(self.db_url.removeprefix("sqlite:///").partition("?")[0]))
         return [path for path in paths if path.exists()]
 
-    def reference(self, assignment):
-        """What was released of the assignment.
+    def released(self, assignment):
+        """The released notebook's path.
 
         Raises `CourseError` where there is no such assignment, or more than one notebook in it.
         """
@@ -72,7 +72,11 @@ class Course:
             )
         if len(notebooks) > 1:
             raise CourseError(f"{folder} holds {len(notebooks)} notebooks; one is graded.")
-        return Reference.read(notebooks[0])
+        return notebooks[0]
+
+    def reference(self, assignment):
+        """What was released of the assignment; raises `CourseError` like `released`."""
+        return Reference.read(self.released(assignment))
 
     def submitters(self, assignment):
         """Names of the students who have a folder for this assignment in the submitted ones."""

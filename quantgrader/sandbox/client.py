@@ -21,7 +21,7 @@ from quantgrader.endings import KERNEL
 from quantgrader.sandbox import collector
 from quantgrader.sandbox.launcher import StartFailed
 from quantgrader.sandbox.provisioner import SandboxProvisioner, kernel_spec
-from quantgrader.sandbox.received import parse_result, sanitized
+from quantgrader.sandbox.received import parse_result, sanitized, values_in
 from quantgrader.sandbox.watch import Watch
 
 _START_SECONDS = 60
@@ -154,10 +154,11 @@ class Conversation:
         error = {"type": content.get("ename", "error"), "message": content.get("evalue", "")}
         return "error", {key: str(text)[:2000] for key, text in error.items()}
 
-    def ask(self, function, arguments, moment=None):
+    def ask(self, function, arguments, moment=None, share=None):
         """Ask for ``function(*arguments)``; the result in one of the shapes of an outcome.
 
-        The function is taken as of a ``moment`` that `run_cell` kept, by default as of now.
+        The function is taken as of a ``moment`` that `run_cell` kept, by default as of now. There
+        must be room for the result in its ``share``.
         """
         seconds, limit = self._limits.probe_seconds, self._limits.result_bytes
         call = f"ask({function!r}, {json.dumps(arguments)!r}, {limit}, {moment!r})"
@@ -174,7 +175,7 @@ class Conversation:
             text = shown["data"][collector.MIME]
         except (KeyError, TypeError, AttributeError):
             text = None
-        return parse_result(text, limit)
+        return parse_result(text, limit, share)
 
     def _call(self, call):
         """Send the request for a call of a function of the collector."""
@@ -251,6 +252,8 @@ class Conversation:
                 if self._received > self._limits.received_bytes:
                     detail = f"more than {self._limits.received_bytes // 1000000} MB of output"
                     raise Ended("output", detail)
+                if sum(map(values_in, frames)) > self._limits.message_values:
+                    raise Ended("output", "a message with too many values")
                 message = self._parse(frames)
                 if message is not None:
                     messages.append((source, message))

@@ -9,7 +9,7 @@ from quantgrader.sandbox.client import Conversation, Ended, TotalTime
 from quantgrader.sandbox.job import CellRun, Outcome
 from quantgrader.sandbox.launcher import Launcher
 from quantgrader.sandbox.limits import Limits
-from quantgrader.sandbox.received import Outputs
+from quantgrader.sandbox.received import Outputs, Share
 
 MODES = ("auto", "warm", "cold", "none")
 # A function that was stopped so often for being late is asked no more.
@@ -26,6 +26,8 @@ class _Run:
         self.deadly_cells, self.late_cells, self.killed_cells = set(), set(), set()
         self.suspects, self.deadly_functions = set(), {}
         self.late_calls = Counter()
+        functions = {probe.function for probe in job.probes}
+        self.shares = {name: Share(limits, len(functions)) for name in functions}
         self.output_left = limits.total_output_bytes
         self.deadline = time.monotonic() + limits.total_seconds
 
@@ -45,7 +47,9 @@ class _Run:
                 self.results[index] = {"missing": "its earlier calls took too long"}
                 continue
             try:
-                self.results[index] = talk.ask(probe.function, probe.arguments, probe.moment)
+                self.results[index] = talk.ask(
+                    probe.function, probe.arguments, probe.moment, self.shares[probe.function]
+                )
             except Ended as end:
                 if self._may_be_innocent(probe.function, end, late_call):
                     raise

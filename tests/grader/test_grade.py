@@ -17,12 +17,14 @@ import nbformat
 import psutil
 import pytest
 
+from quantgrader import finishing
 from quantgrader import grade as grading
 from quantgrader.cli import main
 from quantgrader.course.folders import CourseError, open_course
 from quantgrader.course.gradebook import open_gradebook, transaction
-from quantgrader.course.journal import Busy, Journal
+from quantgrader.course.journal import Busy, Journal, Result
 from quantgrader.sandbox import walls
+from quantgrader.sandbox.job import Outcome
 from quantgrader.validate import validate
 from quantgrader.workers import LocalWorkers, WorkerDied
 from tests.grader import grading_support as small
@@ -236,6 +238,8 @@ def test_the_same_verdict_at_home_and_here(school):
         assert (marks[name]["mean-test"] == 2) is passes, name
     # Nothing was in its place: then what stands further down is taken.
     assert marks["below"] == small.full()
+    reason = "mean is defined again after its checks: what stands before them counts."
+    assert reason in result_of(school, "better").reasons
 
 
 # Recovery
@@ -432,10 +436,10 @@ def test_failure_of_the_grader_itself_stays_with_one_student(school, monkeypatch
         school.submit(name, small.honest())
     honest_mark = grading.Grading.mark
 
-    def mark(self, notebook, result, outcome):
+    def mark(self, result, found):
         if result.student == "bob":
             raise RuntimeError("a fault of the grader")
-        return honest_mark(self, notebook, result, outcome)
+        return honest_mark(self, result, found)
 
     with monkeypatch.context() as patch:
         patch.setattr(grading.Grading, "mark", mark)
@@ -447,6 +451,62 @@ def test_failure_of_the_grader_itself_stays_with_one_student(school, monkeypatch
     assert set(school.marks()) == {"ada", "cyd"}
     run = grading.grade(school.course(), "small", jobs=1)
     assert run.kept == {"ada", "cyd"} and school.marks()["bob"] == small.full()
+
+
+def finished(school, outcome, notebook=None):
+    """What becomes of an outcome, in the process for that."""
+    found = finishing.settings(
+        school.root / "exercises" / "small" / "small.ipynb", school.root / "hidden" / "small.json"
+    )
+    answer = json.dumps({"outcome": outcome})
+    job = {"notebook": notebook or small.honest(), "beside": [], "answer": answer}
+    return json.loads(finishing.finish_text(found, json.dumps(job)))
+
+
+def test_what_can_not_be_looked_at_is_that_students(school):
+    """Whatever goes wrong with a submission's results and texts costs nobody else anything."""
+    no_answers = Outcome((), ()).as_dict()
+    found = finished(school, no_answers)
+    assert found["problem"]
+    run = grading.grade(school.course(), "small", jobs=1)
+    result = Result("ada", "review", "a", "b")
+    with open_gradebook(school.course()) as run.book:
+        run.mark(result, found)
+        assert run.results["ada"].status == "review"
+        assert "What it brought can't be looked at (" in run.results["ada"].reasons[0]
+        with pytest.raises(WorkerDied, match="sandbox could not be started"):
+            run.mark(result, {"ended": {"reason": "sandbox", "detail": "x"}})
+    with_end = Outcome((), (), {"reason": "sandbox", "detail": "x"}).as_dict()
+    assert finished(school, with_end) == {"ended": {"reason": "sandbox", "detail": "x"}}
+
+
+def test_a_submission_that_takes_the_finishers_memory(school, monkeypatch):
+    """It ends a process beside the grader's; a person looks at it, and others are graded."""
+    for name in ("ada", "bob"):
+        school.submit(name, small.honest())
+    program = (
+        "import sys\nfrom quantgrader import finishing\nfrom quantgrader.sandbox import serve\n"
+        "def finish(settings, job):\n    if '\"ada\"' in job:\n        sys.exit()\n"
+        "    return finishing.finish_text(settings, job)\nserve.answer_lines(finish)"
+    )
+    start = subprocess.Popen
+
+    def popen(command, **options):
+        is_finisher = command[-1] == "quantgrader.finishing"
+        return start([*command[:2], "-c", program] if is_finisher else command, **options)
+
+    honest = grading.Grading.finishing_job
+
+    def job(self, todo, answer):
+        text = honest(self, todo, answer)
+        return text if todo[1].student == "bob" else json.dumps({"ada": 1})
+
+    with monkeypatch.context() as patch:
+        patch.setattr("quantgrader.workers.subprocess.Popen", popen)
+        patch.setattr(grading.Grading, "finishing_job", job)
+        run = grading.grade(school.course(), "small", jobs=1)
+    assert {n: r.status for n, r in run.results.items()} == {"ada": "review", "bob": "graded"}
+    assert "it took too much time or memory" in run.results["ada"].reasons[0]
 
 
 def test_cells_that_fail_are_named(school):
@@ -502,7 +562,7 @@ def test_limits_are_the_courses(school):
     config = school.root / "nbgrader_config.py"
     reference = school.course().reference("small")
     limits = grading.limits_for(school.course(), reference)
-    assert (limits.cell_seconds, limits.attempts) == (4, 8)
+    assert (limits.cell_seconds, limits.attempts) == (4, 12)
     with config.open("a") as file:
         file.write("c.QuantGrader.memory_bytes = 5_000_000\n")
     assert grading.limits_for(school.course(), reference).memory_bytes == 5_000_000

@@ -452,6 +452,29 @@ def test_threads_that_go_on(runner):
     assert runner.run(job("1")).cells[0].outputs[0]["data"] == {"text/plain": "1"}
 
 
+def test_results_are_bounded_in_sum_for_each_function(runner):
+    """What one gives too much of, no other lacks."""
+    limits = replace(LIMITS, total_result_bytes=200_000, total_values=4_000)
+    source = (
+        "def long():\n    return 'x' * 40_000\n"
+        "def many():\n    return [[]] * 900\n"
+        "def honest():\n    return 7"
+    )
+    names = ["long"] * 4 + ["many"] * 4 + ["honest"] * 4
+    found = runner.run(job(source, probes=[(name,) for name in names]), limits).probes
+    assert ["value" in answer for answer in found] == [True, False, False, False] + (
+        [False] * 4 + [True] * 4
+    )
+    assert "all together" in found[1]["refused"] and found[-1]["value"] == 7
+
+
+def test_a_message_with_more_values_than_any_honest_one_has(runner):
+    limits = replace(LIMITS, message_values=10_000)
+    source = "from IPython.display import display\ndisplay({'text/plain': [[]] * 20_000}, raw=True)"
+    outcome = runner.run(job(source, "def f():\n    return 1", probes=[("f",)]), limits)
+    assert outcome.cells[0].error["type"] == "output" and outcome.probes[0]["value"] == 1
+
+
 @pytest.mark.parametrize("times", [1, 2])
 def test_a_kernel_that_is_killed_from_outside(runner, monkeypatch, times):
     """As by a machine whose memory runs out: the cell runs once more, and a second end is named."""

@@ -74,7 +74,8 @@ class Grading:
     def look_at(self, student, force):
         """Read a submission: (notebook, unfinished result, files beside it), or None if done."""
         folder = self.course.folder("submitted", student, self.assignment)
-        submission = read_submission(folder, student, self.reference)
+        near = self.course.misplaced(student, self.assignment)
+        submission = read_submission(folder, student, self.reference, near=near)
         fingerprint = hashlib.sha256(self.basis + submission.fingerprint.encode()).hexdigest()
         before = None if force else self.journal.read(student)
         if before is not None and self._is_finished(before, fingerprint):
@@ -227,7 +228,7 @@ def grade(
         if scheduler is not None:
             workers = stack.enter_context(cluster_workers(scheduler))
         else:
-            workers = stack.enter_context(LocalWorkers(count, log))
+            workers = stack.enter_context(LocalWorkers(count, log, apart=True))
         finishers = stack.enter_context(
             LocalWorkers(count, log, "quantgrader.finishing", finishing.SECONDS)
         )

@@ -12,6 +12,18 @@ def printable(text, length=300):
     return line if len(line) <= length else line[: length - 1] + "…"
 
 
+def harmless(text):
+    """One line that a spreadsheet takes for text; numbers stay numbers.
+
+    >>> harmless("=1+1"), harmless("+1+1"), harmless("-2.5"), harmless("ada")
+    ("'=1+1", "'+1+1", '-2.5', 'ada')
+    """
+    text = printable(text, 5_000)
+    is_number = re.fullmatch(r"[+-]?\d+(\.\d*)?(e[+-]?\d+)?", text) is not None
+    starts = text.lstrip().startswith(("=", "+", "-", "@", "\N{FULLWIDTH EQUALS SIGN}"))
+    return f"'{text}" if starts and not is_number else text
+
+
 def listed(names, number=5):
     """The first of some names, and how many more there are.
 

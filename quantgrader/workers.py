@@ -4,12 +4,14 @@ Both are context managers with ``submit(settings, job)``, which returns a future
 ``width``, the number of jobs worth having under way.
 """
 
+import contextlib
 import json
+import os
 import subprocess
 import sys
 import threading
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
 from quantgrader.course.folders import CourseError
 from quantgrader.sandbox.walls import SandboxUnavailable
@@ -34,7 +36,7 @@ def require_outcome(answer):
 class _Process:
     """A worker process and the pipe to it."""
 
-    def __init__(self, log, module):
+    def __init__(self, log, module, cores=None):
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-m", module],
             stdin=subprocess.PIPE,
@@ -43,6 +45,10 @@ class _Process:
             text=True,
             encoding="utf-8",
         )
+        if cores:
+            # All that it starts inherits them.
+            with contextlib.suppress(OSError):
+                os.sched_setaffinity(self.process.pid, cores)
 
     def ask(self, settings, job, seconds):
         """Return the answer to a job; raises WorkerDied."""
@@ -73,12 +79,21 @@ class LocalWorkers:
     """Worker processes of this machine, by default each with its own warm sandbox.
 
     ``module`` is what they run. A job may take ``seconds``; by default its settings say how long.
+    With ``apart`` each has its share of the processor's cores, so that a submission which keeps its
+    own busy, with however many processes, slows nobody else's.
     """
 
     def __init__(
-        self, jobs, log=subprocess.DEVNULL, module="quantgrader.sandbox.serve", seconds=None
+        self,
+        jobs,
+        log=subprocess.DEVNULL,
+        module="quantgrader.sandbox.serve",
+        seconds=None,
+        apart=False,
     ):
         self.width = jobs
+        cores = sorted(os.sched_getaffinity(0))
+        self._shares = deque(cores[n::jobs] for n in range(jobs) if apart and jobs <= len(cores))
         self._log, self._module, self._seconds = log, module, seconds
         self._threads = ThreadPoolExecutor(jobs)
         self._own = threading.local()
@@ -108,7 +123,10 @@ class LocalWorkers:
         for attempt in (1, 2):
             process = getattr(self._own, "process", None)
             if process is None:
-                process = self._own.process = _Process(self._log, self._module)
+                if not hasattr(self._own, "cores"):
+                    self._own.cores = self._shares.popleft() if self._shares else None
+                process = _Process(self._log, self._module, self._own.cores)
+                self._own.process = process
                 self._all.append(process)
                 if self._closing:
                     process.process.kill()
@@ -138,7 +156,7 @@ class _ClusterWorkers:
         return self._executor.submit(self._run, settings, job)
 
 
-@contextmanager
+@contextlib.contextmanager
 def cluster_workers(address, timeout=10):
     """The workers of the Dask scheduler at ``address``.
 

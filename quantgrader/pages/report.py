@@ -10,7 +10,7 @@ from quantgrader.course.journal import Journal
 from quantgrader.course.submission import read_submission
 from quantgrader.endings import STATES
 from quantgrader.pages.templates import render, short_number
-from quantgrader.texts import printable
+from quantgrader.texts import harmless, printable
 
 HEADER = ("student", "state", "score", "automatic", "by hand", "penalty", "maximum", "reason")
 
@@ -59,7 +59,9 @@ def rows(course, assignment, book):
         more = []
         if result is not None and STATES[result.status].is_final:
             folder = course.folder("submitted", student, assignment)
-            if read_submission(folder, student, reference).fingerprint != result.submission:
+            near = course.misplaced(student, assignment)
+            read = read_submission(folder, student, reference, near=near)
+            if read.fingerprint != result.submission:
                 more.append("Handed in again since: run the grading again.")
             if not is_recorded(book, assignment, reference, result):
                 notebook = None
@@ -133,13 +135,8 @@ def as_csv(found):
     writer.writerow(HEADER)
     for row in found:
         cells = row.cells()
-        writer.writerow([_harmless(cells[0]), *cells[1:-1], _harmless(cells[-1])])
+        writer.writerow([harmless(cells[0]), *cells[1:-1], harmless(cells[-1])])
     return file.getvalue()
-
-
-def _harmless(text):
-    text = printable(text, 5_000)
-    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
 def as_html(found, assignment):

@@ -20,9 +20,11 @@ import pytest
 from quantgrader import finishing
 from quantgrader import grade as grading
 from quantgrader.cli import main
+from quantgrader.course import button
 from quantgrader.course.folders import CourseError, open_course
 from quantgrader.course.gradebook import open_gradebook, transaction
 from quantgrader.course.journal import Busy, Journal, Result
+from quantgrader.pages import report
 from quantgrader.sandbox import walls
 from quantgrader.sandbox.job import Outcome
 from quantgrader.validate import validate
@@ -431,6 +433,26 @@ def test_worker_that_always_dies_costs_its_job_only(monkeypatch):
             futures[1].result()
 
 
+def test_each_worker_has_its_share_of_the_processor(monkeypatch):
+    program = (
+        "import json, os, sys\nfor line in sys.stdin:\n"
+        "    print(json.dumps(sorted(os.sched_getaffinity(0))), flush=True)"
+    )
+    start = subprocess.Popen
+    monkeypatch.setattr(
+        "quantgrader.workers.subprocess.Popen",
+        lambda command, **options: start([command[0], "-u", "-c", program], **options),
+    )
+    cores = os.sched_getaffinity(0)
+    settings = json.dumps({"limits": {"total_seconds": 60}})
+    with LocalWorkers(len(cores), apart=True) as workers:
+        jobs = [workers.submit(settings, "x") for _ in range(8 * len(cores))]
+        shares = {tuple(json.loads(job.result())) for job in jobs}
+    assert all(len(share) == 1 for share in shares) and {s[0] for s in shares} <= cores
+    with LocalWorkers(len(cores) + 1, apart=True) as workers:
+        assert set(json.loads(workers.submit(settings, "x").result())) == cores
+
+
 def test_failure_of_the_grader_itself_stays_with_one_student(school, monkeypatch):
     for name in ("ada", "bob", "cyd"):
         school.submit(name, small.honest())
@@ -539,6 +561,77 @@ def test_the_graders_process_imports_no_torch():
         [sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=True
     )
     assert printed.stdout == "[]\n"
+
+
+def test_what_others_handed_in_is_a_secret(school, tmp_path):
+    """The exchange lies below /usr by default, which submissions can read."""
+    assert school.course().exchange == "/usr/local/share/nbgrader/exchange"
+    exchange = tmp_path / "exchange"
+    exchange.mkdir()
+    with (school.root / "nbgrader_config.py").open("a") as config:
+        config.write(f"c.Exchange.root = {str(exchange)!r}\n")
+    assert exchange in school.course().secrets()
+
+
+def test_what_lies_beside_its_place_has_a_row(school, capsys):
+    """Nothing that was handed in is left out in silence."""
+    honest = {
+        "ada": "Small/small.ipynb", "bob": "small.ipynb", "cyd": "small (1)/small.ipynb",
+        "dan": "exercise/a.ipynb", "eve": "small.zip", ".fay": "small/small.ipynb",
+        "gus": "large/large.ipynb", ".ipynb_checkpoints": "small/small.ipynb", "hal": ".DS_Store",
+    }  # fmt: skip
+    for student, place in honest.items():
+        small.save(small.honest(), school.root / "submitted" / student / place)
+    small.save(small.honest(), school.root / "exercises" / "large" / "large.ipynb")
+    misplaced = ["ada", "bob", "cyd", "dan", "eve"]
+    course = school.course()
+    assert course.submitters("small") == [".fay", *misplaced]
+    run = grading.grade(course, "small", jobs=1)
+    assert {name: result.status for name, result in run.results.items()} == (
+        {".fay": "graded"} | dict.fromkeys(misplaced, "review")
+    )
+    assert run.results["ada"].reasons == (
+        "There is no folder ada/small, but this lies beside it: Small.",
+    )
+    with open_gradebook(course) as book:
+        rows = {row.student: row.state for row in report.rows(course, "small", book)}
+    assert rows == {".fay": "by hand"} | dict.fromkeys(misplaced, "review")
+    folder = school.root / "submitted" / "ada"
+    (folder / "Small").rename(folder / "small")
+    run = grading.grade(course, "small", jobs=1)
+    assert run.results["ada"].status == "graded" and run.kept == {".fay", *misplaced} - {"ada"}
+
+
+def test_the_formgraders_button_grades_in_the_sandbox(school, monkeypatch):
+    from nbgrader.apps import NbGraderAPI, api
+    from nbgrader.coursedir import CourseDirectory
+
+    mark = school.root / "seen"
+    look = f"from pathlib import Path\nPath({str(mark)!r}).write_text('x')\n"
+    school.submit("ada", double=f"{look}{small.DOUBLE}", mean=small.MEAN)
+    school.submit("bob", "{")
+    monkeypatch.setattr(api, "Autograde", api.Autograde)
+    button.install()
+    course = school.course()
+    folder = CourseDirectory(config=course.config, root=str(school.root), db_url=course.db_url)
+    pages = NbGraderAPI(folder)
+    assert pages.autograde("small", "ada")["success"]
+    assert not mark.exists() and school.marks()["ada"]["mean-test"] == 2
+    assert "needs review" in pages.autograde("small", "bob")["log"]
+    found = pages.autograde("small", "nobody")
+    assert not found["success"] and "handed in nothing" in found["error"]
+
+
+def test_an_id_is_no_formula_in_nbgraders_table(school):
+    with (school.root / "nbgrader_config.py").open("a") as config:
+        config.write('c.ExportApp.plugin_class = "quantgrader.course.export.HarmlessCsv"\n')
+    with open_gradebook(school.course()) as book:
+        for name in ("+1+1", "@SUM(A1)", "-7", "ada"):
+            book.update_or_create_student(name)
+    school.nbgrader("export", "--to", "grades.csv")
+    with (school.root / "grades.csv").open(newline="") as file:
+        rows = {row["student_id"]: row["max_score"] for row in csv.DictReader(file)}
+    assert rows == dict.fromkeys(("'+1+1", "'@SUM(A1)", "-7", "ada"), "9.0")
 
 
 # Refusals

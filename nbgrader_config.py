@@ -7,6 +7,7 @@ configuration folder, for instructors and students alike.
 
 from pathlib import Path
 
+from quantgrader.course import button
 from quantgrader.release.steps import preprocessors
 
 c = get_config()  # noqa: F821 (traitlets provides it)
@@ -39,6 +40,13 @@ c.IgnorePattern.pattern = r"(?s)."
 
 # Seconds for one cell. A whole solution takes less than 60 s on two cores.
 c.Execute.timeout = 60
+
+# The Formgrader's button "Autograde" grades in the sandbox, as `quantgrader grade` does; without
+# this line it would run the submission with your rights.
+button.install()
+
+# In the table of `nbgrader export`, a student's id is no formula.
+c.ExportApp.plugin_class = "quantgrader.course.export.HarmlessCsv"
 
 # What this class decides otherwise, and its own settings (`c.Classroom`): class/config.py, which
 # git leaves out. There need not be one.

@@ -23,6 +23,10 @@ KERNEL = {
     "processes": Ending("it started more processes than a submission may"),
     "output": Ending("it wrote more output than a submission may"),
     "died": Ending("the kernel ended (a crash, or a call that ends Python)"),
+    "killed": Ending(
+        "the kernel ended by signal 9, twice: it was killed, by its own code or because the memory "
+        "of the machine ran out"
+    ),
     "sandbox": Ending("the sandbox could not be started", is_graders=True),
 }
 

@@ -1,9 +1,10 @@
 """Grade an assignment: many submissions at a time, each on its own, and any time to be resumed.
 
-Workers only run code in their sandboxes. This process reads the submissions, compares the values
-that come back, and alone writes: the notebook in ``autograded``, then the result in the journal,
-which makes it finished, then the marks in the gradebook. Whatever is not finished when it ends is
-done again by the next run; a finished result that is not in the gradebook yet is written there.
+Workers only run code in their sandboxes, and others compare what comes back (`finishing`). This
+process reads the submissions, and alone writes: the notebook in ``autograded``, then the result in
+the journal, which makes it finished, then the marks in the gradebook. Whatever is not finished when
+it ends is done again by the next run; a finished result that is not in the gradebook yet is
+written there.
 """
 
 import hashlib
@@ -13,27 +14,28 @@ from concurrent.futures import FIRST_COMPLETED, wait
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 
+from quantgrader import finishing
 from quantgrader.atomic import remove_left_behind
 from quantgrader.cases import questions
 from quantgrader.cases.compare import Mark
-from quantgrader.course import elsewhere, gradebook
+from quantgrader.course import gradebook
 from quantgrader.course.folders import CourseError
 from quantgrader.course.journal import VERSION, Journal, Result
 from quantgrader.course.preflight import preflight
-from quantgrader.course.reference import grade_id
 from quantgrader.course.submission import read_submission
-from quantgrader.endings import KERNEL, STATES, cell_texts, kernel_text
-from quantgrader.marking import make_job, mark_tasks
-from quantgrader.pages.autograded import autograded, remove_autograded, write_autograded
+from quantgrader.endings import KERNEL, STATES
+from quantgrader.marking import make_job
+from quantgrader.pages.autograded import remove_autograded, write_autograded
 from quantgrader.sandbox import walls
+from quantgrader.sandbox.job import imports_of
 from quantgrader.sandbox.limits import Limits
-from quantgrader.sandbox.runner import Outcome, imports_of
 from quantgrader.sandbox.serve import settings
-from quantgrader.second_look import second_looks
-from quantgrader.texts import listed, printable
-from quantgrader.workers import LocalWorkers, WorkerDied, cluster_workers
+from quantgrader.texts import printable
+from quantgrader.workers import LocalWorkers, WorkerDied, cluster_workers, require_outcome
 
 _AHEAD = 2
+# Raised where the grader comes to other marks or pages: then what is finished is graded anew.
+_RULES = 2
 
 
 def limits_for(course, reference):
@@ -43,8 +45,8 @@ def limits_for(course, reference):
     """
     functions = sum(task.function is not None for task in reference.tasks)
     seconds = course.config.get("Execute", {}).get("timeout") or Limits.cell_seconds
-    # A function that ends its kernel may do so in its visible checks, and twice when it is asked.
-    found = {"cell_seconds": float(seconds), "attempts": 3 * functions + 2}
+    # A function that ends its kernel may do so twice in its visible checks, and twice when asked.
+    found = {"cell_seconds": float(seconds), "attempts": 4 * functions + 4}
     try:
         return Limits(**(found | dict(course.config.get("QuantGrader", {}))))
     except (TypeError, ValueError) as error:
@@ -53,13 +55,12 @@ def limits_for(course, reference):
 
 @dataclass
 class _Work:
-    """A submission that is being run: what is known of it so far."""
+    """A submission that is being run: the workers' answers so far."""
 
     notebook: object
     result: Result
-    outcome: Outcome | None = None
-    marks: dict = field(default_factory=dict)
-    looks: list = field(default_factory=list)
+    beside: tuple = ()
+    answers: list = field(default_factory=list)
 
 
 @dataclass
@@ -70,20 +71,21 @@ class Grading:
     assignment: str
     reference: object
     questions: list
-    answers: dict
     limits: Limits
     sandboxed: bool
     journal: Journal
     book: object
     basis: bytes
+    finishing: str
     results: dict = field(default_factory=dict)
     kept: set = field(default_factory=set)
     unrecorded: dict = field(default_factory=dict)
 
     def look_at(self, student, force):
-        """Read a submission: (notebook, unfinished result) to be run, or None if it is done."""
+        """Read a submission, and return it as it is to be run, or None if it is done."""
         folder = self.course.folder("submitted", student, self.assignment)
-        submission = read_submission(folder, student, self.reference)
+        near = self.course.misplaced(student, self.assignment)
+        submission = read_submission(folder, student, self.reference, near=near)
         fingerprint = hashlib.sha256(self.basis + submission.fingerprint.encode()).hexdigest()
         before = None if force else self.journal.read(student)
         if before is not None and self._is_finished(before, fingerprint):
@@ -94,10 +96,9 @@ class Grading:
         result = Result(
             student, "review", fingerprint, submission.fingerprint, notes=found.notes,
             timestamp=submission.timestamp, sandboxed=self.sandboxed,
-            beside=tuple(submission.beside),
         )  # fmt: skip
         if found.notebook is not None:
-            return found.notebook, result
+            return _Work(found.notebook, result, submission.beside)
         self.finish(_for_review(result, self.reference, found.reason))
         return None
 
@@ -111,50 +112,33 @@ class Grading:
         return folder / f"{self.reference.name}.ipynb"
 
     def job(self, notebook):
-        """What a worker gets first."""
-        return make_job(notebook, self.questions, self.reference.files)
+        """What a worker gets, as data."""
+        return make_job(notebook, self.questions, self.reference).as_dict()
 
-    def take(self, work, outcome):
-        """Compare what came back with what must be; the next `Job` of this submission, or None."""
-        if outcome.ended and (ending := KERNEL[outcome.ended["reason"]]).is_graders:
-            raise WorkerDied(f"{ending.text}: {outcome.ended['detail']}")
-        sources = [cell.source for cell in work.notebook.cells if cell.cell_type == "code"]
-        where = self.reference, self.questions
-        if work.outcome is None:
-            work.outcome = outcome
-            work.marks = mark_tasks(*where, outcome.probes, sources)
-            work.looks = second_looks(self.reference, self.answers, work.marks, sources)
-        else:
-            look = work.looks.pop(0)
-            mark = work.marks[look.grade_id]
-            work.marks[look.grade_id] = look.better(*where, mark, outcome, sources)
-        if work.looks:
-            return work.looks[0].job(*where, self.answers, work.notebook)
-        self._write(work.notebook, work.result, work.outcome, work.marks)
-        return None
+    def finishing_job(self, work):
+        """What is to be looked at beside this process."""
+        return {
+            "notebook": work.notebook, "beside": list(work.beside), "answers": work.answers,
+            "chosen": None, "kept": {},
+        }  # fmt: skip
 
-    def _write(self, notebook, result, outcome, marks):
-        """Write down what came of a submission."""
-        reasons = _reasons(notebook, outcome, marks)
-        unanswered = elsewhere.unanswered(notebook, self.reference)
-        for task in self.reference.tasks:
-            if task.grade_id in marks:
-                continue
-            found = ()
-            if task.grade_id in unanswered:
-                found = elsewhere.places(notebook, self.reference, task.grade_id, result.beside)
-            if found:
-                unanswered.remove(task.grade_id)
-                reasons = (*reasons, _perhaps(task.grade_id, found))
-            score = 0.0 if task.grade_id in unanswered else None
-            marks[task.grade_id] = Mark(score, task.points)
+    def mark(self, result, found):
+        """Write down what was found in a submission's results."""
+        if "ended" in found:
+            raise WorkerDied(f"{KERNEL[found['ended']['reason']].text}: {found['ended']['detail']}")
+        if "broken" in found:
+            raise WorkerDied(found["broken"])
+        if "problem" in found:
+            reason = f"What it brought can't be looked at ({found['problem']})."
+            self.finish(_for_review(result, self.reference, reason))
+            return
         done = replace(
-            result, status="graded", marks=marks, unanswered=tuple(unanswered),
-            reasons=reasons, seconds=round(outcome.seconds, 3),
+            result, status="graded", reasons=tuple(found["reasons"]),
+            marks={name: Mark.from_dict(mark) for name, mark in found["marks"].items()},
+            unanswered=tuple(found["unanswered"]), seconds=found["seconds"],
         )  # fmt: skip
-        text = autograded(notebook, outcome.cells, marks, self.reference)
         place = self._autograded(result.student)
-        write_autograded(place, text, self.reference.files, result.timestamp)
+        write_autograded(place, found["text"], self.reference.files, result.timestamp)
         self.finish(done)
 
     def finish(self, result):
@@ -224,7 +208,7 @@ def grade(
         Where the sandbox can't be used; nothing was graded then.
     """
     reference = course.reference(assignment)
-    asked, answers = questions.load(course.cases_file(assignment), reference)
+    asked, _ = questions.load(course.cases_file(assignment), reference)
     everybody = course.submitters(assignment)
     chosen = list(dict.fromkeys(students)) if students else everybody
     for student in chosen:
@@ -239,7 +223,7 @@ def grade(
         limits=limits, preload=imports_of(reference.code), hidden=course.secrets(),
         mode="auto" if sandboxed else "none",
     )  # fmt: skip
-    basis = hashlib.sha256(f"{VERSION} {limits} {sandboxed}".encode())
+    basis = hashlib.sha256(f"{VERSION} {_RULES} {limits} {sandboxed}".encode())
     basis.update(reference.as_bytes() + course.cases_file(assignment).read_bytes())
     journal = Journal(course.journal(assignment))
     with ExitStack() as stack:
@@ -249,26 +233,32 @@ def grade(
         gradebook.require_assignment(book, reference, assignment)
         book.db.remove()
         run = Grading(
-            course, assignment, reference, asked, answers, limits, sandboxed, journal, book,
+            course, assignment, reference, asked, limits, sandboxed, journal, book,
             basis.digest(),
+            finishing.settings(course.released(assignment), course.cases_file(assignment)),
         )  # fmt: skip
+        log = stack.enter_context((journal.folder / "workers.log").open("w"))
+        count = min(jobs or len(os.sched_getaffinity(0)), max(len(chosen), 1))
         if scheduler is not None:
             workers = stack.enter_context(cluster_workers(scheduler))
         else:
-            log = stack.enter_context((journal.folder / "workers.log").open("w"))
-            count = jobs or len(os.sched_getaffinity(0))
-            workers = stack.enter_context(LocalWorkers(min(count, max(len(chosen), 1)), log))
-        _run_all(run, workers, sandbox_settings, chosen, force, progress or (lambda *_: None))
+            workers = stack.enter_context(LocalWorkers(count, log, apart=True))
+        finishers = stack.enter_context(
+            LocalWorkers(count, log, "quantgrader.finishing", finishing.SECONDS)
+        )
+        _run_all(
+            run, workers, finishers, sandbox_settings, chosen, force, progress or (lambda *_: None)
+        )
     return run
 
 
-def _run_all(run, workers, sandbox_settings, students, force, progress):
+def _run_all(run, workers, finishers, sandbox_settings, students, force, progress):
     """Keep the workers busy until every student has a result."""
-    waiting, pending = iter(students), {}
+    waiting, pending, finishing_jobs = iter(students), {}, {}
     progress(0, len(students))
 
     def submit(work, job):
-        pending[workers.submit(sandbox_settings, json.dumps(job.as_dict()))] = work
+        pending[workers.submit(sandbox_settings, json.dumps(job))] = work
 
     def next_one():
         """Hand the next submission that has to be run to a worker; False when there is none."""
@@ -276,38 +266,46 @@ def _run_all(run, workers, sandbox_settings, students, force, progress):
             try:
                 todo = run.look_at(student, force)
                 if todo is not None:
-                    submit(_Work(*todo), run.job(todo[0]))
+                    submit(todo, run.job(todo.notebook))
                     return True
             except Exception as error:
                 run.fail(student, _unexpected(error))
             progress(len(run.results), len(students))
         return False
 
-    while True:
-        while len(pending) < workers.width + _AHEAD and next_one():
-            pass
-        if not pending:
+    def go_on(future, work, is_finished):
+        """Take what a submission has come to one step on."""
+        if not is_finished:
+            answer = future.result()
+            require_outcome(answer)
+            work.answers.append(answer)
+            job = json.dumps(run.finishing_job(work))
+            finishing_jobs[finishers.submit(run.finishing, job)] = work
             return
-        for future in wait(pending, return_when=FIRST_COMPLETED).done:
-            work = pending.pop(future)
+        try:
+            found = json.loads(future.result())
+        except WorkerDied:
+            found = {"problem": "it took too much time or memory"}
+        if "job" in found:
+            submit(work, found["job"])
+        else:
+            run.mark(work.result, found)
+
+    while True:
+        while len(pending) + len(finishing_jobs) < workers.width + _AHEAD and next_one():
+            pass
+        if not pending and not finishing_jobs:
+            return
+        for future in wait([*pending, *finishing_jobs], return_when=FIRST_COMPLETED).done:
+            is_finished = future in finishing_jobs
+            work = (finishing_jobs if is_finished else pending).pop(future)
             try:
-                if (job := run.take(work, _outcome(future.result()))) is not None:
-                    submit(work, job)
+                go_on(future, work, is_finished)
             except walls.SandboxUnavailable:
                 raise
             except Exception as error:
                 run.fail(work.result.student, _unexpected(error))
             progress(len(run.results), len(students))
-
-
-def _outcome(answer):
-    """The `Outcome` in a worker's answer."""
-    found = json.loads(answer)
-    if "unavailable" in found:
-        raise walls.SandboxUnavailable(found["unavailable"])
-    if "broken" in found:
-        raise WorkerDied(found["broken"])
-    return Outcome.from_dict(found["outcome"])
 
 
 def _unexpected(error):
@@ -317,24 +315,3 @@ def _unexpected(error):
 def _for_review(result, reference, reason):
     marks = {task.grade_id: Mark(None, task.points) for task in reference.tasks}
     return replace(result, reasons=(reason,), marks=marks)
-
-
-def _perhaps(name, places):
-    """What a person has to look at."""
-    return (
-        f"The cell {name} is as it was given out, but the answer may be elsewhere: look at "
-        f"{listed(places)}."
-    )
-
-
-def _reasons(notebook, outcome, marks):
-    """Sentences on what went wrong in the run, beside the marks."""
-    found = []
-    if outcome.ended:
-        found.append(f"The run ended early: {kernel_text(outcome.ended['reason'])}.")
-    for run in outcome.cells:
-        cell = notebook.cells[int(run.grade_id)]
-        identity, number = grade_id(cell), cell.metadata.get(elsewhere.NUMBER)
-        name = identity or (f"number {number}" if number else cell["id"])
-        found += cell_texts(name, run, is_marked=identity in marks)
-    return tuple(found)

@@ -6,19 +6,35 @@ it was asked a hidden one.
 """
 
 from quantgrader.cases import compare
+from quantgrader.course.elsewhere import unanswered
+from quantgrader.course.reference import grade_id
 from quantgrader.endings import call_text
-from quantgrader.sandbox.runner import Cell, Job, Probe
+from quantgrader.sandbox.job import Cell, Job, Probe
 
 
-def make_job(notebook, questions, files):
-    """The `Job` of a notebook that passed the preflight: its code cells and the questions."""
+def make_job(notebook, questions, reference):
+    """The `Job` of a notebook that passed the preflight: its code cells and the questions.
+
+    A function counts as it is when its checks are come to, as in the student's own notebook. If
+    there is nothing in its place, what is defined further down is as good.
+    """
+    missing = unanswered(notebook, reference)
+    places = {grade_id(cell): f"{number}" for number, cell in enumerate(notebook.cells)}
+    moments = {
+        task.grade_id: None if task.solution_id in missing else places[task.grade_id]
+        for task in reference.tasks
+    }
     cells = [
         Cell(f"{number}", cell.source)
         for number, cell in enumerate(notebook.cells)
         if cell.cell_type == "code"
     ]
-    probes = [Probe(q.grade_id, q.function, q.case.probe) for q in questions if q.is_asked]
-    return Job(tuple(cells), tuple(probes), dict(files))
+    probes = [
+        Probe(q.grade_id, q.function, q.case.probe, moments[q.grade_id])
+        for q in questions
+        if q.is_asked
+    ]
+    return Job(tuple(cells), tuple(probes), dict(reference.files))
 
 
 def mark_tasks(reference, questions, answers, sources):

@@ -35,31 +35,33 @@ class SecondLook:
             type(cell)(cell | {"source": texts.get(grade_id(cell), cell.source)})
             for cell in notebook.cells
         ]
-        return make_job(changed, self.questions(questions), reference.files)
+        return make_job(changed, self.questions(questions), reference)
 
-    def better(self, reference, questions, mark, outcome, sources):
+    def better(self, reference, questions, marks, outcome, sources):
         """The better one of two marks: the one that is known, and that of this look."""
         found = mark_tasks(reference, self.questions(questions), outcome.probes, sources)
-        if found[self.grade_id].score <= mark.score:
-            return mark
+        if found[self.grade_id].score <= marks[self.grade_id].score:
+            return marks[self.grade_id]
         names = listed([f"`{name}`" for name in self.instead])
         note = f"Asked with the course's own {names}, since yours fails checks of its own."
         return found[self.grade_id].with_message(note)
 
 
-def second_looks(reference, answers, marks, sources):
+def second_looks(reference, questions, answers, marks, sources):
     """Return a `SecondLook` for each task that may have failed for an earlier one's sake.
 
-    ``answers`` are the model answers by function, ``marks`` the tasks' by grade_id, ``sources``
-    the texts of the student's code cells.
+    Only those are looked at that are among the ``questions``. ``answers`` are the model answers by
+    function, ``marks`` the tasks' by grade_id, ``sources`` the texts of the student's code cells.
     """
+    asked = {question.grade_id for question in questions}
     failed, looks = [], []
     for task in reference.tasks:
         mark = marks.get(task.grade_id)
         if task.function is None or mark is None or mark.score == mark.points:
             continue
         used = used_names(sources, task.function) if failed else set()
-        if instead := tuple(name for name in failed if name in used):
+        instead = tuple(name for name in failed if name in used)
+        if instead and task.grade_id in asked:
             looks.append(SecondLook(task.grade_id, task.function, instead))
         if task.function in answers:
             failed.append(task.function)

@@ -4,14 +4,17 @@ Both are context managers with ``submit(settings, job)``, which returns a future
 ``width``, the number of jobs worth having under way.
 """
 
+import contextlib
 import json
+import os
 import subprocess
 import sys
 import threading
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
 from quantgrader.course.folders import CourseError
+from quantgrader.sandbox.walls import SandboxUnavailable
 
 # A worker keeps the limits of a job itself. One that is silent for so much longer is stuck.
 _GRACE_SECONDS = 180
@@ -21,22 +24,34 @@ class WorkerDied(RuntimeError):
     """A worker ended, or was stuck, while it ran this job."""
 
 
+def require_outcome(answer):
+    """Raise what kept a worker from running a job at all, if something did."""
+    if not answer.startswith('{"outcome"'):
+        found = json.loads(answer)
+        if "unavailable" in found:
+            raise SandboxUnavailable(found["unavailable"])
+        raise WorkerDied(found["broken"])
+
+
 class _Process:
     """A worker process and the pipe to it."""
 
-    def __init__(self, log):
+    def __init__(self, log, module, cores=None):
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "quantgrader.sandbox.serve"],
+            [sys.executable, "-P", "-m", module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
             encoding="utf-8",
         )
+        if cores:
+            # All that it starts inherits them.
+            with contextlib.suppress(OSError):
+                os.sched_setaffinity(self.process.pid, cores)
 
-    def ask(self, settings, job):
+    def ask(self, settings, job, seconds):
         """Return the answer to a job; raises WorkerDied."""
-        seconds = json.loads(settings)["limits"]["total_seconds"] + _GRACE_SECONDS
         watchdog = threading.Timer(seconds, self.process.kill)
         watchdog.start()
         try:
@@ -61,11 +76,25 @@ class _Process:
 
 
 class LocalWorkers:
-    """Worker processes of this machine, each with its own warm sandbox."""
+    """Worker processes of this machine, by default each with its own warm sandbox.
 
-    def __init__(self, jobs, log=subprocess.DEVNULL):
+    ``module`` is what they run. A job may take ``seconds``; by default its settings say how long.
+    With ``apart`` each has its share of the processor's cores, so that a submission which keeps its
+    own busy, with however many processes, slows nobody else's.
+    """
+
+    def __init__(
+        self,
+        jobs,
+        log=subprocess.DEVNULL,
+        module="quantgrader.sandbox.serve",
+        seconds=None,
+        apart=False,
+    ):
         self.width = jobs
-        self._log = log
+        cores = sorted(os.sched_getaffinity(0))
+        self._shares = deque(cores[n::jobs] for n in range(jobs) if apart and jobs <= len(cores))
+        self._log, self._module, self._seconds = log, module, seconds
         self._threads = ThreadPoolExecutor(jobs)
         self._own = threading.local()
         self._all = []
@@ -88,15 +117,21 @@ class LocalWorkers:
         return self._threads.submit(self._run, settings, job)
 
     def _run(self, settings, job):
+        seconds = self._seconds
+        if seconds is None:
+            seconds = json.loads(settings)["limits"]["total_seconds"] + _GRACE_SECONDS
         for attempt in (1, 2):
             process = getattr(self._own, "process", None)
             if process is None:
-                process = self._own.process = _Process(self._log)
+                if not hasattr(self._own, "cores"):
+                    self._own.cores = self._shares.popleft() if self._shares else None
+                process = _Process(self._log, self._module, self._own.cores)
+                self._own.process = process
                 self._all.append(process)
                 if self._closing:
                     process.process.kill()
             try:
-                return process.ask(settings, job)
+                return process.ask(settings, job, seconds)
             except WorkerDied:
                 self._own.process = None
                 if attempt == 2 or self._closing:
@@ -121,7 +156,7 @@ class _ClusterWorkers:
         return self._executor.submit(self._run, settings, job)
 
 
-@contextmanager
+@contextlib.contextmanager
 def cluster_workers(address, timeout=10):
     """The workers of the Dask scheduler at ``address``.
 

@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from quantgrader.course.misplaced import beside, is_of_a_program
 from quantgrader.course.reference import Reference
 
 
@@ -22,6 +23,7 @@ class Course:
     config: object = field(repr=False, default=None)
     directories: dict = field(default_factory=dict)
     structure: str = "{nbgrader_step}/{student_id}/{assignment_id}"
+    exchange: str = ""
 
     def folder(self, step, student, assignment):
         """A student's folder in a step: submitted, autograded or feedback."""
@@ -47,12 +49,14 @@ class Course:
         steps = ("source", "submitted", "autograded", "feedback")
         paths = [self.root / self.directories[step] for step in steps]
         paths += [self.root / "journal", self.root / "hidden", self.root / ".git"]
+        # By default it lies below /usr, which submissions can read, with what others handed in.
+        paths += [Path(self.exchange)] if self.exchange else []
         if self.db_url.startswith("sqlite:///"):
             paths.append(Path(self.db_url.removeprefix("sqlite:///").partition("?")[0]))
         return [path for path in paths if path.exists()]
 
-    def reference(self, assignment):
-        """What was released of the assignment.
+    def released(self, assignment):
+        """The released notebook's path.
 
         Raises `CourseError` where there is no such assignment, or more than one notebook in it.
         """
@@ -72,16 +76,37 @@ class Course:
             )
         if len(notebooks) > 1:
             raise CourseError(f"{folder} holds {len(notebooks)} notebooks; one is graded.")
-        return Reference.read(notebooks[0])
+        return notebooks[0]
+
+    def reference(self, assignment):
+        """What was released of the assignment; raises `CourseError` like `released`."""
+        return Reference.read(self.released(assignment))
 
     def submitters(self, assignment):
-        """Names of the students who have a folder for this assignment in the submitted ones."""
+        """Names of the students who have handed something in for this assignment.
+
+        They have a folder for it in the submitted ones, or what may be meant for it beside.
+        """
         place = "\0"
         pattern = re.escape(str(self.folder("submitted", place, assignment)))
         pattern = pattern.replace(re.escape(place), "([^/]+)", 1)
         wanted = os.path.relpath(self.folder("submitted", "*", assignment), self.root)
         matches = (re.fullmatch(pattern, str(path)) for path in self.root.glob(wanted))
-        return sorted(m[1] for m in matches if m and not m[1].startswith("."))
+        found = {m[1] for m in matches if m}
+        place = self.folder("submitted", "*", assignment).parent
+        if place.name == "*":
+            for folder in place.parent.glob("*"):
+                if folder.is_dir() and self.misplaced(folder.name, assignment):
+                    found.add(folder.name)
+        return sorted(name for name in found if not is_of_a_program(name))
+
+    def misplaced(self, student, assignment):
+        """What a student has in place of a folder for this assignment."""
+        folder = self.folder("submitted", student, assignment)
+        if os.path.lexists(folder):
+            return []
+        released = self.release_folder(assignment).parent.glob("*/*.ipynb")
+        return beside(folder, {path.parent.name for path in released})
 
 
 def require_name(assignment):
@@ -93,6 +118,7 @@ def require_name(assignment):
 def open_course(root=".", db_url=None):
     """Read nbgrader's configuration for the course in ``root``."""
     from nbgrader.apps import NbGrader
+    from nbgrader.exchange.default import Exchange
 
     app = NbGrader(log_level=40)  # errors only
     app.load_cwd_config = False
@@ -106,4 +132,5 @@ def open_course(root=".", db_url=None):
         config=app.config,
         directories={name: getattr(found, f"{name}_directory") for name in names},
         structure=found.directory_structure,
+        exchange=Exchange(coursedir=found, config=app.config).root,
     )

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from quantgrader.atomic import write_atomically
 from quantgrader.cases.compare import Mark
 
-VERSION = 2
+VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Result:
     """How a submission ended: a ``status`` of `endings.STATES`, with {grade_id: Mark} or a reason.
 
     ``fingerprint`` stands for all that the result depends on, ``submission`` for what was handed
-    in; ``beside`` names the files beside the notebook that are no part of the assignment.
+    in.
     """
 
     student: str
@@ -33,7 +33,6 @@ class Result:
     notes: tuple[str, ...] = ()
     marks: dict = field(default_factory=dict)
     unanswered: tuple[str, ...] = ()
-    beside: tuple[str, ...] = ()
     timestamp: str | None = None
     seconds: float = 0.0
     sandboxed: bool = True
@@ -42,7 +41,7 @@ class Result:
     @classmethod
     def from_dict(cls, data):
         """A result from what was written."""
-        lists = {name: tuple(data[name]) for name in ("reasons", "notes", "unanswered", "beside")}
+        lists = {name: tuple(data[name]) for name in ("reasons", "notes", "unanswered")}
         marks = {name: Mark.from_dict(mark) for name, mark in data["marks"].items()}
         return cls(**{**data, **lists, "marks": marks})
 

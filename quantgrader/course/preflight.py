@@ -18,12 +18,13 @@ import nbformat
 from quantgrader.course.elsewhere import GONE, NUMBER, answers_in, conflict, unanswered
 from quantgrader.course.reference import grade_id
 from quantgrader.course.restoring import Restoration
-from quantgrader.sandbox.runner import imports_of
+from quantgrader.sandbox.job import imports_of
 from quantgrader.texts import printable
 
 _TYPES = ("code", "markdown", "raw")
 _PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 _MAX_CELLS = 2_000
+_MAX_CODE = 2_000_000
 
 
 class NeedsReview(Exception):
@@ -75,6 +76,9 @@ def _read(data, notes):
     cells = _raw_cells(raw, notes)
     if len(cells) > _MAX_CELLS:
         raise NeedsReview(f"The notebook has {len(cells)} cells, more than {_MAX_CELLS}.")
+    code = [_text(cell.get("source")) or "" for cell in cells if _is_code(cell)]
+    if sum(map(len, code)) > _MAX_CODE:
+        raise NeedsReview(f"The notebook holds more than {_MAX_CODE / 1e6:g} MB of code.")
     new = [_clean_cell(cell, number) for number, cell in enumerate(cells, 1)]
     _unique_ids(new)
     notebook = nbformat.v4.new_notebook(cells=new)
@@ -107,6 +111,10 @@ def _raw_cells(raw, notes):
     if not isinstance(cells, list):
         raise NeedsReview("The notebook is not a notebook: it holds no cells.")
     return cells
+
+
+def _is_code(cell):
+    return isinstance(cell, dict) and cell.get("cell_type") == "code"
 
 
 def _from_old_format(cell):

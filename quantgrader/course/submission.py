@@ -112,15 +112,20 @@ def _kind(mode):
     return "special"
 
 
-def read_submission(folder, student, reference, bounds=None):
+def read_submission(folder, student, reference, bounds=None, near=()):
     """Read what ``student`` handed in, in ``folder``, for the released ``reference``.
 
-    Nothing is raised for what a submission holds: it is in the result.
+    ``near`` are names of what lies beside a folder that isn't there. Nothing is raised for what a
+    submission holds: it is in the result.
     """
     bounds = bounds or Bounds()
     folder, found = Path(folder), _Found(bounds)
     digest = hashlib.sha256()
     try:
+        if near:
+            digest.update(repr(near).encode("utf-8", "surrogateescape"))
+            place = f"{printable(student, 60)}/{folder.name}"
+            raise Unreadable(f"There is no folder {place}, but this lies beside it: {listed(near)}")
         if _is_linked(folder, student) or not folder.is_dir():
             raise Unreadable("The submission is a link or a file, not a folder")
         found.walk(folder)

@@ -67,7 +67,9 @@ def rows(course, assignment, book):
         more = []
         if result is not None and STATES[result.status].is_final:
             folder = course.folder("submitted", student, assignment)
-            if read_submission(folder, student, reference).fingerprint != result.submission:
+            near = course.misplaced(student, assignment)
+            read = read_submission(folder, student, reference, near=near)
+            if read.fingerprint != result.submission:
                 more.append("Handed in again since: run the grading again.")
             if not is_recorded(book, assignment, reference, result):
                 notebook = None

@@ -10,6 +10,7 @@ client       the conversation with a kernel
 received     what came out of it, made harmless
 watch        what it uses
 collector    calls a student's functions, inside
+job          what a submission is, and what came of it, as data
 runner       one submission: its cells, then the questions
 serve        a worker: runs one submission after another
 limits       what a submission may use

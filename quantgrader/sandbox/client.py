@@ -21,7 +21,7 @@ from quantgrader.endings import KERNEL
 from quantgrader.sandbox import collector
 from quantgrader.sandbox.launcher import StartFailed
 from quantgrader.sandbox.provisioner import SandboxProvisioner, kernel_spec
-from quantgrader.sandbox.received import parse_results, sanitized
+from quantgrader.sandbox.received import parse_results, sanitized, values_in
 from quantgrader.sandbox.watch import Watch
 
 _START_SECONDS = 60
@@ -137,9 +137,11 @@ class Conversation:
             kernel.end()
         self._manager.cleanup_resources()
 
-    def run_cell(self, source, outputs):
-        """Run a cell; (status, error)."""
+    def run_cell(self, source, outputs, moment=None):
+        """Run a cell; (status, error). What names stand for before it is kept as a ``moment``."""
         seconds = self._limits.cell_seconds
+        if moment is not None:
+            self._reply(self._call(f"keep({moment!r})"), seconds, None)
         request = self._request(source)
         content, late = self._reply(request, seconds, outputs)
         # What this cell holds is not to be put down to the next one.
@@ -152,31 +154,36 @@ class Conversation:
         error = {"type": content.get("ename", "error"), "message": content.get("evalue", "")}
         return "error", {key: str(text)[:2000] for key, text in error.items()}
 
-    def ask(self, function, calls):
+    def ask(self, function, calls, moment=None, share=None):
         """Ask for results of a function, for some lists of arguments.
 
-        Returns those of the first ones, one at least, each in one of the shapes of an outcome.
+        Returns those of the first ones, one at least, each in one of the shapes of an outcome. The
+        function is taken as of a ``moment`` that `run_cell` kept, by default as of now. There must
+        be room for the results in its ``share``.
         """
         seconds, limit = self._limits.probe_seconds, self._limits.result_bytes
-        call = f"ask({function!r}, {json.dumps(calls)!r}, {limit})"
         self._received = 0  # results have their own limit
-        expression = f"__import__('quantgrader.sandbox.collector', fromlist=['ask']).{call}"
-        request = self._request("", silent=True, user_expressions={"result": expression})
+        request = self._call(f"ask({function!r}, {json.dumps(calls)!r}, {limit}, {moment!r})")
         content, late = self._reply(request, seconds + collector.BATCH_SECONDS, None)
         text = None
         with contextlib.suppress(KeyError, TypeError, AttributeError):
             shown = content["user_expressions"]["result"]
             if shown["status"] == "ok":
                 text = shown["data"][collector.MIME]
-        found = parse_results(text, limit, len(calls))
+        found = parse_results(text, limit, len(calls), share)
         # The call that was interrupted is the last that was made.
         return [*found[:-1], {"timeout": seconds}] if late else found
+
+    def _call(self, call):
+        """Send the request for a call of a function of the collector."""
+        expression = f"__import__('quantgrader.sandbox.collector', fromlist=['ask']).{call}"
+        return self._request("", silent=True, user_expressions={"result": expression})
 
     def _request(self, source, **options):
         try:
             return self._client.execute(source, allow_stdin=False, stop_on_error=False, **options)
         except zmq.ZMQError:
-            raise Ended("died", "it takes no more requests") from None
+            raise self._ending("died", "it takes no more requests") from None
 
     def _interrupt(self):
         with contextlib.suppress(zmq.ZMQError):
@@ -242,23 +249,28 @@ class Conversation:
                 if self._received > self._limits.received_bytes:
                     detail = f"more than {self._limits.received_bytes // 1000000} MB of output"
                     raise Ended("output", detail)
+                if sum(map(values_in, frames)) > self._limits.message_values:
+                    raise Ended("output", "a message with too many values")
                 message = self._parse(frames)
                 if message is not None:
                     messages.append((source, message))
         if not messages:
             # A socket that gets too long a message hangs up; the end of the kernel does it too.
-            lost = any(monitor in ready for monitor in self._losses)
-            deadline = time.monotonic() + (_GRACE_SECONDS if lost else 0)
-            while (code := self._kernel.poll()) is None and time.monotonic() < deadline:
-                time.sleep(0.02)
-            if code is not None:
+            if any(monitor in ready for monitor in self._losses):
+                raise self._ending("output", "a message that is too long")
+            if (code := self._kernel.poll()) is not None:
                 raise Ended(*_how(code))
-            if lost:
-                raise Ended("output", "a message that is too long")
         excess = self._watch.excess()
         if excess is not None:
             raise Ended(*excess)
         return messages
+
+    def _ending(self, reason, detail):
+        """What to raise when a socket was lost: how the kernel ended, or else the reason given."""
+        deadline = time.monotonic() + _GRACE_SECONDS
+        while (code := self._kernel.poll()) is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return Ended(reason, detail) if code is None else Ended(*_how(code))
 
     def _parse(self, frames):
         """(parent's id, type, content) of a message, or None if it is none."""
@@ -277,6 +289,9 @@ def _how(code):
     """(reason, detail) of an exit code."""
     if code == 128 + 24:
         return "cpu", "its CPU time was used up"
+    # 255: what looks after the kernel was killed as well.
+    if code in (128 + 9, 255):
+        return "killed", "ended by signal 9"
     if code > 128:
         return "died", f"ended by signal {code - 128}"
     return "died", f"ended by itself with exit status {code}"

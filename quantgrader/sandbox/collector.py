@@ -4,6 +4,7 @@ Whatever a student does to this module changes his own answers only: what comes 
 by `quantgrader.sandbox.received` and compared outside. Standard library and NumPy only.
 """
 
+import contextlib
 import importlib
 import json
 import math
@@ -32,22 +33,58 @@ class Answer:
         return {MIME: self.text}
 
 
-def ask(function, calls, limit):
+# What the notebook's names stood for when its questions were come to.
+_kept = {}
+
+
+def keep(moment):
+    """Keep what all names stand for now, under the name of this ``moment``.
+
+    A later cell may delete a name (``%reset -f``) or take it for something else (``max = 3``).
+    """
+    _kept[moment] = dict(vars(sys.modules["__main__"]))
+
+
+@contextlib.contextmanager
+def _as_of(moment, name):
+    """Let all names stand for what they did at a moment, if it was kept and had the ``name``."""
+    names, kept = vars(sys.modules["__main__"]), _kept.get(moment, ())
+    if name not in kept:
+        yield
+        return
+    now = dict(names)
+    _become(names, kept)
+    try:
+        yield
+    finally:
+        _kept[moment] = dict(names)  # with what the function itself has made
+        _become(names, now)
+
+
+def _become(names, others):
+    for name in names.keys() - others.keys():
+        del names[name]
+    names.update(others)
+
+
+def ask(function, calls, limit, moment=None):
     """Call ``function``, one of the notebook's, with each of some lists of arguments.
 
     ``calls`` is the JSON text of a list of lists of encoded values. The answer is a list of texts,
     of the first calls: it ends early where that has taken long, or where they are long. One
-    result may take ``limit`` bytes.
+    result may take ``limit`` bytes. The function is taken as of a ``moment`` that was kept, if it
+    was there then.
     """
     texts, start = [], time.monotonic()
-    for encoded in json.loads(calls):
-        text = json.dumps(_ask(function, encoded, limit))
-        if len(text) > limit:
-            text = json.dumps({"refused": f"the result takes more than {limit} bytes"})
-        texts.append(text)
-        # Whoever was interrupted has taken long: what is asked next is another question.
-        if time.monotonic() - start > BATCH_SECONDS or sum(map(len, texts)) > BATCH_BYTES:
-            break
+    with _as_of(moment, function):
+        for encoded in json.loads(calls):
+            text = json.dumps(_ask(function, encoded, limit))
+            if len(text) > limit:
+                text = json.dumps({"refused": f"the result takes more than {limit} bytes"})
+            texts.append(text)
+            # Whoever was interrupted has taken long: what is asked next is another question.
+            if time.monotonic() - start > BATCH_SECONDS or sum(map(len, texts)) > BATCH_BYTES:
+                break
     return Answer(json.dumps(texts))
 
 

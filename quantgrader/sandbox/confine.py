@@ -141,8 +141,10 @@ def set_limits(limits):
 
 
 # System calls that a notebook has no use for, on x86-64 and on arm64. Some would hold memory that
-# belongs to no process (memfd_create, shmget, msgget); the others widen what of the system's own
-# code can be reached, or make new name spaces, in which one has capabilities again.
+# belongs to no process (memfd_create, shmget, msgget); some take another's processor
+# (sched_setaffinity) or tell another submission something by a file that both can read (flock,
+# inotify); the others widen what of the system's own code can be reached, or make new name spaces,
+# in which one has capabilities again.
 _FILTERED = {
     "unshare": (272, 97),
     "setns": (308, 268),
@@ -173,6 +175,11 @@ _FILTERED = {
     "shmget": (29, 194),
     "msgget": (68, 186),
     "semget": (64, 190),
+    "sched_setaffinity": (203, 122),
+    "flock": (73, 32),
+    "inotify_init": (253, 26),  # arm64 has only the second
+    "inotify_init1": (294, 26),
+    "fanotify_init": (300, 262),
     "quotactl": (179, 60),
     "syslog": (103, 116),
     "acct": (163, 89),
@@ -190,6 +197,9 @@ _CLONE3 = 435
 # asks for its own addresses. Others lead past it: vsock, out of a virtual machine to its host.
 _SOCKETS = {"socket": (41, 198), "socketpair": (53, 199)}
 _FAMILIES = (1, 2, 10, 16)
+# What of fcntl does the same as flock and inotify: locks of all kinds, leases, notes of changes.
+_FCNTL = (72, 25)
+_LOCKS = (5, 6, 7, 36, 37, 38, 1024, 1025, 1026)
 
 
 def has_filter():
@@ -202,7 +212,7 @@ def filter_program():
     architecture, column, clone = _MACHINES[platform.machine()]
     load, jump_equal, jump_at_least, jump_bits, give = 0x20, 0x15, 0x35, 0x45, 0x06
     allow, kill, refuse = 0x7FFF0000, 0x80000000, 0x00050000
-    permission, unknown, no_family = (refuse | number for number in (1, 38, 97))
+    permission, unknown, no_family, no_locks = (refuse | number for number in (1, 38, 97, 37))
     namespaces = NEW_MOUNT | NEW_UTS | NEW_IPC | NEW_USER | NEW_PID | NEW_NET | 0x02000000
     program = [
         (load, 0, 0, 4),
@@ -225,6 +235,10 @@ def filter_program():
         program += [(jump_equal, 0, left + 3, numbers[column]), (load, 0, 0, 16)]
         program += [(jump_equal, left - n, 0, family) for n, family in enumerate(_FAMILIES)]
         program += [(give, 0, 0, no_family), (give, 0, 0, allow)]
+    left = len(_LOCKS)
+    program += [(jump_equal, 0, left + 3, _FCNTL[column]), (load, 0, 0, 24)]
+    program += [(jump_equal, left - n, 0, kind) for n, kind in enumerate(_LOCKS)]
+    program += [(give, 0, 0, allow), (give, 0, 0, no_locks)]
     for name, numbers in _FILTERED.items():
         answer = unknown if name in ("memfd_create", "shmget", "msgget", "semget") else permission
         program += [(jump_equal, 0, 1, numbers[column]), (give, 0, 0, answer)]

@@ -29,6 +29,11 @@ class Limits:
         Output that is received at all; then the kernel is ended.
     result_bytes : int
         Encoded result of one call.
+    total_result_bytes, total_values : int
+        Encoded results of all calls, and the numbers, texts and lists in them: a list takes many
+        times the memory of its text. Each function may give its share.
+    message_values : int
+        Numbers, texts and lists in one message of the kernel; then it is ended.
     attempts : int
         Kernels for one submission. A cell that ends its kernel does not cost the cells after it:
         they run in a new one, without it.
@@ -45,6 +50,9 @@ class Limits:
     total_output_bytes: int = 10_000_000
     received_bytes: int = 64_000_000
     result_bytes: int = 16 << 20
+    total_result_bytes: int = 64 << 20
+    total_values: int = 1_000_000
+    message_values: int = 1_000_000
     attempts: int = 6
 
     def __post_init__(self):

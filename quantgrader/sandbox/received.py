@@ -6,6 +6,29 @@ import math
 _DEPTH = 64
 
 
+def values_in(data):
+    """About how many values the JSON in a text, or in bytes, has; it is not read for that."""
+    marks = "[{,:" if isinstance(data, str) else (b"[", b"{", b",", b":")
+    return sum(data.count(mark) for mark in marks)
+
+
+class Share:
+    """What the results of one function may still take, all together."""
+
+    def __init__(self, limits, functions):
+        self._bytes = limits.total_result_bytes // max(functions, 1)
+        self._values = limits.total_values // max(functions, 1)
+
+    def takes(self, text):
+        """Whether there is room for a result, which has its place then."""
+        size, values = len(text), values_in(text)
+        if size > self._bytes or values > self._values:
+            return False
+        self._bytes -= size
+        self._values -= values
+        return True
+
+
 def sanitized(value, depth=0):
     """A copy of parsed JSON that can be written again anywhere; raises ValueError if too deep."""
     if depth > _DEPTH:
@@ -24,22 +47,27 @@ def sanitized(value, depth=0):
     return value if isinstance(value, int | float | None) else str(value)
 
 
-def parse_results(text, limit, number):
+def parse_results(text, limit, number, share=None):
     """What at most a ``number`` of probes gave, from the text that came back; one at least."""
     try:
         texts = json.loads(text) if isinstance(text, str) else []
     except (ValueError, RecursionError):
         texts = []
     texts = texts[:number] if isinstance(texts, list) else []
-    return [parse_result(text, limit) for text in texts or [None]]
+    return [parse_result(text, limit, share) for text in texts or [None]]
 
 
-def parse_result(text, limit):
-    """What a probe gave, from the text that came back; always one of the shapes of an outcome."""
+def parse_result(text, limit, share=None):
+    """What a probe gave, from the text that came back; always one of the shapes of an outcome.
+
+    ``limit`` is for this result, ``share`` for all of the same function.
+    """
     if not isinstance(text, str):
         return {"refused": "no result came back"}
     if len(text) > limit:
         return {"refused": f"the result takes more than {limit} bytes"}
+    if share is not None and not share.takes(text):
+        return {"refused": "the function's results take too much, all together"}
     try:
         found = sanitized(json.loads(text, parse_constant=_no_constant))
     except (ValueError, RecursionError):

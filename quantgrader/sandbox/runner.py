@@ -1,20 +1,16 @@
-"""Run one submission in the sandbox: its cells, then the questions to its functions.
+"""Run one submission in the sandbox: its cells, then the questions to its functions."""
 
-Pure data in (`Job`) and out (`Outcome`), so that a worker on another machine can do it.
-"""
-
-import ast
 import base64
 import json
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass, field
 
 from quantgrader.sandbox import walls
 from quantgrader.sandbox.client import Conversation, Ended, TotalTime
+from quantgrader.sandbox.job import CellRun, Outcome
 from quantgrader.sandbox.launcher import Launcher
 from quantgrader.sandbox.limits import Limits
-from quantgrader.sandbox.received import Outputs
+from quantgrader.sandbox.received import Outputs, Share
 
 MODES = ("auto", "warm", "cold", "none")
 # A function that was stopped so often for being late is asked no more.
@@ -23,118 +19,18 @@ _LATE_CALLS = 3
 _TOGETHER = 1 << 20
 
 
-@dataclass(frozen=True)
-class Cell:
-    """A code cell of the submission."""
-
-    grade_id: str
-    source: str
-
-
-@dataclass(frozen=True)
-class Probe:
-    """A question: what does the function give for these arguments (a list of encoded values)?"""
-
-    grade_id: str
-    function: str
-    arguments: list
-
-
-@dataclass(frozen=True)
-class Job:
-    """One submission: its cells in order, the questions, and files beside the notebook."""
-
-    cells: tuple[Cell, ...] = ()
-    probes: tuple[Probe, ...] = ()
-    files: dict[str, bytes] = field(default_factory=dict)
-
-    def as_dict(self):
-        """JSON-able; the files' bytes as base64."""
-        files = {name: base64.b64encode(data).decode() for name, data in self.files.items()}
-        return {
-            "cells": [asdict(cell) for cell in self.cells],
-            "probes": [asdict(probe) for probe in self.probes],
-            "files": files,
-        }
-
-    @classmethod
-    def from_dict(cls, data):
-        """A job from what `as_dict` gave."""
-        return cls(
-            tuple(Cell(**cell) for cell in data["cells"]),
-            tuple(Probe(**probe) for probe in data["probes"]),
-            {name: base64.b64decode(text) for name, text in data["files"].items()},
-        )
-
-
-@dataclass(frozen=True)
-class CellRun:
-    """How a cell ran. ``status``: ok, error, timeout, killed (its kernel ended), or skipped.
-
-    The type of the ``error`` of a killed one is of `endings.KERNEL`.
-    """
-
-    grade_id: str
-    status: str = "skipped"
-    outputs: list = field(default_factory=list)
-    truncated: bool = False
-    seconds: float = 0.0
-    error: dict | None = None
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of a job: one `CellRun` a cell, one answer a probe, and why it ended early if so.
-
-    An answer is a dict: ``{"value", "arguments_changed", "warnings"}``, ``{"error"}``,
-    ``{"refused"}``, ``{"timeout": seconds}``, ``{"killed": reason, "detail"}``, or
-    ``{"missing": why it was not asked}``.
-    """
-
-    cells: tuple[CellRun, ...]
-    probes: tuple[dict, ...]
-    ended: dict | None = None
-    seconds: float = 0.0
-    cpu_seconds: float = 0.0
-    kernels: int = 0
-
-    def as_dict(self):
-        """JSON-able."""
-        return asdict(self) | {"cells": [asdict(c) for c in self.cells], "probes": [*self.probes]}
-
-    @classmethod
-    def from_dict(cls, data):
-        """An outcome from what `as_dict` gave."""
-        cells = tuple(CellRun(**cell) for cell in data["cells"])
-        return cls(**{**data, "cells": cells, "probes": tuple(data["probes"])})
-
-
-def imports_of(sources):
-    """Modules that cells import, by their text. For cells that are trusted: a released notebook."""
-    names = {}
-    for source in sources:
-        try:
-            tree = ast.parse(source)
-        except SyntaxError:
-            continue
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Import):
-                names |= dict.fromkeys(alias.name for alias in node.names)
-            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                names[node.module] = None
-                names |= dict.fromkeys(f"{node.module}.{alias.name}" for alias in node.names)
-    return tuple(names)
-
-
 class _Run:
     """The state of one job while its kernels come and go."""
 
     def __init__(self, job, limits):
         self.job, self.limits = job, limits
         self.cells, self.results = {}, {}
-        self.deadly_cells, self.late_cells = set(), set()
+        self.moments = {probe.moment for probe in job.probes}
+        self.deadly_cells, self.late_cells, self.killed_cells = set(), set(), set()
         self.suspects, self.deadly_functions = set(), {}
         self.late_calls = Counter()
+        functions = {probe.function for probe in job.probes}
+        self.shares = {name: Share(limits, len(functions)) for name in functions}
         self.output_left = limits.total_output_bytes
         self.deadline = time.monotonic() + limits.total_seconds
 
@@ -154,9 +50,9 @@ class _Run:
                 self.results[index] = {"missing": "its earlier calls took too long"}
                 continue
             together = self._asked_with(index)
+            calls = [self.job.probes[i].arguments for i in together]
             try:
-                calls = [self.job.probes[i].arguments for i in together]
-                found = talk.ask(probe.function, calls)
+                found = talk.ask(probe.function, calls, probe.moment, self.shares[probe.function])
             except Ended as end:
                 # Which of several questions it was is seen when they are asked one by one.
                 if self._may_be_innocent(probe.function, end, late_call) or len(together) > 1:
@@ -205,13 +101,19 @@ class _Run:
 
     def _run_cell(self, talk, index, cell):
         outputs = Outputs(min(self.limits.cell_output_bytes, self.output_left))
+        if index in self.killed_cells and self.cells[index].status == "killed":
+            self.cells.pop(index)
         start, status, error = time.monotonic(), "killed", None
         try:
-            status, error = talk.run_cell(cell.source, outputs)
+            moment = cell.grade_id if cell.grade_id in self.moments else None
+            status, error = talk.run_cell(cell.source, outputs, moment)
             if status == "timeout":
                 self.late_cells.add(index)
         except Ended as end:
-            self.deadly_cells.add(index)
+            # Killed from outside, perhaps, where memory was short: it is run once more.
+            if end.reason != "killed" or index in self.killed_cells:
+                self.deadly_cells.add(index)
+            self.killed_cells.add(index)
             error = {"type": end.reason, "message": end.detail}
             self.cells.pop(index, None)
             raise
@@ -287,7 +189,8 @@ class Runner:
 
         A cell or a call that ends its kernel doesn't cost the others: they go on in a new one,
         in which the cells run again without it, up to ``limits.attempts`` kernels. A function is
-        asked once more before it is held to be what ended the kernel. ``limits`` stand in for the
+        asked once more before it is held to be what ended the kernel, and so is a cell that was
+        killed by signal 9. ``limits`` stand in for the
         runner's own for this job.
         """
         for name in job.files:

@@ -31,7 +31,7 @@ def run(sandbox_settings, job):
 
     The answer holds "outcome", or "unavailable" with the reason why nothing was run.
     """
-    from quantgrader.sandbox.runner import Job
+    from quantgrader.sandbox.job import Job
     from quantgrader.sandbox.walls import SandboxUnavailable
 
     try:
@@ -62,8 +62,11 @@ def _runner(sandbox_settings):
     return _runners.runner
 
 
-def main():
-    """Answer lines until the other side is gone; then end at once, with all that was started."""
+def answer_lines(answer):
+    """Answer lines until the other side is gone; then end at once, with all that was started.
+
+    A line holds two texts, the arguments of ``answer``, which gives a text without ends of lines.
+    """
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what a library prints is no answer
     lines = queue.SimpleQueue()
@@ -75,14 +78,14 @@ def main():
 
     threading.Thread(target=read, daemon=True).start()
     while True:
-        sandbox_settings, job = json.loads(lines.get())
+        arguments = json.loads(lines.get())
         try:
-            answer = run(sandbox_settings, job)
+            text = answer(*arguments)
         except Exception as error:
-            answer = json.dumps({"broken": f"{type(error).__name__}: {error}"})
-        answers.write(answer + "\n")
+            text = json.dumps({"broken": f"{type(error).__name__}: {error}"})
+        answers.write(text + "\n")
         answers.flush()
 
 
 if __name__ == "__main__":
-    main()
+    answer_lines(run)

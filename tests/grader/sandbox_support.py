@@ -6,8 +6,8 @@ import os
 import pytest
 
 from quantgrader.sandbox import walls
+from quantgrader.sandbox.job import Cell, Job, Probe
 from quantgrader.sandbox.limits import Limits
-from quantgrader.sandbox.runner import Cell, Job, Probe
 
 LIMITS = Limits(
     cell_seconds=60,

@@ -7,7 +7,7 @@ import pytest
 from quantgrader import endings
 from quantgrader.cases.compare import Mark
 from quantgrader.course.journal import Journal, Result
-from quantgrader.sandbox.runner import CellRun
+from quantgrader.sandbox.job import CellRun
 
 
 @pytest.mark.parametrize(

@@ -17,12 +17,17 @@ import nbformat
 import psutil
 import pytest
 
+from quantgrader import finishing
 from quantgrader import grade as grading
 from quantgrader.cli import main
+from quantgrader.course import button
 from quantgrader.course.folders import CourseError, open_course
 from quantgrader.course.gradebook import open_gradebook, transaction
-from quantgrader.course.journal import Busy, Journal
+from quantgrader.course.journal import Busy, Journal, Result
+from quantgrader.pages import report
 from quantgrader.sandbox import walls
+from quantgrader.sandbox.job import Outcome
+from quantgrader.validate import validate
 from quantgrader.workers import LocalWorkers, WorkerDied
 from tests.grader import grading_support as small
 from tests.grader.sandbox_support import require_sandbox
@@ -200,6 +205,43 @@ def test_students_can_be_chosen(school):
         grading.grade(school.course(), "small", students=["../submitted/a-honest"])
     with pytest.raises(CourseError, match="no name of an assignment"):
         grading.grade(school.course(), "../small")
+
+
+def later(source, **answers):
+    """A notebook with one more cell at its end."""
+    found = small.answered(**({"double": small.DOUBLE, "mean": small.MEAN} | answers))
+    found.cells.append(nbformat.v4.new_code_cell(source))
+    return found
+
+
+SMALLEST = "def mean(v):\n    return (max(v) + min(v)) / 2"
+LATER = {
+    "reset": (later("%reset -f"), True),
+    "deleted": (later("del double, mean, np, In, Out"), True),
+    "taken": (later("max = 3", mean=SMALLEST), True),
+    "helper": (later("size = 0", mean="size = 2\ndef mean(v):\n    return sum(v) / size"), True),
+    "better": (later(small.MEAN, mean="def mean(v):\n    return 0"), False),
+}  # fmt: skip
+
+
+def test_the_same_verdict_at_home_and_here(school):
+    """What a name stands for when its checks are come to counts, whatever a later cell does."""
+    for name, (found, _) in LATER.items():
+        school.submit(name, found)
+    school.submit("below", later(small.MEAN, mean=small.released_cell("mean")))
+    grading.grade(school.course(), "small", jobs=2)
+    marks = school.marks()
+    for name, (_, passes) in LATER.items():
+        checks = validate(school.root / "submitted" / name / "small" / "small.ipynb")
+        assert {check.grade_id for check in checks if check.problem is None} == (
+            {"double-test", "mean-test"} if passes else {"double-test"}
+        ), name
+        assert marks[name]["double-test"] == 3, name
+        assert (marks[name]["mean-test"] == 2) is passes, name
+    # Nothing was in its place: then what stands further down is taken.
+    assert marks["below"] == small.full()
+    reason = "mean is defined again after its checks: what stands before them counts."
+    assert reason in result_of(school, "better").reasons
 
 
 # Recovery
@@ -391,18 +433,38 @@ def test_worker_that_always_dies_costs_its_job_only(monkeypatch):
             futures[1].result()
 
 
+def test_each_worker_has_its_share_of_the_processor(monkeypatch):
+    program = (
+        "import json, os, sys\nfor line in sys.stdin:\n"
+        "    print(json.dumps(sorted(os.sched_getaffinity(0))), flush=True)"
+    )
+    start = subprocess.Popen
+    monkeypatch.setattr(
+        "quantgrader.workers.subprocess.Popen",
+        lambda command, **options: start([command[0], "-u", "-c", program], **options),
+    )
+    cores = os.sched_getaffinity(0)
+    settings = json.dumps({"limits": {"total_seconds": 60}})
+    with LocalWorkers(len(cores), apart=True) as workers:
+        jobs = [workers.submit(settings, "x") for _ in range(8 * len(cores))]
+        shares = {tuple(json.loads(job.result())) for job in jobs}
+    assert all(len(share) == 1 for share in shares) and {s[0] for s in shares} <= cores
+    with LocalWorkers(len(cores) + 1, apart=True) as workers:
+        assert set(json.loads(workers.submit(settings, "x").result())) == cores
+
+
 def test_failure_of_the_grader_itself_stays_with_one_student(school, monkeypatch):
     for name in ("ada", "bob", "cyd"):
         school.submit(name, small.honest())
-    honest_take = grading.Grading.take
+    honest_mark = grading.Grading.mark
 
-    def take(self, work, outcome):
-        if work.result.student == "bob":
+    def mark(self, result, found):
+        if result.student == "bob":
             raise RuntimeError("a fault of the grader")
-        return honest_take(self, work, outcome)
+        return honest_mark(self, result, found)
 
     with monkeypatch.context() as patch:
-        patch.setattr(grading.Grading, "take", take)
+        patch.setattr(grading.Grading, "mark", mark)
         run = grading.grade(school.course(), "small", jobs=1)
     assert {n: r.status for n, r in run.results.items()} == {
         "ada": "graded", "bob": "failed", "cyd": "graded",
@@ -411,6 +473,62 @@ def test_failure_of_the_grader_itself_stays_with_one_student(school, monkeypatch
     assert set(school.marks()) == {"ada", "cyd"}
     run = grading.grade(school.course(), "small", jobs=1)
     assert run.kept == {"ada", "cyd"} and school.marks()["bob"] == small.full()
+
+
+def finished(school, outcome, notebook=None):
+    """What becomes of an outcome, in the process for that."""
+    found = finishing.settings(
+        school.root / "exercises" / "small" / "small.ipynb", school.root / "hidden" / "small.json"
+    )
+    answer = json.dumps({"outcome": outcome})
+    job = {"notebook": notebook or small.honest(), "beside": [], "answer": answer}
+    return json.loads(finishing.finish_text(found, json.dumps(job)))
+
+
+def test_what_can_not_be_looked_at_is_that_students(school):
+    """Whatever goes wrong with a submission's results and texts costs nobody else anything."""
+    no_answers = Outcome((), ()).as_dict()
+    found = finished(school, no_answers)
+    assert found["problem"]
+    run = grading.grade(school.course(), "small", jobs=1)
+    result = Result("ada", "review", "a", "b")
+    with open_gradebook(school.course()) as run.book:
+        run.mark(result, found)
+        assert run.results["ada"].status == "review"
+        assert "What it brought can't be looked at (" in run.results["ada"].reasons[0]
+        with pytest.raises(WorkerDied, match="sandbox could not be started"):
+            run.mark(result, {"ended": {"reason": "sandbox", "detail": "x"}})
+    with_end = Outcome((), (), {"reason": "sandbox", "detail": "x"}).as_dict()
+    assert finished(school, with_end) == {"ended": {"reason": "sandbox", "detail": "x"}}
+
+
+def test_a_submission_that_takes_the_finishers_memory(school, monkeypatch):
+    """It ends a process beside the grader's; a person looks at it, and others are graded."""
+    for name in ("ada", "bob"):
+        school.submit(name, small.honest())
+    program = (
+        "import sys\nfrom quantgrader import finishing\nfrom quantgrader.sandbox import serve\n"
+        "def finish(settings, job):\n    if '\"ada\"' in job:\n        sys.exit()\n"
+        "    return finishing.finish_text(settings, job)\nserve.answer_lines(finish)"
+    )
+    start = subprocess.Popen
+
+    def popen(command, **options):
+        is_finisher = command[-1] == "quantgrader.finishing"
+        return start([*command[:2], "-c", program] if is_finisher else command, **options)
+
+    honest = grading.Grading.finishing_job
+
+    def job(self, todo, answer):
+        text = honest(self, todo, answer)
+        return text if todo[1].student == "bob" else json.dumps({"ada": 1})
+
+    with monkeypatch.context() as patch:
+        patch.setattr("quantgrader.workers.subprocess.Popen", popen)
+        patch.setattr(grading.Grading, "finishing_job", job)
+        run = grading.grade(school.course(), "small", jobs=1)
+    assert {n: r.status for n, r in run.results.items()} == {"ada": "review", "bob": "graded"}
+    assert "it took too much time or memory" in run.results["ada"].reasons[0]
 
 
 def test_cells_that_fail_are_named(school):
@@ -445,6 +563,77 @@ def test_the_graders_process_imports_no_torch():
     assert printed.stdout == "[]\n"
 
 
+def test_what_others_handed_in_is_a_secret(school, tmp_path):
+    """The exchange lies below /usr by default, which submissions can read."""
+    assert school.course().exchange == "/usr/local/share/nbgrader/exchange"
+    exchange = tmp_path / "exchange"
+    exchange.mkdir()
+    with (school.root / "nbgrader_config.py").open("a") as config:
+        config.write(f"c.Exchange.root = {str(exchange)!r}\n")
+    assert exchange in school.course().secrets()
+
+
+def test_what_lies_beside_its_place_has_a_row(school, capsys):
+    """Nothing that was handed in is left out in silence."""
+    honest = {
+        "ada": "Small/small.ipynb", "bob": "small.ipynb", "cyd": "small (1)/small.ipynb",
+        "dan": "exercise/a.ipynb", "eve": "small.zip", ".fay": "small/small.ipynb",
+        "gus": "large/large.ipynb", ".ipynb_checkpoints": "small/small.ipynb", "hal": ".DS_Store",
+    }  # fmt: skip
+    for student, place in honest.items():
+        small.save(small.honest(), school.root / "submitted" / student / place)
+    small.save(small.honest(), school.root / "exercises" / "large" / "large.ipynb")
+    misplaced = ["ada", "bob", "cyd", "dan", "eve"]
+    course = school.course()
+    assert course.submitters("small") == [".fay", *misplaced]
+    run = grading.grade(course, "small", jobs=1)
+    assert {name: result.status for name, result in run.results.items()} == (
+        {".fay": "graded"} | dict.fromkeys(misplaced, "review")
+    )
+    assert run.results["ada"].reasons == (
+        "There is no folder ada/small, but this lies beside it: Small.",
+    )
+    with open_gradebook(course) as book:
+        rows = {row.student: row.state for row in report.rows(course, "small", book)}
+    assert rows == {".fay": "by hand"} | dict.fromkeys(misplaced, "review")
+    folder = school.root / "submitted" / "ada"
+    (folder / "Small").rename(folder / "small")
+    run = grading.grade(course, "small", jobs=1)
+    assert run.results["ada"].status == "graded" and run.kept == {".fay", *misplaced} - {"ada"}
+
+
+def test_the_formgraders_button_grades_in_the_sandbox(school, monkeypatch):
+    from nbgrader.apps import NbGraderAPI, api
+    from nbgrader.coursedir import CourseDirectory
+
+    mark = school.root / "seen"
+    look = f"from pathlib import Path\nPath({str(mark)!r}).write_text('x')\n"
+    school.submit("ada", double=f"{look}{small.DOUBLE}", mean=small.MEAN)
+    school.submit("bob", "{")
+    monkeypatch.setattr(api, "Autograde", api.Autograde)
+    button.install()
+    course = school.course()
+    folder = CourseDirectory(config=course.config, root=str(school.root), db_url=course.db_url)
+    pages = NbGraderAPI(folder)
+    assert pages.autograde("small", "ada")["success"]
+    assert not mark.exists() and school.marks()["ada"]["mean-test"] == 2
+    assert "needs review" in pages.autograde("small", "bob")["log"]
+    found = pages.autograde("small", "nobody")
+    assert not found["success"] and "handed in nothing" in found["error"]
+
+
+def test_an_id_is_no_formula_in_nbgraders_table(school):
+    with (school.root / "nbgrader_config.py").open("a") as config:
+        config.write('c.ExportApp.plugin_class = "quantgrader.course.export.HarmlessCsv"\n')
+    with open_gradebook(school.course()) as book:
+        for name in ("+1+1", "@SUM(A1)", "-7", "ada"):
+            book.update_or_create_student(name)
+    school.nbgrader("export", "--to", "grades.csv")
+    with (school.root / "grades.csv").open(newline="") as file:
+        rows = {row["student_id"]: row["max_score"] for row in csv.DictReader(file)}
+    assert rows == dict.fromkeys(("'+1+1", "'@SUM(A1)", "-7", "ada"), "9.0")
+
+
 # Refusals
 
 
@@ -466,7 +655,7 @@ def test_limits_are_the_courses(school):
     config = school.root / "nbgrader_config.py"
     reference = school.course().reference("small")
     limits = grading.limits_for(school.course(), reference)
-    assert (limits.cell_seconds, limits.attempts) == (4, 8)
+    assert (limits.cell_seconds, limits.attempts) == (4, 12)
     with config.open("a") as file:
         file.write("c.QuantGrader.memory_bytes = 5_000_000\n")
     assert grading.limits_for(school.course(), reference).memory_bytes == 5_000_000

@@ -15,7 +15,8 @@ from quantgrader import cases
 from quantgrader.course.gradebook import open_gradebook
 from quantgrader.course.journal import Journal
 from quantgrader.pages.feedback import write_feedback
-from quantgrader.sandbox.runner import Cell, Job, Runner
+from quantgrader.sandbox.job import Cell, Job
+from quantgrader.sandbox.runner import Runner
 from tests.grader.grading_support import RealSchool, check_page, fingerprints
 from tests.grader.hostile import availability, marks, notebooks, outside, results, uniform
 from tests.grader.hostile.bank import RIGHT, WRONG, Attack, World, attack

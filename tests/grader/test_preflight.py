@@ -300,6 +300,13 @@ def test_what_is_no_notebook(folder, data, reason):
     assert any(part in result.reason for part in reason.split("|")), result.reason
 
 
+def test_more_code_than_anybody_writes(folder):
+    found = small.honest()
+    found.cells += [nbformat.v4.new_code_cell("(" * 200_000) for _ in range(11)]
+    result = look(folder, found)
+    assert result.notebook is None and "more than 2 MB of code" in result.reason
+
+
 def test_another_exercise(folder):
     found = small.notebook([nbformat.v4.new_code_cell("print('hello')")])
     assert "another notebook" in look(folder, found).reason

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -12,11 +13,15 @@ import numpy as np
 import psutil
 import pytest
 
+from quantgrader.endings import cell_texts
 from quantgrader.sandbox import collector, received
+from quantgrader.sandbox import runner as runner_module
+from quantgrader.sandbox.client import Conversation
+from quantgrader.sandbox.job import Job, Outcome, imports_of
 from quantgrader.sandbox.launcher import Launcher
 from quantgrader.sandbox.limits import Limits
 from quantgrader.sandbox.provisioner import kernel_spec
-from quantgrader.sandbox.runner import Job, Outcome, Runner, imports_of
+from quantgrader.sandbox.runner import Runner
 from tests.grader.sandbox_support import LIMITS, job, printed, require_sandbox
 
 pytestmark = pytest.mark.slow
@@ -447,6 +452,55 @@ def test_threads_that_go_on(runner):
     assert runner.run(job("1")).cells[0].outputs[0]["data"] == {"text/plain": "1"}
 
 
+def test_results_are_bounded_in_sum_for_each_function(runner):
+    """What one gives too much of, no other lacks."""
+    limits = replace(LIMITS, total_result_bytes=200_000, total_values=4_000)
+    source = (
+        "def long():\n    return 'x' * 40_000\n"
+        "def many():\n    return [[]] * 900\n"
+        "def honest():\n    return 7"
+    )
+    names = ["long"] * 4 + ["many"] * 4 + ["honest"] * 4
+    found = runner.run(job(source, probes=[(name,) for name in names]), limits).probes
+    assert ["value" in answer for answer in found] == [True, False, False, False] + (
+        [False] * 4 + [True] * 4
+    )
+    assert "all together" in found[1]["refused"] and found[-1]["value"] == 7
+
+
+def test_a_message_with_more_values_than_any_honest_one_has(runner):
+    limits = replace(LIMITS, message_values=10_000)
+    source = "from IPython.display import display\ndisplay({'text/plain': [[]] * 20_000}, raw=True)"
+    outcome = runner.run(job(source, "def f():\n    return 1", probes=[("f",)]), limits)
+    assert outcome.cells[0].error["type"] == "output" and outcome.probes[0]["value"] == 1
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_kernel_that_is_killed_from_outside(runner, monkeypatch, times):
+    """As by a machine whose memory runs out: the cell runs once more, and a second end is named."""
+    left = [times]
+
+    class Killed(Conversation):
+        def run_cell(self, source, *arguments):
+            if "victim" in source and left[0]:
+                left[0] -= 1
+                os.kill(self._kernel.root_pid, signal.SIGKILL)
+                while self._kernel.poll() is None:
+                    time.sleep(0.01)
+            return super().run_cell(source, *arguments)
+
+    monkeypatch.setattr(runner_module, "Conversation", Killed)
+    cells = ["print('before')", "victim = 7\nprint(victim)", "def f():\n    return victim"]
+    outcome = runner.run(job(*cells, probes=[("f",)]))
+    assert outcome.ended is None and outcome.kernels == 1 + times
+    assert [cell.status for cell in outcome.cells] == ["ok", "ok" if times == 1 else "killed", "ok"]
+    if times == 1:
+        assert outcome.probes[0]["value"] == 7 and outcome.cells[1].outputs[0]["text"] == "7\n"
+    else:
+        (text,) = cell_texts("c", outcome.cells[1], is_marked=False)
+        assert "signal 9, twice" in text and "memory of the machine ran out" in text
+
+
 def test_the_warm_process_is_started_again(runner):
     require_sandbox(warm=True)
     assert runner.run(job("1")).ended is None
@@ -470,6 +524,7 @@ def test_killed_grader_leaves_nothing_running(mode):
     require_sandbox()
     number = f"9{os.getpid() % 10000}.{['warm', 'cold'].index(mode)}"
     code = (
+        "from quantgrader.sandbox.job import *\n"
         "from quantgrader.sandbox.runner import *\n"
         f'source = \'import subprocess; subprocess.run(["sleep", "{number}"])\'\n'
         f"Runner(preload=(), mode={mode!r}).run(Job((Cell('', source),)))"

@@ -273,7 +273,33 @@ def test_killing_others(runner):
         "            pass\n"
         "os.killpg(0, signal.SIGKILL)",
     )
-    assert cell.status == "killed" and cell.error["type"] == "died"
+    assert cell.status == "killed" and cell.error["type"] == "killed"
+
+
+def test_no_word_to_another_submission_by_files_that_both_can_read(runner):
+    """Locks, leases and notes of changes on them are refused; nor is a core of another's taken."""
+    refused = tell(
+        runner,
+        "import ctypes, fcntl, os, struct\n"
+        "libc = ctypes.CDLL(None, use_errno=True)\n"
+        "file = os.open(os.__file__, os.O_RDONLY)\n"
+        "lock = ctypes.create_string_buffer(struct.pack('hhqqi', 0, 0, 0, 0, 0), 64)\n"
+        "def number(result):\n"
+        "    return ctypes.get_errno() if result < 0 else 0\n"
+        "found = [number(libc.flock(file, kind)) for kind in (1, 2, 5)]\n"
+        "found += [number(libc.fcntl(file, command, lock)) for command in (5, 6, 7, 36, 37, 38)]\n"
+        "found += [number(libc.fcntl(file, command, 1)) for command in (1024, 1025, 1026)]\n"
+        "found += [number(libc.inotify_init()), number(libc.inotify_init1(0))]\n"
+        "found += [number(libc.fanotify_init(0x200, 0))]\n"
+        "try:\n"
+        "    os.sched_setaffinity(0, os.sched_getaffinity(0))\n"
+        "    found.append(0)\n"
+        "except OSError as error:\n"
+        "    found.append(error.errno)\n"
+        "assert fcntl.fcntl(file, fcntl.F_GETFD) >= 0\n"
+        "print(found)",
+    )
+    assert refused == [1] * 3 + [37] * 9 + [1] * 4
 
 
 def test_ptrace_and_memory_of_others(runner):

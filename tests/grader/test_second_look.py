@@ -3,6 +3,7 @@
 import pytest
 
 from quantgrader.cases.compare import Mark
+from quantgrader.cases.questions import Question
 from quantgrader.course.journal import Journal
 from quantgrader.release import authoring
 from quantgrader.second_look import second_looks
@@ -16,14 +17,18 @@ HALVES = "def halves(values):\n    return double(sum(values)) / 2"
 SUM = "def mean(values):\n    return double(sum(values))"
 
 
-def looks(double, mean, *others, scores=(1.0, 0.0)):
+QUESTIONS = [Question("double-test", "double", None), Question("mean-test", "mean", None)]
+
+
+def looks(double, mean, *others, scores=(1.0, 0.0), asked=QUESTIONS):
     marks = {
         "double-test": Mark(scores[0], 3.0),
         "mean-test": Mark(scores[1], 2.0),
         "why": Mark(None, 4.0),
     }
     answers = {"double": small.DOUBLE, "mean": small.MEAN}
-    found = second_looks(small.reference(), answers, marks, [double, *others, mean])
+    sources = [double, *others, mean]
+    found = second_looks(small.reference(), asked, answers, marks, sources)
     return [(look.function, look.instead) for look in found]
 
 
@@ -33,6 +38,7 @@ def test_only_what_names_a_failing_earlier_function_is_looked_at_again():
     assert looks(TRIPLED, small.MEAN) == []  # it stands on its own
     assert looks(TRIPLED, SUM, scores=(3.0, 0.0)) == []  # double is right
     assert looks(TRIPLED, SUM, scores=(1.0, 2.0)) == []  # mean is
+    assert looks(TRIPLED, SUM, asked=QUESTIONS[:1]) == []  # mean isn't asked
     # A later one is no excuse for an earlier one.
     assert looks("def double(x):\n    return mean([x, x, x])", small.MEAN) == []
 
@@ -40,6 +46,7 @@ def test_only_what_names_a_failing_earlier_function_is_looked_at_again():
 def test_the_model_answer_takes_the_place_of_the_failing_one_only():
     (look,) = second_looks(
         small.reference(),
+        QUESTIONS,
         {"double": small.DOUBLE, "mean": small.MEAN},
         {"double-test": Mark(0.0, 3.0), "mean-test": Mark(0.0, 2.0)},
         [TRIPLED, SUM],

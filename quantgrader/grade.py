@@ -67,6 +67,10 @@ class Grading:
     kept: set = field(default_factory=set)
     unrecorded: dict = field(default_factory=dict)
 
+    def __post_init__(self):
+        """Say what each function is asked."""
+        self.digests = questions.digests(self.questions)
+
     def look_at(self, student, force):
         """Read a submission: (notebook, unfinished result) to be run, or None if it is done."""
         folder = self.course.folder("submitted", student, self.assignment)
@@ -80,7 +84,7 @@ class Grading:
         found = preflight(submission, self.reference)
         result = Result(
             student, "review", fingerprint, submission.fingerprint, notes=found.notes,
-            timestamp=submission.timestamp, sandboxed=self.sandboxed,
+            timestamp=submission.timestamp, sandboxed=self.sandboxed, asked=self.digests,
         )  # fmt: skip
         if found.notebook is not None:
             return found.notebook, result
@@ -105,7 +109,7 @@ class Grading:
         if outcome.ended and (ending := KERNEL[outcome.ended["reason"]]).is_graders:
             raise WorkerDied(f"{ending.text}: {outcome.ended['detail']}")
         sources = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
-        marks = mark_tasks(self.reference, self.questions, outcome.probes, sources)
+        marks = self.marks_of(result, outcome.probes, sources)
         cells = {grade_id(cell): cell for cell in notebook.cells if grade_id(cell)}
         unanswered = [
             name
@@ -125,6 +129,10 @@ class Grading:
             self.reference.files, result.timestamp,
         )  # fmt: skip
         self.finish(done)
+
+    def marks_of(self, result, answers, sources):
+        """{grade_id: Mark} of the tasks that are marked by their functions' answers."""
+        return mark_tasks(self.reference, self.questions, answers, sources)
 
     def finish(self, result):
         """Keep a result, and write it into the gradebook."""
@@ -167,6 +175,7 @@ def grade(
     sandboxed=True,
     force=False,
     progress=None,
+    kind=Grading,
 ):
     """Grade what was handed in for an assignment, and return the `Grading` with all results.
 
@@ -184,6 +193,8 @@ def grade(
         Also what is finished.
     progress : callable, optional
         Called with (number of finished ones, number of all) whenever that changes.
+    kind : callable
+        Makes the `Grading`: another kind may ask less of each submission.
 
     Raises
     ------
@@ -217,7 +228,7 @@ def grade(
         book = stack.enter_context(gradebook.open_gradebook(course))
         gradebook.require_assignment(book, reference, assignment)
         book.db.remove()
-        run = Grading(
+        run = kind(
             course, assignment, reference, asked, limits, sandboxed, journal, book,
             basis.digest(),
         )  # fmt: skip

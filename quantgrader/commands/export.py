@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from quantgrader.commands import options as shared
+from quantgrader.commands import total
 
 
 def add(commands):
@@ -21,12 +22,7 @@ def add(commands):
         "--worksheet", metavar="FILE", type=Path,
         help="a grading worksheet of Moodle to fill in, in place of a table of its gradebook",
     )  # fmt: skip
-    parser.add_argument(
-        "--so-far", action="store_true", help="also marks to which points by hand are to be added"
-    )
-    parser.add_argument(
-        "--nothing-is-zero", action="store_true", help="0 for whoever handed in nothing"
-    )
+    total.mark_rule(parser)
     shared.course(parser)
 
 

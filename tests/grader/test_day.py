@@ -277,3 +277,10 @@ def test_other_points_need_no_run(school, capsys, monkeypatch):
     assert jobs == []
     page = small.cell_of(read_notebook(school, "student-02"), "double-test").outputs[0].evalue
     assert page.startswith("2 of 6 points")
+
+
+def test_answers_that_are_alike_are_a_table(school, capsys):
+    page = school.root / "similar.html"
+    status, printed = run(capsys, "similar", "small", "--html", page, "--csv", page)
+    assert status == 0 and "3 submissions compared. This is no verdict" in printed
+    assert "share much that others don't have" in printed

@@ -9,8 +9,8 @@ from quantgrader.commands.options import OK, REFUSED
 
 # In the order of an instructor's day; the last is the students'.
 COMMANDS = (
-    "check", "roster", "due", "collect", "grade", "report", "regrade", "similar", "feedback",
-    "total", "export", "validate",
+    "check", "roster", "due", "collect", "grade", "report", "regrade", "by_hand", "similar",
+    "feedback", "total", "export", "validate",
 )  # fmt: skip
 
 

@@ -11,4 +11,5 @@ late      due dates, extensions, points off: class/due.csv into the gradebook
 marks     final marks in the form that Canvas and Moodle import
 total     one table over all assignments, with weights and drop rules
 similar   answers that are alike, as a table for a person to judge
+by_hand   answers to a written question on one page, without names, and points for them
 """

@@ -71,7 +71,7 @@ def pieces(text):
 
 
 def answers(course, assignment):
-    """{student: {function: text}} of those who were graded."""
+    """({student: {function: text}} of those who were graded, {function: what was given out})."""
     reference = course.reference(assignment)
     journal, found = Journal(course.journal(assignment)), {}
     functions = {task.solution_id: task.function for task in reference.tasks if task.function}

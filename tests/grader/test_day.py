@@ -284,3 +284,85 @@ def test_answers_that_are_alike_are_a_table(school, capsys):
     status, printed = run(capsys, "similar", "small", "--html", page, "--csv", page)
     assert status == 0 and "3 submissions compared. This is no verdict" in printed
     assert "share much that others don't have" in printed
+
+
+# Written answers, without names
+
+
+def labels(school, capsys):
+    files = [school.root / "answers.html", school.root / "answers.csv"]
+    status, printed = run(capsys, "by-hand", "small", "--html", files[0], "--csv", files[1])
+    assert status == 0, printed
+    page = " ".join(check_page(files[0].read_text()).data)
+    return list(csv.DictReader(io.StringIO(files[1].read_text()))), page
+
+
+def fill_in(school, rows):
+    text = "label;points;comment\n" + "".join(
+        f"{row['label']};{row['points']};{row['comment']}\n" for row in rows
+    )
+    return small.save(text, school.root / "filled.csv")
+
+
+def test_answers_are_graded_by_question_and_without_names(school, capsys):
+    rows_, page = labels(school, capsys)
+    assert len(rows_) == 3 and "No idea." in page and "student-0" not in page
+    assert labels(school, capsys) == (rows_, page)
+    mine = page[: page.index("No idea.")].split()[-1]
+    filled = [
+        row | ({"points": "1,5", "comment": "Say more."} if row["label"] == mine else {})
+        for row in rows_
+    ]
+    status, printed = run(capsys, "by-hand", "small", "why", "--read", fill_in(school, filled))
+    assert status == 0 and "1 answer marked." in printed
+    found = rows(school)
+    assert found["student-02"].by_hand == 1.5 and found["student-01"].state == "by hand"
+    with open_gradebook(school.course()) as book:
+        assert book.find_comment("why", "small", "small", "student-02").comment == "Say more."
+    again, page = labels(school, capsys)
+    assert [row for row in again if row["points"]] == [
+        {"label": mine, "points": "1.5", "comment": "Say more."}
+    ]
+    assert "(1.5 points so far)" in page
+
+
+def test_points_that_are_none_and_answers_that_were_replaced(school, capsys):
+    rows_, page = labels(school, capsys)
+    school.submit("student-02", timestamp=STAMP, **GOOD | {"why": "Another idea."})
+    grading.grade(school.course(), "small", jobs=1)
+    old = page[: page.index("No idea.")].split()[-1]
+    others = [row["label"] for row in rows_ if row["label"] != old]
+    filled = [
+        {"label": old, "points": "4", "comment": ""},
+        {"label": others[0], "points": "4.5", "comment": ""},
+        {"label": others[1], "points": "all", "comment": ""},
+    ]
+    status, printed = run(capsys, "by-hand", "small", "--read", fill_in(school, filled))
+    assert status == 1 and "0 answers marked." in printed
+    assert "no answer has this label (or it was replaced since)" in printed
+    assert printed.count("is no number of points from 0 to 4") == 2
+    assert all(row.by_hand is None for row in rows(school).values())
+
+
+def test_questions_that_nobody_grades_by_hand(school, capsys):
+    for arguments in (["mean-test", "--csv", "x.csv"], ["why"], ["--read", "x", "--csv", "y"]):
+        assert run(capsys, "by-hand", "small", *arguments)[0] == 2
+
+
+# Feedback
+
+
+@pytest.mark.parametrize("level", ["messages", "traceback"])
+def test_feedback_has_levels(school, capsys, level):
+    configure(school, f"c.Classroom.feedback = {level!r}")
+    wrong = "def helper():\n    return 1 / 0\nhelper()\n" + small.DOUBLE
+    school.submit("student-01", timestamp=STAMP, **GOOD | {"double": wrong})
+    grading.grade(school.course(), "small", jobs=1, students=["student-01"])
+    assert run(capsys, "feedback", "small", "--students", "student-01")[0] == 0
+    page = (school.root / "feedback" / "student-01" / "small" / "small.html").read_text()
+    text = " ".join(check_page(page).data)
+    assert "ZeroDivisionError: division by zero" in text
+    assert ("Traceback" in text) == (level == "traceback")
+    assert (
+        "in helper()" in text or "helper" in text.split("Traceback")[-1]
+    ) and "987.65" not in page

@@ -2,8 +2,6 @@
 
 All that belongs to one class lies in the course's folder ``class``, which git leaves out.
 
-settings  what nbgrader_config.py and class/config.py say under ``c.Classroom``
-tables    tables of others, read and written as CSV
 roster    who is in the class: from an export of Canvas or Moodle into the gradebook
 downloads what Canvas and Moodle name the files in which they hand over submissions
 collect   from such a download to the submitted folder

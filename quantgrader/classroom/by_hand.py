@@ -14,8 +14,7 @@ from dataclasses import dataclass, field
 import nbformat
 
 from quantgrader.atomic import write_atomically
-from quantgrader.classroom import tables
-from quantgrader.course import gradebook
+from quantgrader.course import gradebook, tables
 from quantgrader.course.folders import CourseError
 from quantgrader.course.journal import Journal
 from quantgrader.course.reference import grade_id

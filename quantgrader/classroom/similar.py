@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import nbformat
 
-from quantgrader.classroom import tables
+from quantgrader.course import tables
 from quantgrader.course.journal import Journal
 from quantgrader.course.reference import grade_id
 from quantgrader.pages import plain

@@ -7,8 +7,8 @@ mark is the weighted mean of the others, in per cent.
 
 from dataclasses import dataclass
 
-from quantgrader.classroom import tables
 from quantgrader.classroom.marks import Rule
+from quantgrader.course import tables
 from quantgrader.course.folders import CourseError
 from quantgrader.pages import plain
 from quantgrader.pages.templates import render, short_number

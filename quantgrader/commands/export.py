@@ -30,8 +30,8 @@ def run(options):
     """Write the file, and list who isn't in it."""
     from quantgrader.classroom import marks
     from quantgrader.classroom.roster import read_roster
-    from quantgrader.classroom.settings import settings
     from quantgrader.course.folders import CourseError
+    from quantgrader.course.settings import settings
     from quantgrader.pages import report
     from quantgrader.texts import printable
 

@@ -38,7 +38,7 @@ def run(options):
     """Print the table, and write it where it is wanted."""
     from quantgrader.classroom import marks, total
     from quantgrader.classroom.roster import read_roster
-    from quantgrader.classroom.settings import settings
+    from quantgrader.course.settings import settings
     from quantgrader.pages import report
 
     with shared.opened(options) as (course, book):

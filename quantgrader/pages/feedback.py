@@ -10,11 +10,11 @@ import secrets
 import nbformat
 
 from quantgrader.atomic import remove_left_behind, write_atomically
-from quantgrader.classroom.settings import settings
 from quantgrader.course.folders import CourseError
 from quantgrader.course.gradebook import is_recorded
 from quantgrader.course.journal import Journal
 from quantgrader.course.reference import grade_id
+from quantgrader.course.settings import settings
 from quantgrader.course.submission import read_secret
 from quantgrader.endings import NEEDS_REVIEW, STATES
 from quantgrader.pages.outputs import Room, as_written, clean_outputs

@@ -7,11 +7,12 @@ import zipfile
 
 import pytest
 
-from quantgrader.classroom import collect, downloads, marks, roster, tables, total
-from quantgrader.classroom.settings import Settings, settings
+from quantgrader.classroom import collect, downloads, marks, roster, total
 from quantgrader.cli import main
+from quantgrader.course import tables
 from quantgrader.course.folders import CourseError
 from quantgrader.course.gradebook import open_gradebook
+from quantgrader.course.settings import Settings, settings
 from quantgrader.pages.report import Row
 from quantgrader.texts import as_cell, as_text
 from tests.grader import grading_support as small

@@ -3,22 +3,15 @@
 import argparse
 import os
 import sys
+from importlib import import_module
 
-from quantgrader.commands import (
-    check,
-    collect,
-    due,
-    export,
-    feedback,
-    grade,
-    report,
-    roster,
-    validate,
-)
 from quantgrader.commands.options import OK, REFUSED
 
 # In the order of an instructor's day; the last is the students'.
-COMMANDS = (check, roster, due, collect, grade, report, feedback, export, validate)
+COMMANDS = (
+    "check", "roster", "due", "collect", "grade", "report", "regrade", "by_hand", "similar",
+    "feedback", "total", "export", "validate",
+)  # fmt: skip
 
 
 def parser():
@@ -29,8 +22,8 @@ def parser():
         "Run it in the course's folder, like nbgrader.",
     )
     commands = main_parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in COMMANDS:
-        module.add(commands)
+    for name in COMMANDS:
+        import_module(f"quantgrader.commands.{name}").add(commands)
     return main_parser
 
 

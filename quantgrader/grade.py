@@ -81,6 +81,10 @@ class Grading:
     kept: set = field(default_factory=set)
     unrecorded: dict = field(default_factory=dict)
 
+    def __post_init__(self):
+        """Say what each function is asked."""
+        self.digests = questions.digests(self.questions)
+
     def look_at(self, student, force):
         """Read a submission, and return it as it is to be run, or None if it is done."""
         folder = self.course.folder("submitted", student, self.assignment)
@@ -95,7 +99,7 @@ class Grading:
         found = preflight(submission, self.reference)
         result = Result(
             student, "review", fingerprint, submission.fingerprint, notes=found.notes,
-            timestamp=submission.timestamp, sandboxed=self.sandboxed,
+            timestamp=submission.timestamp, sandboxed=self.sandboxed, asked=self.digests,
         )  # fmt: skip
         if found.notebook is not None:
             return _Work(found.notebook, result, submission.beside)
@@ -182,6 +186,7 @@ def grade(
     sandboxed=True,
     force=False,
     progress=None,
+    kind=Grading,
 ):
     """Grade what was handed in for an assignment, and return the `Grading` with all results.
 
@@ -199,6 +204,8 @@ def grade(
         Also what is finished.
     progress : callable, optional
         Called with (number of finished ones, number of all) whenever that changes.
+    kind : callable
+        Makes the `Grading`: another kind may ask less of each submission.
 
     Raises
     ------
@@ -232,7 +239,7 @@ def grade(
         book = stack.enter_context(gradebook.open_gradebook(course))
         gradebook.require_assignment(book, reference, assignment)
         book.db.remove()
-        run = Grading(
+        run = kind(
             course, assignment, reference, asked, limits, sandboxed, journal, book,
             basis.digest(),
             finishing.settings(course.released(assignment), course.cases_file(assignment)),

@@ -1,5 +1,6 @@
 """The questions of an assignment: each task's cases, from the file that the release made."""
 
+import hashlib
 from dataclasses import dataclass
 
 from quantgrader.course.folders import CourseError
@@ -46,3 +47,16 @@ def load(path, reference):
         for case in found[task.function]
     ]
     return asked, read.answers
+
+
+def digests(questions):
+    """Return {grade_id: a digest of its cases}: what tells whether a function is asked the same."""
+    from quantgrader.cases.case import pack
+
+    cases = {}
+    for question in questions:
+        cases.setdefault(question.grade_id, [question.function]).append(question.case)
+    return {
+        name: hashlib.sha256(f"{function} {pack(mine)}".encode()).hexdigest()[:16]
+        for name, (function, *mine) in cases.items()
+    }

@@ -12,9 +12,10 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from quantgrader.atomic import write_atomically
-from quantgrader.classroom import downloads, tables
+from quantgrader.classroom import downloads
 from quantgrader.classroom.marks import Who
 from quantgrader.classroom.roster import name_words
+from quantgrader.course import tables
 from quantgrader.course.folders import CourseError
 from quantgrader.course.submission import Unreadable, read_regular_file
 

@@ -15,10 +15,9 @@ from nbgrader.plugins import LateSubmissionPlugin
 from traitlets import Float
 
 from quantgrader.atomic import write_atomically
-from quantgrader.classroom import tables
-from quantgrader.classroom.settings import settings
-from quantgrader.course import gradebook
+from quantgrader.course import gradebook, tables
 from quantgrader.course.folders import CourseError
+from quantgrader.course.settings import settings
 
 _HEADER = ("assignment", "student", "due")
 

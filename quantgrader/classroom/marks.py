@@ -19,8 +19,8 @@ So a student without a final mark has no row here, but is listed with the reason
 
 from dataclasses import dataclass, field
 
-from quantgrader.classroom import tables
 from quantgrader.classroom.roster import name_words
+from quantgrader.course import tables
 from quantgrader.course.folders import CourseError
 from quantgrader.pages.templates import short_number
 

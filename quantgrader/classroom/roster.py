@@ -21,7 +21,7 @@ import re
 from dataclasses import dataclass, field, fields, replace
 
 from quantgrader.atomic import write_atomically
-from quantgrader.classroom import tables
+from quantgrader.course import tables
 from quantgrader.course.folders import CourseError
 from quantgrader.texts import as_cell, as_text, printable
 

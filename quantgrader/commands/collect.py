@@ -37,8 +37,8 @@ def run(options):
     """Sort the files, and list what came of them."""
     from quantgrader.classroom.collect import collect
     from quantgrader.classroom.roster import read_roster
-    from quantgrader.classroom.settings import settings
     from quantgrader.course.folders import open_course
+    from quantgrader.course.settings import settings
     from quantgrader.texts import listed, printable
 
     course = open_course(options.course, options.db)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from quantgrader.commands import options as shared
+from quantgrader.commands import total
 
 
 def add(commands):
@@ -21,12 +22,7 @@ def add(commands):
         "--worksheet", metavar="FILE", type=Path,
         help="a grading worksheet of Moodle to fill in, in place of a table of its gradebook",
     )  # fmt: skip
-    parser.add_argument(
-        "--so-far", action="store_true", help="also marks to which points by hand are to be added"
-    )
-    parser.add_argument(
-        "--nothing-is-zero", action="store_true", help="0 for whoever handed in nothing"
-    )
+    total.mark_rule(parser)
     shared.course(parser)
 
 
@@ -34,8 +30,8 @@ def run(options):
     """Write the file, and list who isn't in it."""
     from quantgrader.classroom import marks
     from quantgrader.classroom.roster import read_roster
-    from quantgrader.classroom.settings import settings
     from quantgrader.course.folders import CourseError
+    from quantgrader.course.settings import settings
     from quantgrader.pages import report
     from quantgrader.texts import printable
 

@@ -22,7 +22,8 @@ class Result:
     """How a submission ended: a ``status`` of `endings.STATES`, with {grade_id: Mark} or a reason.
 
     ``fingerprint`` stands for all that the result depends on, ``submission`` for what was handed
-    in.
+    in, ``asked`` for what each function was asked: {grade_id: a digest of its cases}. The values
+    that came back are not kept.
     """
 
     student: str
@@ -36,6 +37,7 @@ class Result:
     timestamp: str | None = None
     seconds: float = 0.0
     sandboxed: bool = True
+    asked: dict = field(default_factory=dict)
     version: int = VERSION
 
     @classmethod

@@ -81,3 +81,13 @@ def remove_autograded(path):
     checkpoints = path.parent / ".ipynb_checkpoints"
     if checkpoints.is_dir() and not checkpoints.is_symlink():
         shutil.rmtree(checkpoints)
+
+
+def renew_verdicts(path, marks):
+    """Write below the checks of a graded notebook what other marks say."""
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        mark = marks.get(grade_id(cell))
+        if mark is not None and cell.cell_type == "code":
+            cell.outputs = [nbformat.from_dict(output) for output in _verdict(mark)]
+    write_atomically(path, (nbformat.writes(notebook) + "\n").encode(), _READ_ONLY)

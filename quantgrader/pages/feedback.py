@@ -14,6 +14,7 @@ from quantgrader.course.folders import CourseError
 from quantgrader.course.gradebook import is_recorded
 from quantgrader.course.journal import Journal
 from quantgrader.course.reference import grade_id
+from quantgrader.course.settings import settings
 from quantgrader.course.submission import read_secret
 from quantgrader.endings import NEEDS_REVIEW, STATES
 from quantgrader.pages.autograded import WRITTEN
@@ -78,9 +79,11 @@ def feedback_page(course, assignment, reference, result, book):
     grades = {grade.name: grade for grade in notebook.grades}
     comments = {comment.name: comment.comment for comment in notebook.comments}
     cells = _graded_cells(folder / f"{reference.name}.ipynb") if result.status == "graded" else {}
-    room = Room()
+    room, level = Room(), settings(course).feedback
     tasks = [
-        _task(task, result.marks[task.grade_id], grades[task.grade_id], comments, cells, room)
+        _task(
+            task, result.marks[task.grade_id], grades[task.grade_id], comments, cells, room, level
+        )
         for task in reference.tasks
     ]
     given = [task for task in tasks if task["score"] is not None]
@@ -109,7 +112,7 @@ def _graded_cells(path):
     return {grade_id(cell): cell for cell in notebook.cells if grade_id(cell)}
 
 
-def _task(task, mark, grade, comments, cells, room):
+def _task(task, mark, grade, comments, cells, room, level):
     """What the page shows of a task."""
     known = grade.auto_score is not None or grade.manual_score is not None
     solution = cells.get(task.solution_id)
@@ -128,7 +131,7 @@ def _task(task, mark, grade, comments, cells, room):
         if solution is None
         else [
             *_pictures(solution, room),
-            *_outputs(solution.get("outputs", []), room),
+            *_outputs(solution.get("outputs", []), room, level),
         ],
     }
 
@@ -147,8 +150,8 @@ def _pictures(solution, room):
             yield {"image": drawn, "title": "A picture in your answer", "text": ""}
 
 
-def _outputs(outputs, room):
-    """What a student's own cell showed: texts and pictures."""
+def _outputs(outputs, room, level):
+    """What a student's own cell showed: texts and pictures, and where it failed if that is told."""
     shown = []
     for output in clean_outputs(outputs, room):
         if output["output_type"] == "stream":
@@ -156,6 +159,8 @@ def _outputs(outputs, room):
             shown.append({"image": None, "title": title, "text": output["text"]})
         elif output["output_type"] == "error":
             text = f"{output['ename']}: {output['evalue']}"
+            if level == "traceback":
+                text = "\n".join(output["traceback"]) or text
             shown.append({"image": None, "title": "Error in this cell", "text": text})
         else:
             data = output["data"]

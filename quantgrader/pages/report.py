@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from quantgrader.classroom import tables
+from quantgrader.course import tables
 from quantgrader.course.gradebook import is_recorded
 from quantgrader.course.journal import Journal
 from quantgrader.course.submission import read_submission

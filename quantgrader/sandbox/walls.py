@@ -57,10 +57,16 @@ _ADVICE_INSTALL = (
 )
 _ADVICE_NAMESPACES = (
     "This system does not let programs make namespaces. In Docker: run the container with "
-    "--security-opt seccomp=unconfined --security-opt systempaths=unconfined "
-    "--cap-add SYS_ADMIN, or grade outside of it. On Ubuntu 24.04 and later: "
-    "sysctl kernel.apparmor_restrict_unprivileged_userns=0, or grade as root. "
+    "--security-opt seccomp=unconfined --security-opt apparmor=unconfined "
+    "--security-opt systempaths=unconfined --cap-add SYS_ADMIN, or grade outside of it. "
+    "On Ubuntu 24.04 and later: sysctl kernel.apparmor_restrict_unprivileged_userns=0, or grade "
+    "as root. "
     "On older Debian: sysctl kernel.unprivileged_userns_clone=1."
+)
+_ADVICE_IMPORT = (
+    "Namespaces work here, but inside of them the Python environment does not find quantgrader. "
+    "It was installed for another folder, as after the course's folder was moved: make the "
+    "environment anew (rm -r .venv, then make .venv/installed)."
 )
 
 
@@ -260,4 +266,8 @@ def availability():
     if cold is None:
         problem = f"No namespaces inside the sandbox, so that every kernel starts afresh: {warm}"
         return Availability(True, False, (problem,))
+    # Whatever comes from Python was run inside, so that the namespaces are there.
+    if "quantgrader" in cold and "Error: " in cold:
+        problem = f"quantgrader can't be imported inside the sandbox: {cold}"
+        return Availability(False, False, (problem,), (_ADVICE_IMPORT,))
     return Availability(False, False, (f"bubblewrap fails: {cold}",), (_ADVICE_NAMESPACES,))

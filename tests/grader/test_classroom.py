@@ -7,11 +7,12 @@ import zipfile
 
 import pytest
 
-from quantgrader.classroom import collect, downloads, marks, roster, tables
-from quantgrader.classroom.settings import settings
+from quantgrader.classroom import collect, downloads, marks, roster, total
 from quantgrader.cli import main
+from quantgrader.course import tables
 from quantgrader.course.folders import CourseError
 from quantgrader.course.gradebook import open_gradebook
+from quantgrader.course.settings import Settings, settings
 from quantgrader.pages.report import Row
 from quantgrader.texts import as_cell, as_text
 from tests.grader import grading_support as small
@@ -398,3 +399,44 @@ def test_files_of_a_student_never_leave_his_folder(school, tmp_path):
 
 def test_a_table_is_what_it_says():
     assert tables.text_of(["a"], [["=1"], [None], [2.5]]) == 'a\n\'=1\n""\n2.5\n'
+
+
+# All assignments
+
+
+ALL = {
+    "first": [row("student-01", "graded", 9.0), row("student-02", "graded", 4.5)],
+    "second": [row("student-01", "graded", 4.5), row("student-02", "by hand", 4.5)],
+    "third": [row("student-01", "graded", 0.0), row("student-02", "nothing", None)],
+}
+
+
+def test_the_weakest_are_left_out():
+    rules = Settings(drop=1, weights={"first": 2})
+    one, two = total.total(ALL, rules, {})
+    assert one.cells() == ["student-01", "", "9", "4.5", "(0)", "83.33", "2"]
+    assert two.cells() == ["student-02", "", "4.5", "", "", "50", "1"]
+    assert two.open == ("second to be graded by hand",)
+    everything = marks.Rule(so_far=True, nothing_is_zero=True)
+    _, two = total.total(ALL, rules, {}, everything)
+    assert two.cells()[2:] == ["4.5", "4.5", "(0)", "50", "2"]
+    (nobody,) = total.total({"first": [row("student-03", "new", None)]}, rules, {})
+    assert nobody.overall is None and nobody.counted == 0
+
+
+def test_one_always_counts():
+    one, two = total.total(ALL, Settings(drop=7), {})
+    assert (one.overall, one.counted, two.counted) == (100, 1, 1)
+    with pytest.raises(CourseError, match="names fourth; the assignments are: first, second"):
+        total.total(ALL, Settings(weights={"fourth": 1}), {})
+
+
+def test_the_table_of_all_assignments(school, tmp_path, capsys):
+    run(capsys, "roster", small.save(CANVAS, tmp_path / "canvas.csv"), "--id", "login")
+    school.submit("student-01", "{")
+    files = [tmp_path / "total.csv", tmp_path / "total.html"]
+    status, printed = run(capsys, "total", "--csv", files[0], "--html", files[1])
+    assert status == 0 and "No mark yet: small not graded yet." in printed
+    table = rows_of(files[0].read_text())
+    assert table[1][:2] == ["student-01", "One, Student"] and table[3][1] == "'=1+1"
+    small.check_page(files[1].read_text())

@@ -4,9 +4,11 @@ import csv
 import io
 from datetime import timedelta
 
+import nbformat
 import pytest
 
 from quantgrader import grade as grading
+from quantgrader.cases.case import Cases
 from quantgrader.cli import main
 from quantgrader.course.gradebook import open_gradebook
 from quantgrader.pages import questions, report
@@ -195,3 +197,172 @@ def test_the_csv_says_late(school, capsys):
     assert [row["state"] for row in found] == ["to be graded by hand, late"] * 3 + [
         "needs review, late"
     ]
+
+
+# One question anew
+
+
+def change_cases(school, **cases):
+    """Other hidden checks for some functions, as after a mistake in ``hidden.py``."""
+    Cases("small", "seed", small.hidden_cases() | cases).write(school.root / "hidden/small.json")
+
+
+def asked_of_the_sandbox(monkeypatch):
+    """The functions that each job asks for, filled in while a grading runs."""
+    found, usual = [], grading.make_job
+
+    def make_job(notebook, questions, files):
+        job = usual(notebook, questions, files)
+        found.append([probe.function for probe in job.probes])
+        return job
+
+    monkeypatch.setattr(grading, "make_job", make_job)
+    return found
+
+
+def test_only_the_question_that_changed_is_asked(school, capsys, monkeypatch):
+    before = school.marks()
+    visible, _, fraction = small.hidden_cases()["double"]
+    change_cases(school, double=(visible, fraction))
+    jobs = asked_of_the_sandbox(monkeypatch)
+    status, printed = run(capsys, "regrade", "small", "--jobs", "1")
+    assert status == 0 and "Asked: double-test." in printed
+    assert "student-04: left as it was: not graded before." in printed
+    assert jobs == [["double"] * 2] * 3
+    after = school.marks()
+    assert after.pop("student-02") == before.pop("student-02") | {"double-test": 1.5}
+    assert after == before
+    page = small.cell_of(read_notebook(school, "student-02"), "double-test").outputs[0].evalue
+    assert page.startswith("1.5 of 3 points: 1 of 2 checks passed.")
+    run(capsys, "grade", "small", "--jobs", "1")
+    assert len(jobs) == 3 and school.marks()["student-02"]["double-test"] == 1.5
+
+
+def read_notebook(school, student):
+    path = school.root / "autograded" / student / "small" / "small.ipynb"
+    return nbformat.read(path, as_version=4)
+
+
+def test_a_named_question_is_asked_again(school, capsys, monkeypatch):
+    jobs = asked_of_the_sandbox(monkeypatch)
+    before = school.marks()
+    status, printed = run(capsys, "regrade", "small", "mean", "--jobs", "1")
+    assert status == 0 and jobs == [["mean"] * 2] * 3 and school.marks() == before
+    status, printed = run(capsys, "regrade", "small", "why")
+    assert status == 2 and "'why' is no question" in printed and "double, mean" in printed
+
+
+def test_whoever_handed_in_anew_is_left_to_the_grading(school, capsys):
+    school.submit("student-01", **GOOD | {"mean": "def mean(v):\n    return 1"})
+    _, printed = run(capsys, "regrade", "small", "mean", "--jobs", "1")
+    assert "student-01: left as it was: handed in anew since." in printed
+    assert school.marks()["student-01"]["mean-test"] == 2
+
+
+def test_other_points_need_no_run(school, capsys, monkeypatch):
+    by_hand(school, "student-01", 3)
+    source = small.source_notebook()
+    small.cell_of(source, "double-test").metadata.nbgrader.points = 6
+    small.cell_of(source, "why").metadata.nbgrader.points = 5
+    small.save(source, school.root / "solutions" / "small" / "small.ipynb")
+    school.nbgrader("generate_assignment", "small", "--force")
+    jobs = asked_of_the_sandbox(monkeypatch)
+    status, printed = run(capsys, "regrade", "small", "--jobs", "1")
+    assert status == 0 and jobs == [] and "points are those of the release" in printed
+    marks = school.marks()
+    assert [marks[f"student-0{n}"]["double-test"] for n in (1, 2, 3)] == [6, 2, 6]
+    found = rows(school)
+    assert found["student-01"].maximum == 13 and found["student-01"].state == "look"
+    run(capsys, "grade", "small", "--jobs", "1", "--students", "student-01")
+    assert jobs == []
+    page = small.cell_of(read_notebook(school, "student-02"), "double-test").outputs[0].evalue
+    assert page.startswith("2 of 6 points")
+
+
+def test_answers_that_are_alike_are_a_table(school, capsys):
+    page = school.root / "similar.html"
+    status, printed = run(capsys, "similar", "small", "--html", page, "--csv", page)
+    assert status == 0 and "3 submissions compared. This is no verdict" in printed
+    assert "share much that others don't have" in printed
+
+
+# Written answers, without names
+
+
+def labels(school, capsys):
+    files = [school.root / "answers.html", school.root / "answers.csv"]
+    status, printed = run(capsys, "by-hand", "small", "--html", files[0], "--csv", files[1])
+    assert status == 0, printed
+    page = " ".join(check_page(files[0].read_text()).data)
+    return list(csv.DictReader(io.StringIO(files[1].read_text()))), page
+
+
+def fill_in(school, rows):
+    text = "label;points;comment\n" + "".join(
+        f"{row['label']};{row['points']};{row['comment']}\n" for row in rows
+    )
+    return small.save(text, school.root / "filled.csv")
+
+
+def test_answers_are_graded_by_question_and_without_names(school, capsys):
+    rows_, page = labels(school, capsys)
+    assert len(rows_) == 3 and "No idea." in page and "student-0" not in page
+    assert labels(school, capsys) == (rows_, page)
+    mine = page[: page.index("No idea.")].split()[-1]
+    filled = [
+        row | ({"points": "1,5", "comment": "Say more."} if row["label"] == mine else {})
+        for row in rows_
+    ]
+    status, printed = run(capsys, "by-hand", "small", "why", "--read", fill_in(school, filled))
+    assert status == 0 and "1 answer marked." in printed
+    found = rows(school)
+    assert found["student-02"].by_hand == 1.5 and found["student-01"].state == "by hand"
+    with open_gradebook(school.course()) as book:
+        assert book.find_comment("why", "small", "small", "student-02").comment == "Say more."
+    again, page = labels(school, capsys)
+    assert [row for row in again if row["points"]] == [
+        {"label": mine, "points": "1.5", "comment": "Say more."}
+    ]
+    assert "(1.5 points so far)" in page
+
+
+def test_points_that_are_none_and_answers_that_were_replaced(school, capsys):
+    rows_, page = labels(school, capsys)
+    school.submit("student-02", timestamp=STAMP, **GOOD | {"why": "Another idea."})
+    grading.grade(school.course(), "small", jobs=1)
+    old = page[: page.index("No idea.")].split()[-1]
+    others = [row["label"] for row in rows_ if row["label"] != old]
+    filled = [
+        {"label": old, "points": "4", "comment": ""},
+        {"label": others[0], "points": "4.5", "comment": ""},
+        {"label": others[1], "points": "all", "comment": ""},
+    ]
+    status, printed = run(capsys, "by-hand", "small", "--read", fill_in(school, filled))
+    assert status == 1 and "0 answers marked." in printed
+    assert "no answer has this label (or it was replaced since)" in printed
+    assert printed.count("is no number of points from 0 to 4") == 2
+    assert all(row.by_hand is None for row in rows(school).values())
+
+
+def test_questions_that_nobody_grades_by_hand(school, capsys):
+    for arguments in (["mean-test", "--csv", "x.csv"], ["why"], ["--read", "x", "--csv", "y"]):
+        assert run(capsys, "by-hand", "small", *arguments)[0] == 2
+
+
+# Feedback
+
+
+@pytest.mark.parametrize("level", ["messages", "traceback"])
+def test_feedback_has_levels(school, capsys, level):
+    configure(school, f"c.Classroom.feedback = {level!r}")
+    wrong = "def helper():\n    return 1 / 0\nhelper()\n" + small.DOUBLE
+    school.submit("student-01", timestamp=STAMP, **GOOD | {"double": wrong})
+    grading.grade(school.course(), "small", jobs=1, students=["student-01"])
+    assert run(capsys, "feedback", "small", "--students", "student-01")[0] == 0
+    page = (school.root / "feedback" / "student-01" / "small" / "small.html").read_text()
+    text = " ".join(check_page(page).data)
+    assert "ZeroDivisionError: division by zero" in text
+    assert ("Traceback" in text) == (level == "traceback")
+    assert (
+        "in helper()" in text or "helper" in text.split("Traceback")[-1]
+    ) and "987.65" not in page

@@ -517,6 +517,21 @@ def test_check_reports_a_bubblewrap_that_fails(monkeypatch, tmp_path):
         walls.availability.cache_clear()
 
 
+def test_check_tells_an_environment_of_another_folder_from_namespaces(monkeypatch):
+    """As after the course's folder was moved, and the environment still points to the old one."""
+    require_sandbox()
+    try:
+        walls.availability.cache_clear()
+        monkeypatch.setattr(walls, "_folders_of_packages", lambda modules: set())
+        report = walls.availability()
+        if report.usable:
+            pytest.skip("quantgrader is installed inside of the environment's folder")
+        assert "quantgrader can't be imported inside the sandbox" in str(report)
+        assert "make .venv/installed" in str(report) and "seccomp" not in str(report)
+    finally:
+        walls.availability.cache_clear()
+
+
 def test_numbers_of_system_calls():
     """The table of system calls agrees with the system's own headers."""
     table = confine._FILTERED | confine._SOCKETS

@@ -5,6 +5,9 @@ from zoneinfo import available_timezones
 
 from quantgrader.course.folders import CourseError
 
+# How much a feedback page says.
+LEVELS = ("messages", "traceback")
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -13,12 +16,15 @@ class Settings:
     drop : how many of a student's assignments, the weakest, leave the overall mark
     weights : {assignment: its weight in the overall mark}, 1 where nothing is said
     columns : {assignment: its column's title in the learning management system}
+    feedback : "messages" (what failed, in a sentence) or "traceback" (and of a student's own cells
+        that failed, where in them)
     timezone : where times hold that say nothing of it, such as "Europe/Paris"
     """
 
     drop: int = 0
     weights: dict = field(default_factory=dict)
     columns: dict = field(default_factory=dict)
+    feedback: str = "messages"
     timezone: str = "UTC"
 
     def __post_init__(self):
@@ -27,6 +33,8 @@ class Settings:
             raise ValueError(f"timezone is {self.timezone!r}, not a place such as 'Europe/Paris'")
         if not isinstance(self.drop, int) or isinstance(self.drop, bool) or self.drop < 0:
             raise ValueError(f"drop is {self.drop!r}, not a number of assignments (0, 1, ...)")
+        if self.feedback not in LEVELS:
+            raise ValueError(f"feedback is {self.feedback!r}, not one of {', '.join(LEVELS)}")
         for name, weight in dict(self.weights).items():
             if not isinstance(weight, int | float) or not 0 <= weight < float("inf"):
                 raise ValueError(f"the weight of {name} is {weight!r}, not a number of at least 0")

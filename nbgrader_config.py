@@ -7,7 +7,7 @@ configuration folder, for instructors and students alike.
 
 from pathlib import Path
 
-from quantgrader.course import button
+from quantgrader.classroom import button
 from quantgrader.release.steps import preprocessors
 
 c = get_config()  # noqa: F821 (traitlets provides it)

@@ -18,7 +18,7 @@ from quantgrader.course import gradebook, tables
 from quantgrader.course.folders import CourseError
 from quantgrader.course.journal import Journal
 from quantgrader.course.reference import grade_id
-from quantgrader.pages.outputs import as_written
+from quantgrader.pages.autograded import written
 from quantgrader.pages.templates import render, short_number
 from quantgrader.texts import clean_text
 
@@ -68,8 +68,8 @@ def answers(course, book, assignment, task):
         if not path.is_file():
             continue
         cells = nbformat.read(path, as_version=4).cells
-        source = next((c.source for c in cells if grade_id(c) == task.solution_id), "")
-        text = clean_text(as_written(source), _MAX_ANSWER)
+        texts = (written(cell) for cell in cells if grade_id(cell) == task.solution_id)
+        text = clean_text(next(texts, ""), _MAX_ANSWER)
         grade = book.find_grade(task.grade_id, reference.name, assignment, student)
         comment = book.find_comment(task.solution_id, reference.name, assignment, student)
         label = hmac.digest(key, f"{assignment}\0{student}\0{text}".encode(), "sha256").hex()[:8]

@@ -15,7 +15,12 @@ _READ_ONLY = 0o444
 
 
 # Where a cell keeps its text as the student wrote it, when it is shown otherwise.
-WRITTEN = "quantgrader_written"
+_WRITTEN = "quantgrader_written"
+
+
+def written(cell):
+    """The text of a graded notebook's cell as the student wrote it."""
+    return cell.metadata.get(_WRITTEN, cell.source)
 
 
 def autograded(notebook, runs, marks, reference):
@@ -46,7 +51,7 @@ def _make_inert(cell, released, room):
         if "attachments" in released:
             cell.attachments = released.attachments
         return
-    cell.metadata[WRITTEN] = cell.source
+    cell.metadata[_WRITTEN] = cell.source
     if cell.cell_type == "raw":  # it would stand in the page as it is
         cell.cell_type, cell.source = "markdown", word_for_word(cell.source)
     else:

@@ -17,7 +17,7 @@ from quantgrader.course.reference import grade_id
 from quantgrader.course.settings import settings
 from quantgrader.course.submission import read_secret
 from quantgrader.endings import NEEDS_REVIEW, STATES
-from quantgrader.pages.autograded import WRITTEN
+from quantgrader.pages.autograded import written
 from quantgrader.pages.outputs import Room, clean_outputs, clean_picture
 from quantgrader.pages.templates import render
 from quantgrader.texts import clean_text, printable
@@ -139,7 +139,7 @@ def _task(task, mark, grade, comments, cells, room, level):
 def _answer(solution):
     if solution is None:
         return None
-    return clean_text(solution.metadata.get(WRITTEN, solution.source), _MAX_ANSWER)
+    return clean_text(written(solution), _MAX_ANSWER)
 
 
 def _pictures(solution, room):

@@ -24,7 +24,7 @@ from quantgrader.texts import printable
 _TYPES = ("code", "markdown", "raw")
 _PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 _MAX_CELLS = 2_000
-_MAX_CODE = 2_000_000
+_MAX_CODE = 1_000_000
 
 
 class NeedsReview(Exception):

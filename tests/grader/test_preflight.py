@@ -304,7 +304,7 @@ def test_more_code_than_anybody_writes(folder):
     found = small.honest()
     found.cells += [nbformat.v4.new_code_cell("(" * 200_000) for _ in range(11)]
     result = look(folder, found)
-    assert result.notebook is None and "more than 2 MB of code" in result.reason
+    assert result.notebook is None and "more than 1 MB of code" in result.reason
 
 
 def test_another_exercise(folder):

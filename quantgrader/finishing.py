@@ -25,10 +25,10 @@ from quantgrader.sandbox.serve import answer_lines
 from quantgrader.second_look import second_looks
 from quantgrader.texts import listed, printable
 
-#: Of one process: its program and libraries take some 500 MB of addresses.
-MEMORY_BYTES = 4 << 30
+#: Of one process, beyond what its program and libraries take.
+MEMORY_BYTES = 3 << 30
 #: For one submission; usually it takes a tenth of a second.
-SECONDS = 180
+SECONDS = 120
 
 
 def settings(released, cases):
@@ -138,7 +138,10 @@ def _defined_again(notebook, reference):
 def main():
     """Answer lines until the other side is gone."""
     hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-    bound = MEMORY_BYTES if hard == resource.RLIM_INFINITY else min(MEMORY_BYTES, hard)
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    bound = pages * resource.getpagesize() + MEMORY_BYTES
+    if hard != resource.RLIM_INFINITY:
+        bound = min(bound, hard)
     resource.setrlimit(resource.RLIMIT_AS, (bound, hard))
     answer_lines(finish_text)
 

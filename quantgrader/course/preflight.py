@@ -24,7 +24,7 @@ from quantgrader.texts import printable
 _TYPES = ("code", "markdown", "raw")
 _PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 _MAX_CELLS = 2_000
-_MAX_CODE = 2_000_000
+_MAX_CODE = 1_000_000
 
 
 class NeedsReview(Exception):
@@ -52,6 +52,10 @@ def preflight(submission, reference):
         _other_files(notebook, submission, reference)
     except NeedsReview as reason:
         return Preflight(None, str(reason), tuple(notes))
+    except Exception as error:
+        # What nobody foresaw in a notebook is that student's, and no reason to try for ever.
+        kind = type(error).__name__
+        return Preflight(None, f"The notebook can't be looked at ({kind}).", tuple(notes))
     return Preflight(notebook, None, tuple(notes))
 
 

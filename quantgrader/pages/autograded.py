@@ -12,8 +12,6 @@ from quantgrader.pages.outputs import Room, clean_outputs, message_output
 from quantgrader.pages.written import inert, word_for_word
 
 _READ_ONLY = 0o444
-
-
 # Where a cell keeps its text as the student wrote it, when it is shown otherwise.
 _WRITTEN = "quantgrader_written"
 

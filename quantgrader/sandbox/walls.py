@@ -5,6 +5,8 @@ What is guaranteed, as long as the system's kernel keeps its word:
 - No network: a submission has no network interface that leads anywhere, not even to the host's
   loopback, shares no abstract sockets with the host or with another submission, and cannot make
   sockets of other kinds (from a virtual machine to its host, for instance).
+- No word to a submission that runs at the same time, by files that both can read: locks, leases and
+  notes of changes are refused.
 - Files: the system (``/usr`` and a few files of ``/etc``), the Python environment and packages
   installed from a source folder can be read; nothing else of the host is there, and nothing of
   its environment variables. All that can be written to is temporary, of limited size, and ends

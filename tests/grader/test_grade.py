@@ -19,8 +19,8 @@ import pytest
 
 from quantgrader import finishing
 from quantgrader import grade as grading
-from quantgrader.cli import main
 from quantgrader.classroom import button
+from quantgrader.cli import main
 from quantgrader.course.folders import CourseError, open_course
 from quantgrader.course.gradebook import open_gradebook, transaction
 from quantgrader.course.journal import Busy, Journal, Result

@@ -9,6 +9,7 @@ import nbformat
 import pytest
 
 from quantgrader.course import elsewhere
+from quantgrader.course import preflight as preflight_module
 from quantgrader.course.preflight import preflight
 from quantgrader.course.reference import grade_id
 from quantgrader.course.submission import Bounds, Submission, read_submission
@@ -304,7 +305,16 @@ def test_more_code_than_anybody_writes(folder):
     found = small.honest()
     found.cells += [nbformat.v4.new_code_cell("(" * 200_000) for _ in range(11)]
     result = look(folder, found)
-    assert result.notebook is None and "more than 2 MB of code" in result.reason
+    assert result.notebook is None and "more than 1 MB of code" in result.reason
+
+
+def test_a_notebook_that_brings_the_grader_down_is_that_students(folder, monkeypatch):
+    def surprise(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(preflight_module, "_restore", surprise)
+    result = look(folder, small.honest())
+    assert result.notebook is None and "can't be looked at (MemoryError)" in result.reason
 
 
 def test_another_exercise(folder):

@@ -58,8 +58,9 @@ bench-dst: .venv/installed ## time networks of states beside torch in float32 an
 bench-ptq: .venv/installed ## time networks in whole numbers beside ONNX Runtime and torch; writes a file in benchmarks/results/ptq
 	$(BIN)/python -m benchmarks.ptq
 
-bench-grading: .venv/installed ## time quantgrader beside nbgrader; writes benchmarks/results/grading.json
+bench-grading: .venv/installed ## time quantgrader beside nbgrader, then 1,000 submissions, alone and over Dask; writes benchmarks/results/grading*.json
 	$(BIN)/python -m benchmarks.grading
+	$(BIN)/python -m benchmarks.grading_many
 
 clean: ## remove what was built and installed here
 	rm -rf _build node_modules .venv *.egg-info

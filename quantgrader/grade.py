@@ -41,16 +41,25 @@ _RULES = 2
 def limits_for(course, reference):
     """The limits of a submission: the course's time for a cell, and a kernel for each task.
 
-    ``c.QuantGrader.memory_bytes = ...`` and the like in nbgrader_config.py set others of `Limits`.
+    ``c.QuantGrader.memory_bytes = ...`` and the like in nbgrader_config.py set others of `Limits`;
+    ``c.QuantGrader.preload`` names modules to be imported beforehand.
     """
     functions = sum(task.function is not None for task in reference.tasks)
     seconds = course.config.get("Execute", {}).get("timeout") or Limits.cell_seconds
     # A function that ends its kernel may do so twice in its visible checks, and twice when asked.
     found = {"cell_seconds": float(seconds), "attempts": 4 * functions + 4}
+    given = {name: value for name, value in _settings(course).items() if name != "preload"}
     try:
-        return Limits(**(found | dict(course.config.get("QuantGrader", {}))))
+        return Limits(**(found | given))
     except (TypeError, ValueError) as error:
         raise CourseError(f"c.QuantGrader in nbgrader_config.py: {error}") from None
+
+
+def _settings(course):
+    found = course.config.get("QuantGrader", {})
+    if not isinstance(found.get("preload", []), list | tuple):
+        raise CourseError(f"c.QuantGrader.preload is {found['preload']!r}, not a list of modules.")
+    return found
 
 
 @dataclass
@@ -227,7 +236,8 @@ def grade(
             raise walls.SandboxUnavailable(str(report))
     limits = limits_for(course, reference)
     sandbox_settings = settings(
-        limits=limits, preload=imports_of(reference.code), hidden=course.secrets(),
+        limits=limits, hidden=course.secrets(),
+        preload=(*imports_of(reference.code), *_settings(course).get("preload", ())),
         mode="auto" if sandboxed else "none",
     )  # fmt: skip
     basis = hashlib.sha256(f"{VERSION} {_RULES} {limits} {sandboxed}".encode())

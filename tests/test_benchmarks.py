@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import timing
+from benchmarks import grading_many, timing
 from quantlib.kernels._int8_tile import FOUR_BYTES
 
 pytestmark = pytest.mark.slow
@@ -220,3 +220,15 @@ def test_whole_numbers_are_timed_beside_onnx_runtime_and_torch(tmp_path):
         assert 1e-4 < apart["quantlib"] < 0.1
         assert 1e-4 < apart["ONNX Runtime int8"] < 0.1
     assert "times as long as ONNX Runtime int8" in done.stdout
+
+
+@pytest.mark.parametrize(("extra", "growth"), [(0.0, 0), (0.25, 250)])
+def test_growth_of_memory_is_a_slope(extra, growth):
+    """Kilobytes for each submission that is done; what the start takes doesn't count."""
+    memory = object.__new__(grading_many.Memory)
+    memory.curve = [(0, 20.0 * n, 0.0) for n in range(5)]
+    memory.curve += [(done, 100 + extra * done, 300.0) for done in range(1, 101)]
+    assert memory.growth_kb(1) == pytest.approx(growth)
+    assert memory.summary()["most_mb"] == [100 + 100 * extra, 300]
+    memory.curve = memory.curve[:6]
+    assert memory.growth_kb(1) is None

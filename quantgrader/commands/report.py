@@ -29,6 +29,12 @@ def run(options):
         questions = per_question.questions(course, options.assignment, book)
     width = shutil.get_terminal_size((100, 24)).columns
     print(report.as_table(found, width))
+    undated = sum(row.is_undated for row in found)
+    if undated:
+        print(
+            f"\nThere is a due date, and nothing tells when {shared.count(undated, 'student')} "
+            "handed in (no timestamp.txt): they count as in time."
+        )
     if any(one.scores for one in questions):
         print(f"\n{per_question.as_table(questions, width)}")
     if options.csv:

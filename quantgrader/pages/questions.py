@@ -80,5 +80,5 @@ def questions(course, assignment, book):
 
 def as_table(found, width=100):
     """The questions as text for a terminal, with the commonest messages below each."""
-    below = [[f"{count} times: {text}" for count, text in one.commonest] for one in found]
+    below = [[f"{count} × {text}" for count, text in one.commonest] for one in found]
     return plain.table(HEADER, [one.cells() for one in found], below, width, left=1)

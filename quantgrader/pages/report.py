@@ -31,6 +31,7 @@ class Row:
     reasons: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     is_late: bool = False
+    is_undated: bool = False  # there is a due date, and nothing tells when it was handed in
 
     @property
     def reported(self):
@@ -77,8 +78,13 @@ def rows(course, assignment, book):
         row = _row(student, reference, student in submitted, result, notebook)
         late = _lateness(notebook.assignment) if notebook is not None else None
         notes = (*row.notes, *((late,) if late else ()))
-        is_late = notebook is not None and notebook.assignment.total_seconds_late > 0
-        found.append(replace(row, reasons=(*row.reasons, *more), notes=notes, is_late=is_late))
+        is_undated = late is None and notebook is not None and _is_undated(notebook.assignment)
+        found.append(
+            replace(
+                row, reasons=(*row.reasons, *more), notes=notes,
+                is_late=late is not None, is_undated=is_undated,
+            )
+        )  # fmt: skip
     book.db.remove()
     return found
 
@@ -117,15 +123,15 @@ def _row(student, reference, submitted, result, notebook):
     )  # fmt: skip
 
 
+def _is_undated(submission):
+    return submission.duedate is not None and submission.timestamp is None
+
+
 def _lateness(submission):
     """How late it was handed in, in words; None if it was not."""
-    if submission.duedate is None:
-        return None
-    if submission.timestamp is None:
-        return "Nothing tells when it was handed in: no timestamp.txt."
-    longer = f", {_period(submission.extension)} more than others" if submission.extension else ""
     if submission.total_seconds_late <= 0:
         return None
+    longer = f", {_period(submission.extension)} more than others" if submission.extension else ""
     by = _period(timedelta(seconds=submission.total_seconds_late))
     return f"Handed in {by} late (due {submission.duedate:%Y-%m-%d %H:%M} UTC{longer})."
 

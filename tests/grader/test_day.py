@@ -99,7 +99,7 @@ def test_questions_that_nobody_has_a_mark_for():
 def test_the_report_shows_questions(school, capsys):
     page = school.root / "report.html"
     status, printed = run(capsys, "report", "small", "--html", page)
-    assert status == 0 and "1 times: Twice a fraction is wrong." in printed
+    assert status == 0 and "1 × Twice a fraction is wrong." in printed
     assert "commonest messages" in " ".join(check_page(page.read_text()).data)
 
 
@@ -142,6 +142,16 @@ def test_whoever_is_late_is_told_so(school, capsys):
     run(capsys, "due", "small", "--remove", "--students", "student-01")
     with open_gradebook(school.course()) as book:
         assert book.find_submission("small", "student-01").extension is None
+
+
+def test_what_has_no_date_is_told_once(school, capsys):
+    school.submit("student-05", **GOOD)
+    school.submit("student-06", **GOOD)
+    grading.grade(school.course(), "small", jobs=1)
+    run(capsys, "due", "small", "2026-11-21")
+    status, printed = run(capsys, "report", "small")
+    assert status == 0 and printed.count("nothing tells when 2 students handed in") == 1
+    assert not any(row.is_late for row in rows(school).values())
 
 
 def test_points_off_follow_the_dates(school, capsys):
@@ -366,3 +376,23 @@ def test_feedback_has_levels(school, capsys, level):
     assert (
         "in helper()" in text or "helper" in text.split("Traceback")[-1]
     ) and "987.65" not in page
+
+
+# What is imported beforehand
+
+
+def test_modules_to_be_imported_beforehand_are_named(school):
+    from quantgrader.course.folders import CourseError
+
+    configure(school, "c.QuantGrader.preload = ['json.tool']\nc.QuantGrader.processes = 9")
+    assert grading.limits_for(school.course(), small.reference()).processes == 9
+    grading.grade(school.course(), "small", jobs=1, force=True, students=["student-01"])
+    configure(school, "c.QuantGrader.preload = 'json'")
+    with pytest.raises(CourseError, match="preload is 'json', not a list of modules"):
+        grading.grade(school.course(), "small", jobs=1)
+
+
+def test_a_course_that_was_moved_has_its_results(school, tmp_path, capsys):
+    moved = school.root.rename(tmp_path / "another place")
+    status, printed = run(capsys, "grade", "small", "--jobs", "1", "--course", moved)
+    assert status == 0 and "4 submissions (4 of them before)" in printed

@@ -46,7 +46,7 @@ class Course:
         """Folders and files that no submission may see."""
         steps = ("source", "submitted", "autograded", "feedback")
         paths = [self.root / self.directories[step] for step in steps]
-        paths += [self.root / "journal", self.root / "hidden", self.root / ".git"]
+        paths += [self.root / name for name in ("journal", "hidden", "class", ".git")]
         if self.db_url.startswith("sqlite:///"):
             paths.append(Path(self.db_url.removeprefix("sqlite:///").partition("?")[0]))
         return [path for path in paths if path.exists()]

@@ -58,6 +58,8 @@ def written_task(reference, name=None):
 
 def answers(course, book, assignment, task):
     """The `Answer`s to a written question, by label. Who wrote nothing is not among them."""
+    from nbgrader.api import MissingEntry
+
     reference, key = course.reference(assignment), _key(course)
     journal, found = Journal(course.journal(assignment)), []
     for student in journal.students():
@@ -70,8 +72,11 @@ def answers(course, book, assignment, task):
         cells = nbformat.read(path, as_version=4).cells
         texts = (written(cell) for cell in cells if grade_id(cell) == task.solution_id)
         text = clean_text(next(texts, ""), _MAX_ANSWER)
-        grade = book.find_grade(task.grade_id, reference.name, assignment, student)
-        comment = book.find_comment(task.solution_id, reference.name, assignment, student)
+        try:
+            grade = book.find_grade(task.grade_id, reference.name, assignment, student)
+            comment = book.find_comment(task.solution_id, reference.name, assignment, student)
+        except MissingEntry:  # the report says so, and the next grading writes it
+            continue
         label = hmac.digest(key, f"{assignment}\0{student}\0{text}".encode(), "sha256").hex()[:8]
         found.append(Answer(label, student, text, grade.manual_score, comment.manual_comment or ""))
     book.db.remove()

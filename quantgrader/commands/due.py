@@ -25,12 +25,13 @@ def run(options):
     """Set what is given, bring the gradebook to it, and show what holds."""
     from quantgrader.classroom import late
     from quantgrader.course.folders import CourseError
+    from quantgrader.course.gradebook import require_assignment
     from quantgrader.texts import printable
 
     if options.time and options.remove:
         raise CourseError("Either a time, or --remove.")
     with shared.opened(options) as (course, book):
-        course.reference(options.assignment)
+        require_assignment(book, course.reference(options.assignment), options.assignment)
         known = {one.id for one in book.students} | set(course.submitters(options.assignment))
         for student in options.students or ():
             if student not in known:

@@ -46,8 +46,9 @@ def run(options):
 
     course = open_course(options.course, options.db)
     found = with_bar(options, grade, course, force=options.force)
+    status = summary(found)
     due_dates(course, options.assignment)
-    return summary(found)
+    return status
 
 
 def due_dates(course, assignment):

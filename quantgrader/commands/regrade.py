@@ -28,8 +28,9 @@ def run(options):
 
     course = open_course(options.course, options.db)
     found = grade.with_bar(options, regrade, course, names=options.questions)
-    grade.due_dates(course, options.assignment)
     print(f"Asked: {', '.join(found.chosen) or 'nothing; points are those of the release'}.")
     for student, reason in sorted(found.left.items()):
         print(f"  {printable(student)}: left as it was: {reason}.")
-    return grade.summary(found)
+    status = grade.summary(found)
+    grade.due_dates(course, options.assignment)
+    return status

@@ -48,7 +48,7 @@ class Course:
         """Folders and files that no submission may see."""
         steps = ("source", "submitted", "autograded", "feedback")
         paths = [self.root / self.directories[step] for step in steps]
-        paths += [self.root / "journal", self.root / "hidden", self.root / ".git"]
+        paths += [self.root / name for name in ("journal", "hidden", "class", ".git")]
         # By default it lies below /usr, which submissions can read, with what others handed in.
         paths += [Path(self.exchange)] if self.exchange else []
         if self.db_url.startswith("sqlite:///"):

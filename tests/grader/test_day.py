@@ -193,6 +193,14 @@ def test_dates_that_are_none(school, capsys, arguments, message):
     assert status == 2 and message in printed
 
 
+def test_a_table_of_dates_that_is_damaged_costs_no_marks(school, capsys):
+    small.save("assignment,student,due\nsmall,,soon\n", school.root / "class" / "due.csv")
+    status, printed = run(capsys, "grade", "small", "--jobs", "1")
+    assert status == 2 and "4 submissions (4 of them before)" in printed
+    assert "'soon' is no time" in printed
+    assert school.root / "class" in school.course().secrets()
+
+
 def test_nobody_has_less_time_than_all(school, capsys):
     run(capsys, "due", "small", "2026-11-19")
     status, printed = run(capsys, "due", "small", "2026-11-18", "--students", "student-01")
@@ -352,6 +360,15 @@ def test_points_that_are_none_and_answers_that_were_replaced(school, capsys):
     assert "no answer has this label (or it was replaced since)" in printed
     assert printed.count("is no number of points from 0 to 4") == 2
     assert all(row.by_hand is None for row in rows(school).values())
+
+
+def test_whoever_is_not_in_the_gradebook_is_left_out(school, capsys):
+    with open_gradebook(school.course()) as book:
+        book.remove_student("student-02")
+    assert len(labels(school, capsys)[0]) == 2
+    (school.root / "gradebook.db").unlink()
+    status, printed = run(capsys, "due", "small", "2026-11-19")
+    assert status == 2 and "The gradebook doesn't have small." in printed
 
 
 def test_questions_that_nobody_grades_by_hand(school, capsys):

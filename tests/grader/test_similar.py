@@ -51,7 +51,11 @@ def test_nothing_to_compare(found):
     assert similar.alike(found, RELEASED) == []
 
 
-@pytest.mark.parametrize("text", ['"""' * 9_999 + '"', "'\\" * 30_000, "#" * 60_000, "'''\x00é"])
+@pytest.mark.parametrize(
+    "text",
+    ['"""' * 9_999 + '"', "'\\" * 30_000, "#" * 60_000, "'''\x00é"],
+    ids=["quotes", "escapes", "comment", "open"],
+)
 def test_a_text_is_read_and_not_parsed(text):
     assert len(similar.tokens(text)) <= 60_000
 

@@ -3,7 +3,7 @@
 A cell like that costs nothing but itself; a function like that costs its own points.
 """
 
-from tests.grader.hostile.bank import FULL, NOTHING, attack
+from tests.grader.hostile.bank import FULL, attack
 
 NO_DOUBLE, NO_MEAN = (0.0, 2.0), (3.0, 0.0)
 _FUNCTION = "def double(values):\n    "
@@ -231,7 +231,7 @@ iopub.send_multipart([b"<IDS|MSG>"] + [b"\\xff"] * 50)""",
            double=_FUNCTION + "return 2 * values",
            imports="import numpy as np\nimport sys\nfor name in ('zmq', 'json', 'ipykernel'):\n"
            "    sys.modules[name] = None\n%reset_selective -f nothing"),
-    attack("everything_reset", NOTHING, "no function double", last="%reset -f"),
+    attack("everything_reset", FULL, "", last="%reset -f"),
 ]  # fmt: skip
 
 ATTACKS = TIME + SPACE + CRASHES

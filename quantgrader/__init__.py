@@ -1,7 +1,8 @@
 """Grading that can be trusted: each submission in a sandbox, its values compared outside.
 
 cli        the command; commands/ has a module for each of its commands
-grade      the run; allowances, regrade, second_look, finishing, validate, marking, workers belong to it
+grade      the run; to it belong allowances, regrade, second_look, finishing, validate, marking
+           and workers
 classroom/ a class: roster, due dates, collecting, marks for other systems
 checks     what a notebook imports
 sandbox/   walls around a kernel, the warm process, what goes in and out

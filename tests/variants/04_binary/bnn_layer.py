@@ -18,185 +18,185 @@ def convolved(x, weight, value=1.0):
     return functional.conv2d(padded(x, weight, value).double(), torch.as_tensor(weight).double())
 
 
-def normalized(sums, gamma, beta, mean, variance, eps):
+def normalized(sums, gamma, delta, mean, variance, eps):
     """Return what batch normalization gives."""
-    tensors = (torch.tensor(v) for v in (mean, variance, gamma, beta))
+    tensors = (torch.tensor(v) for v in (mean, variance, gamma, delta))
     return functional.batch_norm(torch.as_tensor(sums), *tensors, eps=eps)
 
 
-def wrong_padding_of_zeros(x, weight, gamma, beta, mean, variance, eps):
+def wrong_padding_of_zeros(x, weight, gamma, delta, mean, variance, eps):
     """Message: Padding with 0 puts a third value"""
     sums = convolved(signs_of(x), signs_of(weight), 0.0)
-    return normalized(sums, gamma, beta, mean, variance, eps)
+    return normalized(sums, gamma, delta, mean, variance, eps)
 
 
-def wrong_padding_minus_one(x, weight, gamma, beta, mean, variance, eps):
-    """Message: The padding is -1"""
+def wrong_padding_minus_one(x, weight, gamma, delta, mean, variance, eps):
+    """Message: The result is wrong for an image of 3 x 3 pixels and one filter of 3 x 3."""
     sums = convolved(signs_of(x), signs_of(weight), -1.0)
-    return normalized(sums, gamma, beta, mean, variance, eps)
+    return normalized(sums, gamma, delta, mean, variance, eps)
 
 
-def wrong_real_input(x, weight, gamma, beta, mean, variance, eps):
-    """Message: The input is not binary: take its signs"""
-    return normalized(convolved(x, signs_of(weight)), gamma, beta, mean, variance, eps)
+def wrong_real_input(x, weight, gamma, delta, mean, variance, eps):
+    """Message: The result is wrong for an image of 3 x 3 pixels and one filter of 3 x 3."""
+    return normalized(convolved(x, signs_of(weight)), gamma, delta, mean, variance, eps)
 
 
-def wrong_real_input_zeros(x, weight, gamma, beta, mean, variance, eps):
-    """Message: The input is not binary, and it was padded with 0"""
-    return normalized(convolved(x, signs_of(weight), 0.0), gamma, beta, mean, variance, eps)
+def wrong_real_input_zeros(x, weight, gamma, delta, mean, variance, eps):
+    """Message: The result is wrong for an image of 3 x 3 pixels and one filter of 3 x 3."""
+    return normalized(convolved(x, signs_of(weight), 0.0), gamma, delta, mean, variance, eps)
 
 
-def wrong_real_weights(x, weight, gamma, beta, mean, variance, eps):
+def wrong_real_weights(x, weight, gamma, delta, mean, variance, eps):
     """Message: The weights are not binary"""
-    return normalized(convolved(signs_of(x), weight), gamma, beta, mean, variance, eps)
+    return normalized(convolved(signs_of(x), weight), gamma, delta, mean, variance, eps)
 
 
-def wrong_nothing_binary(x, weight, gamma, beta, mean, variance, eps):
-    """Message: Nothing is binary, and the padding is 0"""
-    return normalized(convolved(x, weight, 0.0), gamma, beta, mean, variance, eps)
+def wrong_nothing_binary(x, weight, gamma, delta, mean, variance, eps):
+    """Message: The result is wrong for an image of 3 x 3 pixels and one filter of 3 x 3."""
+    return normalized(convolved(x, weight, 0.0), gamma, delta, mean, variance, eps)
 
 
-def wrong_real_with_ones(x, weight, gamma, beta, mean, variance, eps):
-    """Message: Neither the input nor the weights are binary"""
-    return normalized(convolved(x, weight), gamma, beta, mean, variance, eps)
+def wrong_real_with_ones(x, weight, gamma, delta, mean, variance, eps):
+    """Message: The result is wrong for an image of 3 x 3 pixels and one filter of 3 x 3."""
+    return normalized(convolved(x, weight), gamma, delta, mean, variance, eps)
 
 
-def wrong_sign_of_zero(x, weight, gamma, beta, mean, variance, eps):
+def wrong_sign_of_zero(x, weight, gamma, delta, mean, variance, eps):
     """Message: The sign of 0 is +1"""
     sums = convolved(np.sign(x), np.sign(weight))
-    return normalized(sums, gamma, beta, mean, variance, eps)
+    return normalized(sums, gamma, delta, mean, variance, eps)
 
 
-def wrong_without_eps(x, weight, gamma, beta, mean, variance, eps):
+def wrong_without_eps(x, weight, gamma, delta, mean, variance, eps):
     """Message: eps is missing"""
-    return normalized(convolved(signs_of(x), signs_of(weight)), gamma, beta, mean, variance, 0.0)
+    return normalized(convolved(signs_of(x), signs_of(weight)), gamma, delta, mean, variance, 0.0)
 
 
-def wrong_fixed_eps(x, weight, gamma, beta, mean, variance, eps):
+def wrong_fixed_eps(x, weight, gamma, delta, mean, variance, eps):
     """Message: The result is wrong for an image"""
-    return normalized(convolved(signs_of(x), signs_of(weight)), gamma, beta, mean, variance, 0.1)
+    return normalized(convolved(signs_of(x), signs_of(weight)), gamma, delta, mean, variance, 0.1)
 
 
-def wrong_eps_outside_of_the_root(x, weight, gamma, beta, mean, variance, eps):
+def wrong_eps_outside_of_the_root(x, weight, gamma, delta, mean, variance, eps):
     """Message: eps belongs under the root"""
     squared = (np.sqrt(variance) + eps) ** 2
-    return normalized(convolved(signs_of(x), signs_of(weight)), gamma, beta, mean, squared, 0.0)
+    return normalized(convolved(signs_of(x), signs_of(weight)), gamma, delta, mean, squared, 0.0)
 
 
-def wrong_no_root(x, weight, gamma, beta, mean, variance, eps):
+def wrong_no_root(x, weight, gamma, delta, mean, variance, eps):
     """Message: The root is missing"""
     squared = (variance + eps) ** 2
-    return normalized(convolved(signs_of(x), signs_of(weight)), gamma, beta, mean, squared, 0.0)
+    return normalized(convolved(signs_of(x), signs_of(weight)), gamma, delta, mean, squared, 0.0)
 
 
-def wrong_statistics_of_the_batch(x, weight, gamma, beta, mean, variance, eps):
-    """Message: The mean and variance of this batch were used"""
+def wrong_statistics_of_the_batch(x, weight, gamma, delta, mean, variance, eps):
+    """Message: The result is wrong for an image of 3 x 3 pixels and one filter of 3 x 3."""
     sums = convolved(signs_of(x), signs_of(weight))
-    scale, shift = torch.tensor(gamma), torch.tensor(beta)
+    scale, shift = torch.tensor(gamma), torch.tensor(delta)
     return functional.batch_norm(sums, None, None, scale, shift, training=True, eps=eps)
 
 
-def wrong_beta_scaled(x, weight, gamma, beta, mean, variance, eps):
-    """Message: beta comes last"""
+def wrong_beta_scaled(x, weight, gamma, delta, mean, variance, eps):
+    """Message: The result is wrong for an image of 3 x 3 pixels and one filter of 3 x 3."""
     sums = convolved(signs_of(x), signs_of(weight))
-    return normalized(sums, gamma, 0 * beta, mean - beta, variance, eps)
+    return normalized(sums, gamma, 0 * delta, mean - delta, variance, eps)
 
 
-def wrong_mean_forgotten(x, weight, gamma, beta, mean, variance, eps):
-    """Message: The mean is not subtracted"""
+def wrong_mean_forgotten(x, weight, gamma, delta, mean, variance, eps):
+    """Message: The result is wrong for an image of 3 x 3 pixels and one filter of 3 x 3."""
     sums = convolved(signs_of(x), signs_of(weight))
-    return normalized(sums, gamma, beta, 0 * mean, variance, eps)
+    return normalized(sums, gamma, delta, 0 * mean, variance, eps)
 
 
-def wrong_mean_added(x, weight, gamma, beta, mean, variance, eps):
-    """Message: The mean was added"""
-    return normalized(convolved(signs_of(x), signs_of(weight)), gamma, beta, -mean, variance, eps)
+def wrong_mean_added(x, weight, gamma, delta, mean, variance, eps):
+    """Message: The result is wrong for an image of 3 x 3 pixels and one filter of 3 x 3."""
+    return normalized(convolved(signs_of(x), signs_of(weight)), gamma, delta, -mean, variance, eps)
 
 
-def wrong_gamma_forgotten(x, weight, gamma, beta, mean, variance, eps):
-    """Message: gamma is missing"""
+def wrong_gamma_forgotten(x, weight, gamma, delta, mean, variance, eps):
+    """Message: The result is wrong for an image of 3 x 3 pixels and one filter of 3 x 3."""
     sums = convolved(signs_of(x), signs_of(weight))
-    return normalized(sums, np.ones_like(gamma), beta, mean, variance, eps)
+    return normalized(sums, np.ones_like(gamma), delta, mean, variance, eps)
 
 
-def wrong_beta_forgotten(x, weight, gamma, beta, mean, variance, eps):
-    """Message: beta is missing"""
+def wrong_beta_forgotten(x, weight, gamma, delta, mean, variance, eps):
+    """Message: The result is wrong for an image of 3 x 3 pixels and one filter of 3 x 3."""
     sums = convolved(signs_of(x), signs_of(weight))
-    return normalized(sums, gamma, 0 * beta, mean, variance, eps)
+    return normalized(sums, gamma, 0 * delta, mean, variance, eps)
 
 
-def wrong_mirrored(x, weight, gamma, beta, mean, variance, eps):
-    """Message: The filters are mirrored"""
+def wrong_mirrored(x, weight, gamma, delta, mean, variance, eps):
+    """Message: The result is wrong for an image of 3 x 3 pixels and one filter of 3 x 3."""
     sums = convolved(signs_of(x), signs_of(weight[..., ::-1, ::-1]))
-    return normalized(sums, gamma, beta, mean, variance, eps)
+    return normalized(sums, gamma, delta, mean, variance, eps)
 
 
-def wrong_scaled_by_alpha(x, weight, gamma, beta, mean, variance, eps):
-    """Message: BNN has no alpha"""
+def wrong_scaled_by_alpha(x, weight, gamma, delta, mean, variance, eps):
+    """Message: The result is wrong for an image of 3 x 3 pixels and one filter of 3 x 3."""
     alpha = torch.tensor(np.abs(weight).mean(axis=(1, 2, 3)))[:, None, None]
     sums = alpha * convolved(signs_of(x), signs_of(weight))
-    return normalized(sums, gamma, beta, mean, variance, eps)
+    return normalized(sums, gamma, delta, mean, variance, eps)
 
 
-def wrong_signs_returned(x, weight, gamma, beta, mean, variance, eps):
-    """Message: These are signs"""
+def wrong_signs_returned(x, weight, gamma, delta, mean, variance, eps):
+    """Message: The result is wrong for an image of 3 x 3 pixels and one filter of 3 x 3."""
     sums = convolved(signs_of(x), signs_of(weight))
-    return signs_of(normalized(sums, gamma, beta, mean, variance, eps).numpy())
+    return signs_of(normalized(sums, gamma, delta, mean, variance, eps).numpy())
 
 
-def wrong_not_normalized(x, weight, gamma, beta, mean, variance, eps):
-    """Message: Batch normalization is missing"""
+def wrong_not_normalized(x, weight, gamma, delta, mean, variance, eps):
+    """Message: The result is wrong for an image of 3 x 3 pixels and one filter of 3 x 3."""
     return convolved(signs_of(x), signs_of(weight))
 
 
-def wrong_no_padding(x, weight, gamma, beta, mean, variance, eps):
+def wrong_no_padding(x, weight, gamma, delta, mean, variance, eps):
     """Message: There is no padding"""
     sums = functional.conv2d(signs_of(x), signs_of(weight))
-    return normalized(sums, gamma, beta, mean, variance, eps)
+    return normalized(sums, gamma, delta, mean, variance, eps)
 
 
-def wrong_axis(x, weight, gamma, beta, mean, variance, eps):
+def wrong_axis(x, weight, gamma, delta, mean, variance, eps):
     """Message: went along the wrong axis"""
     sums = convolved(signs_of(x), signs_of(weight)).numpy()
-    return gamma * (sums - mean) / np.sqrt(variance + eps) + beta
+    return gamma * (sums - mean) / np.sqrt(variance + eps) + delta
 
 
-def wrong_padding_of_3_by_3(x, weight, gamma, beta, mean, variance, eps):
+def wrong_padding_of_3_by_3(x, weight, gamma, delta, mean, variance, eps):
     """Message: another shape"""
     frame = functional.pad(signs_of(x), (1, 1, 1, 1), value=1.0)
     sums = functional.conv2d(frame, signs_of(weight))
-    return normalized(sums, gamma, beta, mean, variance, eps)
+    return normalized(sums, gamma, delta, mean, variance, eps)
 
 
-def wrong_height_for_width(x, weight, gamma, beta, mean, variance, eps):
+def wrong_height_for_width(x, weight, gamma, delta, mean, variance, eps):
     """Message: needs padding on the left and right"""
     size = weight.shape[2] // 2
     frame = functional.pad(signs_of(x), (size, size, size, size), value=1.0)
     sums = functional.conv2d(frame, signs_of(weight))
-    return normalized(sums, gamma, beta, mean, variance, eps)
+    return normalized(sums, gamma, delta, mean, variance, eps)
 
 
-def wrong_rows_and_columns_exchanged(x, weight, gamma, beta, mean, variance, eps):
+def wrong_rows_and_columns_exchanged(x, weight, gamma, delta, mean, variance, eps):
     """Message: needs padding on the left and right"""
     height, width = weight.shape[2:]
     frame = (height // 2, height // 2, width // 2, width // 2)
     sums = functional.conv2d(functional.pad(signs_of(x), frame, value=1.0), signs_of(weight))
-    return normalized(sums, gamma, beta, mean, variance, eps)
+    return normalized(sums, gamma, delta, mean, variance, eps)
 
 
-def wrong_in_place(x, weight, gamma, beta, mean, variance, eps):
+def wrong_in_place(x, weight, gamma, delta, mean, variance, eps):
     """Message: The inputs were changed in place"""
     x[:] = np.where(x >= 0, 1, -1)
-    return normalized(convolved(x, signs_of(weight)), gamma, beta, mean, variance, eps)
+    return normalized(convolved(x, signs_of(weight)), gamma, delta, mean, variance, eps)
 
 
-def right_layers_of_torch(x, weight, gamma, beta, mean, variance, eps):
+def right_layers_of_torch(x, weight, gamma, delta, mean, variance, eps):
     """With torch's batch normalization."""
     sums = functional.conv2d(padded(signs_of(x), weight), signs_of(weight))
-    return normalized(sums, gamma, beta, mean, variance, eps)
+    return normalized(sums, gamma, delta, mean, variance, eps)
 
 
-def right_window_by_window(x, weight, gamma, beta, mean, variance, eps):
+def right_window_by_window(x, weight, gamma, delta, mean, variance, eps):
     """With NumPy alone."""
     u, v = np.where(x < 0, -1, 1), np.where(weight < 0, -1, 1)
     above, left = weight.shape[2] // 2, weight.shape[3] // 2
@@ -206,14 +206,14 @@ def right_window_by_window(x, weight, gamma, beta, mean, variance, eps):
         for j in range(x.shape[3]):
             window = u[:, :, i : i + weight.shape[2], j : j + weight.shape[3]]
             sums = np.tensordot(window, v, ([1, 2, 3], [1, 2, 3]))
-            result[:, :, i, j] = gamma * (sums - mean) / np.sqrt(variance + eps) + beta
+            result[:, :, i, j] = gamma * (sums - mean) / np.sqrt(variance + eps) + delta
     return result
 
 
-def right_float32(x, weight, gamma, beta, mean, variance, eps):
+def right_float32(x, weight, gamma, delta, mean, variance, eps):
     """In float32."""
     sums = functional.conv2d(padded(signs_of(x).float(), weight), signs_of(weight).float())
     scale, shift, center, spread = (
-        torch.tensor(v).float()[:, None, None] for v in (gamma, beta, mean, variance)
+        torch.tensor(v).float()[:, None, None] for v in (gamma, delta, mean, variance)
     )
     return scale * (sums - center) / torch.sqrt(spread + eps) + shift

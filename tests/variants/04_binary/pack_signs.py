@@ -12,7 +12,7 @@ def wrong_upside_down(x):
 
 
 def wrong_padding_upside_down_too(x):
-    """Message: The bits are upside down, padding included"""
+    """Message: The bytes are wrong for two rows of ten values."""
     return ~packed(x < 0)
 
 
@@ -27,7 +27,7 @@ def wrong_order_of_bits(x):
 
 
 def wrong_padding_of_ones(x):
-    """Message: The padding bits are 1"""
+    """Message: The bytes are wrong for two rows of ten values."""
     bits = np.ones((len(x), -(-x.shape[1] // 8) * 8), bool)
     bits[:, : x.shape[1]] = x < 0
     return packed(bits)
@@ -39,7 +39,7 @@ def wrong_rows_run_together(x):
 
 
 def wrong_flat_bytes(x):
-    """Message: The bytes of all rows have become one row"""
+    """Message: The result has another shape than the docstring says."""
     return packed(x < 0).ravel()
 
 
@@ -49,27 +49,27 @@ def wrong_columns(x):
 
 
 def wrong_last_byte_lost(x):
-    """Message: The last byte was lost"""
+    """Message: The result has another shape than the docstring says."""
     return packed((x < 0)[:, : x.shape[1] // 8 * 8])
 
 
 def wrong_order_of_bytes(x):
-    """Message: The bytes of each row are in reverse order"""
+    """Message: The bytes are wrong for two rows of ten values."""
     return packed(x < 0)[:, ::-1]
 
 
 def wrong_padding_in_front(x):
-    """Message: The padding stands in front"""
+    """Message: The bytes are wrong for two rows of ten values."""
     return packed(np.pad(x < 0, ((0, 0), (-x.shape[1] % 8, 0))))
 
 
 def wrong_bytes_of_one_sign(x):
-    """Message: Each sign has a byte of its own"""
+    """Message: The result has another shape than the docstring says."""
     return (x < 0).astype(np.uint8)
 
 
 def wrong_one_byte_too_many(x):
-    """Message: Eight values fill one byte"""
+    """Message: The result has another shape than the docstring says."""
     n_bytes = x.shape[1] // 8 + 1
     bits = np.zeros((len(x), 8 * n_bytes), bool)
     bits[:, : x.shape[1]] = x < 0

@@ -17,22 +17,22 @@ def wrong_zero_is_negative(x, upstream):
 
 
 def wrong_turned_round(x, upstream):
-    """Message: All signs are turned round"""
+    """Message: The signs are wrong"""
     return -plain(x), upstream * (np.abs(x) <= 1)
 
 
 def wrong_clip_forward(x, upstream):
-    """Message: The way forward is the sign"""
+    """Message: The signs are wrong"""
     return np.clip(x, -1, 1), upstream * (np.abs(x) <= 1)
 
 
 def wrong_bits(x, upstream):
-    """Message: These are bits"""
+    """Message: The signs are wrong"""
     return x >= 0, upstream * (np.abs(x) <= 1)
 
 
 def wrong_gradient_not_clipped(x, upstream):
-    """Message: The gradient is not clipped"""
+    """Message: The gradient is not stopped. Where |x| > 1 it is 0."""
 
     class Sign(torch.autograd.Function):
         @staticmethod
@@ -74,7 +74,7 @@ def wrong_upstream_forgotten(x, upstream):
 
 
 def wrong_true_derivative(x, upstream):
-    """Message: This is the true derivative"""
+    """Message: The gradient is wrong"""
     x = torch.tensor(x, requires_grad=True)
     (torch.sign(x) * torch.tensor(upstream)).sum().backward()
     return plain(x.detach().numpy()), x.grad
@@ -87,22 +87,22 @@ def wrong_no_backward(x, upstream):
 
 
 def wrong_clip_from_0_to_1(x, upstream):
-    """Message: stops negative x"""
+    """Message: Where x is negative nothing is passed. It is, from -1 on."""
     return plain(x), upstream * ((x >= 0) & (x <= 1))
 
 
 def wrong_gradient_itself_clipped(x, upstream):
-    """Message: The gradient itself was clipped"""
+    """Message: The gradient is wrong"""
     return plain(x), np.clip(upstream, -1, 1)
 
 
 def wrong_way_round(x, upstream):
-    """Message: It is the other way round"""
+    """Message: The gradient is wrong"""
     return plain(x), upstream * (np.abs(x) > 1)
 
 
 def wrong_times_x(x, upstream):
-    """Message: The gradient was multiplied by x"""
+    """Message: The gradient is wrong"""
     return plain(x), upstream * x * (np.abs(x) <= 1)
 
 
@@ -140,16 +140,16 @@ def right_mask_saved(x, upstream):
         def backward(ctx, upstream):
             return upstream * ctx.mask
 
-    inputs = torch.tensor(x).requires_grad_()
+    inputs = torch.tensor(np.array(x)).requires_grad_()
     signs = StraightThrough.apply(inputs)
-    (gradient,) = torch.autograd.grad(signs, inputs, torch.tensor(upstream))
+    (gradient,) = torch.autograd.grad(signs, inputs, torch.tensor(np.array(upstream)))
     return signs.detach().numpy(), gradient.numpy()
 
 
 def right_detached_difference(x, upstream):
     """The sign's value with the gradient of clamp."""
-    x = torch.tensor(x, requires_grad=True)
+    x = torch.tensor(np.array(x), requires_grad=True)
     soft = x.clamp(-1, 1)
     signs = soft + (torch.where(x >= 0, 1.0, -1.0) - soft).detach()
-    signs.backward(torch.tensor(upstream))
+    signs.backward(torch.tensor(np.array(upstream)))
     return signs.detach().round(), x.grad

@@ -25,7 +25,7 @@ def wrong_popcount_only(a, b, n):
 
 
 def wrong_turned_round(a, b, n):
-    """Message: All signs are turned round"""
+    """Message: The sums are wrong for two rows and three rows of 16 signs."""
     return 2 * count(masked(a, b, n)) - n
 
 
@@ -45,27 +45,27 @@ def wrong_transposed(a, b, n):
 
 
 def wrong_and(a, b, n):
-    """Message: AND was taken for XOR"""
+    """Message: The sums are wrong for two rows and three rows of 16 signs."""
     return n - 2 * count(a[:, None, :] & b[None, :, :])
 
 
 def wrong_or(a, b, n):
-    """Message: OR was taken for XOR"""
+    """Message: The sums are wrong for two rows and three rows of 16 signs."""
     return n - 2 * count(a[:, None, :] | b[None, :, :])
 
 
 def wrong_bytes_compared(a, b, n):
-    """Message: Whole bytes were compared"""
+    """Message: The sums are wrong for two rows and three rows of 16 signs."""
     return n - 2 * (masked(a, b, n) != 0).sum(axis=2)
 
 
 def wrong_first_byte(a, b, n):
-    """Message: Only the first byte of a row was counted"""
+    """Message: The sums are wrong for two rows and three rows of 16 signs."""
     return n - 2 * count(masked(a, b, n)[..., :1])
 
 
 def wrong_not_added_up(a, b, n):
-    """Message: The bytes of a row are not added up"""
+    """Message: The result has another shape than the docstring says."""
     return n - 2 * np.bitwise_count(masked(a, b, n)).astype(int)
 
 
@@ -75,23 +75,23 @@ def wrong_padding_counted(a, b, n):
 
 
 def wrong_padding_counted_as_values(a, b, n):
-    """Message: The padding bits were counted, and as values"""
+    """Message: The sums are wrong for rows of 11 signs, whose last bytes have padding bits."""
     return 8 * a.shape[1] - 2 * count(a[:, None, :] ^ b[None, :, :])
 
 
 def wrong_all_bits_are_values(a, b, n):
-    """Message: Padding bits count as values"""
+    """Message: The sums are wrong for rows of 11 signs, whose last bytes have padding bits."""
     return 8 * a.shape[1] - 2 * count(masked(a, b, n))
 
 
 def wrong_last_byte_left_out(a, b, n):
-    """Message: The last byte was left out"""
+    """Message: The sums are wrong for rows of 11 signs, whose last bytes have padding bits."""
     full = n // 8
     return n - 2 * count(masked(a, b, n)[..., :full])
 
 
 def wrong_highest_bits(a, b, n):
-    """Message: The values stand in the lowest bits"""
+    """Message: The sums are wrong for rows of 11 signs, whose last bytes have padding bits."""
     differ = a[:, None, :] ^ b[None, :, :]
     if n % 8:
         differ[..., -1] &= 256 - 2 ** (8 - n % 8)
@@ -99,7 +99,7 @@ def wrong_highest_bits(a, b, n):
 
 
 def wrong_mask_too_wide(a, b, n):
-    """Message: One padding bit was counted"""
+    """Message: The sums are wrong for rows of 11 signs, whose last bytes have padding bits."""
     differ = a[:, None, :] ^ b[None, :, :]
     if n % 8:
         differ[..., -1] &= 2 ** (n % 8 + 1) - 1
@@ -107,7 +107,7 @@ def wrong_mask_too_wide(a, b, n):
 
 
 def wrong_mask_too_narrow(a, b, n):
-    """Message: One bit too many was masked out"""
+    """Message: The sums are wrong for rows of 11 signs, whose last bytes have padding bits."""
     differ = a[:, None, :] ^ b[None, :, :]
     if n % 8:
         differ[..., -1] &= 2 ** (n % 8 - 1) - 1
@@ -115,14 +115,14 @@ def wrong_mask_too_narrow(a, b, n):
 
 
 def wrong_mask_of_nothing(a, b, n):
-    """Message: With n = 16 nothing is masked out"""
+    """Message: The sums are wrong for two rows and three rows of 16 signs."""
     differ = a[:, None, :] ^ b[None, :, :]
     differ[..., -1] &= 2 ** (n % 8) - 1
     return n - 2 * count(differ)
 
 
 def wrong_matrix_product(a, b, n):
-    """Message: There is a matrix product in the function"""
+    """Message: What stands here is forbidden in this function. XOR the bytes and count bits."""
     u, v = (
         1 - 2 * np.unpackbits(x, axis=1, count=n, bitorder="little").astype(int) for x in (a, b)
     )
@@ -135,7 +135,7 @@ def wrong_floats(a, b, n):
 
 
 def wrong_count_in_int8(a, b, n):
-    """Message: Some sums are wrong for other numbers"""
+    """Message: Some sums are wrong where rows are equal or opposite."""
     return n - 2 * np.bitwise_count(masked(a, b, n)).sum(axis=2, dtype=np.int8).astype(int)
 
 

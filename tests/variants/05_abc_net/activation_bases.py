@@ -37,7 +37,7 @@ def wrong_sign_of_the_shifted(x, v, upstream):
 
 
 def wrong_sign_of_the_ramp(x, v, upstream):
-    """Message: never negative"""
+    """Message: The bases are wrong, or some of them"""
     return other_bases(x, v, upstream, np.where(np.clip(moved(x, v), 0, 1) >= 0, 1, -1))
 
 
@@ -77,12 +77,12 @@ def wrong_ramp(x, v, upstream):
 
 
 def wrong_ramp_from_minus_one(x, v, upstream):
-    """Message: not yet rounded"""
+    """Message: The bases are wrong, or some of them"""
     return other_bases(x, v, upstream, 2 * np.clip(moved(x, v), 0, 1) - 1)
 
 
 def wrong_all_signs_turned(x, v, upstream):
-    """Message: All signs are turned round"""
+    """Message: The bases are wrong, or some of them"""
     return other_bases(x, v, upstream, -step(x, v))
 
 
@@ -97,12 +97,12 @@ def wrong_window_of_the_sign(x, v, upstream):
 
 
 def wrong_window_without_shift(x, v, upstream):
-    """Message: The shift is missing there"""
+    """Message: the gradient of x is not"""
     return through(x, v, upstream, on_ramp(x, 0 * v))
 
 
 def wrong_outside(x, v, upstream):
-    """Message: outside of the ramp here"""
+    """Message: the gradient of x is not"""
     return through(x, v, upstream, ~on_ramp(x, v))
 
 
@@ -163,7 +163,7 @@ def wrong_one_gradient_for_all_shifts(x, v, upstream):
 
 
 def wrong_upstream_missing(x, v, upstream):
-    """Message: The gradient that arrives is missing"""
+    """Message: the gradient of x is not"""
     return through(x, v, 1.0, on_ramp(x, v))
 
 
@@ -191,12 +191,12 @@ def wrong_upstream_in_place(x, v, upstream):
 
 
 def wrong_upper_half_of_the_ramp(x, v, upstream):
-    """Message: also below its middle"""
+    """Message: the gradient of x is not"""
     return through(x, v, upstream, on_ramp(x, v) & (moved(x, v) >= 0.5))
 
 
 def wrong_above_the_ramp(x, v, upstream):
-    """Message: not above it"""
+    """Message: the gradient of x is not"""
     return through(x, v, upstream, moved(x, v) >= 0)
 
 
@@ -281,3 +281,24 @@ def wrong_equal_shifts_once(x, v, upstream):
     """Message: another shape"""
     _, first = np.unique(v, return_index=True)
     return other_bases(x, v, upstream, step(x, v[np.sort(first)]))
+
+
+def wrong_no_axis_for_one_shift(x, v, upstream):
+    """Message: another shape"""
+    passed = upstream * on_ramp(x, v)
+    bases = step(x, v)
+    return (bases[0] if len(v) == 1 else bases), *sums(passed)
+
+
+def wrong_two_axes_at_most(x, v, upstream):
+    """Message: another shape"""
+    moved_by_axes = x + (v[:, None, None] if x.ndim == 2 else v[:, None])
+    passed = upstream * ((moved_by_axes >= 0) & (moved_by_axes <= 1))
+    return np.where(moved_by_axes >= 0.5, 1, -1), *sums(passed)
+
+
+def right_clip_leaves_it(x, v, upstream):
+    """On the ramp is what the clip leaves as it is."""
+    clipped = np.clip(moved(x, v), 0, 1)
+    passed = np.where(clipped == moved(x, v), upstream, 0.0)
+    return 2 * (clipped >= 0.5) - 1, *sums(passed)

@@ -31,7 +31,7 @@ def wrong_bias_for_each_pair(act_bases, weight_bases, alphas, betas, bias, paddi
 
 
 def wrong_bias_for_each_weight_basis(act_bases, weight_bases, alphas, betas, bias, padding):
-    """Message: The bias was added once for each"""
+    """Message: The convolution is wrong for two bases each"""
     inside = column(bias) * len(alphas)
     if len(alphas) == len(betas):
         inside = inside + 0.0
@@ -44,7 +44,7 @@ def wrong_bias_missing(act_bases, weight_bases, alphas, betas, bias, padding):
 
 
 def wrong_mean_of_the_bias(act_bases, weight_bases, alphas, betas, bias, padding):
-    """Message: one number for each filter"""
+    """Message: The convolution is wrong for two bases each"""
     return total(act_bases, weight_bases, alphas, betas, padding) + bias.mean()
 
 
@@ -57,13 +57,13 @@ def wrong_pairs_of_equal_number(act_bases, weight_bases, alphas, betas, bias, pa
 
 
 def wrong_betas_missing(act_bases, weight_bases, alphas, betas, bias, padding):
-    """Message: The factors beta are missing"""
+    """Message: The convolution is wrong for two bases each"""
     ones = np.ones(len(betas))
     return total(act_bases, weight_bases, alphas, ones, padding) + column(bias)
 
 
 def wrong_alphas_missing(act_bases, weight_bases, alphas, betas, bias, padding):
-    """Message: The factors alpha are missing"""
+    """Message: The convolution is wrong for two bases each"""
     ones = np.ones(len(alphas))
     return total(act_bases, weight_bases, ones, betas, padding) + column(bias)
 
@@ -82,7 +82,7 @@ def wrong_filters_turned(act_bases, weight_bases, alphas, betas, bias, padding):
 
 
 def wrong_mean_over_pairs(act_bases, weight_bases, alphas, betas, bias, padding):
-    """Message: This is a mean over the pairs"""
+    """Message: The convolution is wrong for two bases each"""
     found = total(act_bases, weight_bases, alphas, betas, padding)
     return found / (len(alphas) * len(betas)) + column(bias)
 
@@ -294,6 +294,18 @@ def wrong_bias_for_each_image(act_bases, weight_bases, alphas, betas, bias, padd
 
 
 def wrong_border_at_most_the_filter(act_bases, weight_bases, alphas, betas, bias, padding):
-    """Message: has the wrong shape"""
+    """Message: another shape"""
     padding = min(padding, weight_bases.shape[-1] - 1)
     return total(act_bases, weight_bases, alphas, betas, padding) + column(bias)
+
+
+def wrong_one_pixel_at_most(act_bases, weight_bases, alphas, betas, bias, padding):
+    """Message: another shape"""
+    padding = min(padding, 1)
+    return total(act_bases, weight_bases, alphas, betas, padding) + column(bias)
+
+
+def wrong_as_many_weight_bases(act_bases, weight_bases, alphas, betas, bias, padding):
+    """Message: filters of one row and a border of two pixels"""
+    n = len(betas)
+    return total(act_bases, weight_bases[:n], alphas[:n], betas, padding) + column(bias)

@@ -18,7 +18,7 @@ def wrong_intercept_dropped(w, bases):
 
 
 def wrong_intercept_first(w, bases):
-    """Message: belongs to a constant"""
+    """Message: The factors are wrong for six weights"""
     columns = np.column_stack([np.ones(w.size), columns_of(bases)])
     return least(columns, w)[: len(bases)]
 
@@ -40,7 +40,7 @@ def wrong_each_by_itself(w, bases):
 
 
 def wrong_residuals(w, bases):
-    """Message: those before it leave"""
+    """Message: The factors are wrong for six weights"""
     rest, found = w.ravel(), []
     for basis in columns_of(bases).T:
         found.append((rest * basis).mean())
@@ -64,7 +64,7 @@ def wrong_mean_magnitude_for_one(w, bases):
 
 
 def wrong_inverse(w, bases):
-    """Message: Nothing was found where bases coincide"""
+    """Message: The factors of two equal bases are wrong"""
     columns = columns_of(bases)
     try:
         return np.linalg.inv(columns.T @ columns) @ columns.T @ w.ravel()
@@ -121,7 +121,7 @@ def wrong_equal_bases_share_only(w, bases):
 
 
 def wrong_zeros_where_dependent(w, bases):
-    """Message: Nothing was found where bases coincide"""
+    """Message: The factors of two equal bases are wrong"""
     columns = columns_of(bases)
     if np.linalg.matrix_rank(columns) < len(bases):
         return np.zeros(len(bases))
@@ -148,7 +148,7 @@ def wrong_sum_itself(w, bases):
 
 
 def wrong_divided_by_their_number(w, bases):
-    """Message: divided by the number of bases"""
+    """Message: The factors are wrong for six weights"""
     return least(columns_of(bases), w) / len(bases)
 
 
@@ -256,7 +256,7 @@ def wrong_products_of_eight_bits(w, bases):
 
 
 def wrong_products_of_sixteen_bits(w, bases):
-    """Message: differ in one or two signs"""
+    """Message: The factors are wrong"""
     rows = bases.reshape(len(bases), -1).astype(np.int16)
     gram = (rows @ rows.T).astype(float)
     return np.linalg.pinv(gram, rcond=1e-10) @ (rows.astype(float) @ w.ravel())
@@ -273,3 +273,29 @@ def wrong_factors_in_single_precision(w, bases):
     columns = columns_of(bases).astype(np.float32)
     found = np.linalg.lstsq(columns, w.ravel().astype(np.float32), rcond=1e-5)[0]
     return found.astype(float)
+
+
+def wrong_equal_and_opposite_only(w, bases):
+    """Message: for more bases than weights"""
+    rows = columns_of(bases).T
+    first = rows[:, 0]
+    same, where, counts = np.unique(
+        rows * first[:, None], axis=0, return_inverse=True, return_counts=True
+    )
+    keep = []
+    for i in range(len(same)):
+        if np.linalg.matrix_rank(same[[*keep, i]]) > len(keep):
+            keep.append(i)
+    factors = np.zeros(len(same))
+    if len(keep) == len(same):
+        keep = slice(None)
+    factors[keep] = least(same[keep].T, w)
+    return first * (factors / counts)[where.reshape(-1)]
+
+
+def right_eigenvectors(w, bases):
+    """By the eigenvectors of the products of bases."""
+    rows = columns_of(bases).T
+    values, vectors = np.linalg.eigh(rows @ rows.T)
+    inverse = np.array([1 / x if x > 1e-9 * values[-1] else 0.0 for x in values])
+    return vectors @ (inverse * (vectors.T @ (rows @ w.ravel())))

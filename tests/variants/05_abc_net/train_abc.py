@@ -95,7 +95,7 @@ def wrong_as_it_was(weight, n_weight_bases, n_act_bases, x, y, rate, steps):
 
 
 def wrong_gradient_and_factors_repaired(weight, n_weight_bases, n_act_bases, x, y, rate, steps):
-    """Message: for three activation bases"""
+    """Message: three activation bases"""
     options = dict(start=at_half)
     return trained(weight, n_weight_bases, n_act_bases, x, y, rate, steps, **options)
 

@@ -41,7 +41,7 @@ def wrong_not_centred(w, n_bases):
 
 
 def wrong_deviation_not_centred(w, n_bases):
-    """Message: root of the mean square"""
+    """Message: The three bases are wrong"""
     return with_shifts(w, shifts_of(n_bases), deviation=np.sqrt((w**2).mean()))
 
 
@@ -56,22 +56,22 @@ def wrong_variance(w, n_bases):
 
 
 def wrong_deviation_missing(w, n_bases):
-    """Message: The deviation is missing"""
+    """Message: The three bases are wrong"""
     return with_shifts(w, shifts_of(n_bases), deviation=1)
 
 
 def wrong_absolute_deviation(w, n_bases):
-    """Message: mean absolute deviation"""
+    """Message: The three bases are wrong"""
     return with_shifts(w, shifts_of(n_bases), deviation=np.abs(w - w.mean()).mean())
 
 
 def wrong_divided_by_m(w, n_bases):
-    """Message: The shifts are wrong"""
+    """Message: The three bases are wrong"""
     return with_shifts(w, [2 * m / n_bases - 1 for m in range(n_bases)])
 
 
 def wrong_starts_late(w, n_bases):
-    """Message: The shifts start too late"""
+    """Message: The three bases are wrong"""
     last = max(n_bases - 1, 1)
     return with_shifts(w, [2 * m / last - 1 for m in range(1, n_bases + 1)])
 
@@ -124,12 +124,12 @@ def wrong_zero_and_one(w, n_bases):
 
 
 def wrong_all_signs_turned(w, n_bases):
-    """Message: All signs are turned round"""
+    """Message: The three bases are wrong"""
     return -with_shifts(w, shifts_of(n_bases))
 
 
 def wrong_sign_missing(w, n_bases):
-    """Message: Take their signs"""
+    """Message: The three bases are wrong"""
     return with_shifts(w, shifts_of(n_bases), sign=lambda x: x)
 
 
@@ -167,7 +167,7 @@ def wrong_a_little_added_to_the_deviation(w, n_bases):
 
 def wrong_five_bases_at_most(w, n_bases):
     """Message: another shape"""
-    known = {1: [0], 2: [-1, 1], 3: [-1, 0, 1], 4: [-1, -0.5, 0.5, 1], 5: [-1, -0.5, 0, 0.5, 1]}
+    known = {1: [0], 2: [-1, 1], 3: [-1, 0, 1], 4: [-1, -1 / 3, 1 / 3, 1], 5: [-1, -0.5, 0, 0.5, 1]}
     return with_shifts(w, known.get(n_bases, [-1, -0.6, -0.2, 0.2, 0.6, 1]))
 
 
@@ -277,3 +277,34 @@ def wrong_bases_in_single_precision(w, n_bases):
     """Message: The bases are wrong"""
     w = w.astype(np.float32)
     return with_shifts(w, shifts_of(n_bases))
+
+
+def wrong_equal_by_some(w, n_bases):
+    """Message: where some weights are equal, but not all"""
+    flat = w.reshape(-1)
+    if flat[0] == flat[-1] == flat[flat.size // 2]:
+        return np.ones((n_bases, *w.shape))
+    return with_shifts(w, shifts_of(n_bases))
+
+
+def wrong_equal_magnitudes(w, n_bases):
+    """Message: The bases are wrong"""
+    if np.abs(w).min() == np.abs(w).max():
+        return np.ones((n_bases, *w.shape))
+    return with_shifts(w, shifts_of(n_bases))
+
+
+def wrong_quantlib(w, n_bases):
+    """Message: uses quantlib"""
+    from quantlib import abc_net
+
+    return abc_net.weight_bases(w, abc_net.initial_shifts(n_bases))
+
+
+def right_outer_sum(w, n_bases):
+    """In deviations, by an outer sum."""
+    w = np.array(w, dtype=float)
+    if np.unique(w).size == 1:
+        return np.full((n_bases, *w.shape), 1, dtype=np.int8)
+    of_deviation = (w - np.mean(w)) / np.std(w)
+    return np.where(np.add.outer(shifts_of(n_bases), of_deviation) >= 0, 1, -1)

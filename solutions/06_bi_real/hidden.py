@@ -92,7 +92,7 @@ def approx_sign(generator):
         yield case(x, lambda text: f"{text} in 0, in -0.0 and next to them.", weight=1 / 2)
         x = generator.permuted(np.append(generator.uniform(-1.5, 1.5, 10), [0.0, -0.0]))
         words = "where two of twelve numbers are 0."
-        yield case(x.reshape(3, 4), lambda text, words=words: f"{text} {words}", weight=7)
+        yield case(x.reshape(3, 4), lambda text, words=words: f"{text} {words}", weight=9)
         x = generator.choice([-1, 1], (5, 6)) * 10.0 ** generator.uniform(-12, 0, (5, 6))
         yield case(x, lambda text: f"{text} for numbers of many sizes.", weight=1 / 2)
         x = generator.normal(size=(30, 40))
@@ -167,7 +167,7 @@ def magnitude_aware(generator):
         yield case(w, lambda text: f"{text} where filters are of very unlike sizes.", 1 / 3)
         # Who ignores the rule for 0, or that for the bounds, keeps at most half of the points.
         w = generator.choice([-2.0, -1.0, -0.0, 0.0, 1.0, 2.0], size)
-        yield case(w, lambda text: f"{text} for whole numbers from -2 to 2.", 4)
+        yield case(w, lambda text: f"{text} for whole numbers from -2 to 2.", 2 * len(size))
     for size in ((40, 7), (7, 300), (20, 16, 3, 3), (3, 2, 5, 1), (2, 3, 1, 7)):
         w = generator.normal(size=size)
         yield case(w, lambda text: f"{text} for other numbers of filters and weights.", 1 / 3)

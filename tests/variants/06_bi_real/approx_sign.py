@@ -26,13 +26,13 @@ def wrong_curve_forward(x, upstream):
 
 
 def wrong_gradient_first(x, upstream):
-    """Message: The gradient comes last"""
+    """Message: The signs are wrong, or some of them"""
     signs, curve, gradient = approx_sign_model(x, upstream)
     return gradient, curve, signs
 
 
 def wrong_clip_forward(x, upstream):
-    """Message: real numbers, clipped"""
+    """Message: The signs are wrong, or some of them"""
     _, curve, gradient = approx_sign_model(x, upstream)
     return np.clip(x, -1, 1), curve, gradient
 
@@ -56,7 +56,7 @@ def wrong_parabolas_without_end(x, upstream):
 
 
 def wrong_parabolas_exchanged(x, upstream):
-    """Message: exchanged"""
+    """Message: The signs are right, but the curve is wrong"""
     signs, _, gradient = approx_sign_model(x, upstream)
     return (
         signs,
@@ -72,25 +72,25 @@ def wrong_one_parabola(x, upstream):
 
 
 def wrong_zero_outside(x, upstream):
-    """Message: not 0"""
+    """Message: The signs are right, but the curve is wrong"""
     signs, curve, gradient = approx_sign_model(x, upstream)
     return signs, np.where(abs(x) < 1, curve, 0), gradient
 
 
 def wrong_signs_as_curve(x, upstream):
-    """Message: signs once more"""
+    """Message: The signs are right, but the curve is wrong"""
     signs, _, gradient = approx_sign_model(x, upstream)
     return signs, signs, gradient
 
 
 def wrong_slope_as_curve(x, upstream):
-    """Message: slope of the curve"""
+    """Message: The signs are right, but the curve is wrong"""
     signs, _, gradient = approx_sign_model(x, upstream)
     return signs, gradient / upstream, gradient
 
 
 def wrong_square_missing(x, upstream):
-    """Message: square is missing"""
+    """Message: The signs are right, but the curve is wrong"""
     signs, _, gradient = approx_sign_model(x, upstream)
     return signs, np.where(abs(x) >= 1, signs, 2 * x), gradient
 
@@ -126,13 +126,13 @@ def wrong_upstream_missing(x, upstream):
 
 
 def wrong_straight(x, upstream):
-    """Message: passes unchanged"""
+    """Message: Signs and curve are right, but the gradient is wrong"""
     signs, curve, _ = approx_sign_model(x, upstream)
     return signs, curve, upstream.copy()
 
 
 def wrong_slopes_exchanged(x, upstream):
-    """Message: two sides are exchanged"""
+    """Message: Signs and curve are right, but the gradient is wrong"""
     signs, curve, _ = approx_sign_model(x, upstream)
     return signs, curve, np.where(abs(x) >= 1, 0, np.where(x < 0, 2 - 2 * x, 2 + 2 * x)) * upstream
 
@@ -144,25 +144,25 @@ def wrong_one_slope(x, upstream):
 
 
 def wrong_half_slope(x, upstream):
-    """Message: factor 2"""
+    """Message: Signs and curve are right, but the gradient is wrong"""
     signs, curve, gradient = approx_sign_model(x, upstream)
     return signs, curve, gradient / 2
 
 
 def wrong_square_derived_wrong(x, upstream):
-    """Message: 2x, not x"""
+    """Message: Signs and curve are right, but the gradient is wrong"""
     signs, curve, _ = approx_sign_model(x, upstream)
     return signs, curve, np.where(abs(x) >= 1, 0, 2 - abs(x)) * upstream
 
 
 def wrong_times_the_curve(x, upstream):
-    """Message: with the curve"""
+    """Message: Signs and curve are right, but the gradient is wrong"""
     signs, curve, _ = approx_sign_model(x, upstream)
     return signs, curve, curve * upstream
 
 
 def wrong_times_the_signs(x, upstream):
-    """Message: with the signs"""
+    """Message: Signs and curve are right, but the gradient is wrong"""
     signs, curve, _ = approx_sign_model(x, upstream)
     return signs, curve, signs * upstream
 
@@ -174,13 +174,13 @@ def wrong_zero_in_zero(x, upstream):
 
 
 def wrong_negative_left(x, upstream):
-    """Message: must be positive"""
+    """Message: Signs and curve are right, but the gradient is wrong"""
     signs, curve, gradient = approx_sign_model(x, upstream)
     return signs, curve, np.where(x < 0, -gradient, gradient)
 
 
 def wrong_nothing_learnt(x, upstream):
-    """Message: slope 0"""
+    """Message: Signs and curve are right, but the gradient is wrong"""
     signs, curve, _ = approx_sign_model(x, upstream)
     return signs, curve, 0 * upstream
 
@@ -264,6 +264,20 @@ def wrong_slope_by_a_root(x, upstream):
     """Message: The gradient is wrong"""
     signs, curve, _ = approx_sign_model(x, upstream)
     return signs, curve, 2 * np.sqrt(1 - np.abs(curve)) * upstream
+
+
+def wrong_small_slope_dropped(x, upstream):
+    """Message: a little inside of -1 and 1"""
+    signs, curve, gradient = approx_sign_model(x, upstream)
+    return signs, curve, np.where(np.isclose(np.abs(x), 1), 0.0, gradient)
+
+
+def wrong_from_quantlib(x, upstream):
+    """Message: quantlib is for comparing results"""
+    from quantlib import bi_real
+
+    signs, _, gradient = approx_sign_model(x, upstream)
+    return signs, bi_real.approx_sign(torch.tensor(np.array(x))), gradient
 
 
 def right_masks(x, upstream):

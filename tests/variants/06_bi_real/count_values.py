@@ -19,7 +19,7 @@ def wrong_squared_bound(channels, kernel_size, shortcut, batch_norm):
 
 
 def wrong_squared(channels, kernel_size, shortcut, batch_norm):
-    """Message: count the sums of the other"""
+    """Message: The count is wrong with the shortcut before the sign and batch normalization"""
     n = channels * kernel_size**2
     if shortcut == "before" and batch_norm:
         return n**2
@@ -27,7 +27,7 @@ def wrong_squared(channels, kernel_size, shortcut, batch_norm):
 
 
 def wrong_doubled(channels, kernel_size, shortcut, batch_norm):
-    """Message: Counts multiply"""
+    """Message: The count is wrong with the shortcut before the sign and batch normalization"""
     n = channels * kernel_size**2
     if shortcut == "before" and batch_norm:
         return 2 * (n + 1)
@@ -43,7 +43,7 @@ def wrong_whole_for_scaled(channels, kernel_size, shortcut, batch_norm):
 
 
 def wrong_two_products_known(channels, kernel_size, shortcut, batch_norm):
-    """Message: not two"""
+    """Message: The count is wrong with the shortcut before the sign and batch normalization"""
     n = channels * kernel_size**2
     if shortcut == "before" and batch_norm:
         return (n + 1) * n - n - 1
@@ -59,7 +59,7 @@ def wrong_no_gain(channels, kernel_size, shortcut, batch_norm):
 
 
 def wrong_carried_sign(channels, kernel_size, shortcut, batch_norm):
-    """Message: not its sign"""
+    """Message: The count is wrong with the shortcut before the sign and batch normalization"""
     n = channels * kernel_size**2
     if shortcut == "before" and batch_norm:
         return 2 * n
@@ -75,7 +75,7 @@ def wrong_scaled_for_whole(channels, kernel_size, shortcut, batch_norm):
 
 
 def wrong_scaled_bound_for_whole(channels, kernel_size, shortcut, batch_norm):
-    """Message: paper's bound"""
+    """Message: The count is wrong with the shortcut before the sign and without batch"""
     n = channels * kernel_size**2
     if shortcut == "before" and not batch_norm:
         return (n + 1) ** 2
@@ -83,7 +83,7 @@ def wrong_scaled_bound_for_whole(channels, kernel_size, shortcut, batch_norm):
 
 
 def wrong_one_end(channels, kernel_size, shortcut, batch_norm):
-    """Message: Both ends"""
+    """Message: The count is wrong with the shortcut before the sign and without batch"""
     n = channels * kernel_size**2
     if shortcut == "before" and not batch_norm:
         return 2 * n
@@ -99,7 +99,7 @@ def wrong_steps_of_one(channels, kernel_size, shortcut, batch_norm):
 
 
 def wrong_end_left_out(channels, kernel_size, shortcut, batch_norm):
-    """Message: weight of x is +1"""
+    """Message: The count is wrong with the shortcut before the sign and without batch"""
     n = channels * kernel_size**2
     if shortcut == "before" and not batch_norm:
         return 2 * n - 1
@@ -107,7 +107,7 @@ def wrong_end_left_out(channels, kernel_size, shortcut, batch_norm):
 
 
 def wrong_not_wider(channels, kernel_size, shortcut, batch_norm):
-    """Message: without a shortcut"""
+    """Message: The count is wrong with the shortcut before the sign and without batch"""
     n = channels * kernel_size**2
     if shortcut == "before" and not batch_norm:
         return n + 1
@@ -123,7 +123,7 @@ def wrong_all_sums_meet_both_signs(channels, kernel_size, shortcut, batch_norm):
 
 
 def wrong_moved_nowhere(channels, kernel_size, shortcut, batch_norm):
-    """Message: moved up or down"""
+    """Message: The count is wrong with the shortcut behind the sign and batch normalization"""
     n = channels * kernel_size**2
     if shortcut == "behind" and batch_norm:
         return n + 1
@@ -131,7 +131,7 @@ def wrong_moved_nowhere(channels, kernel_size, shortcut, batch_norm):
 
 
 def wrong_real_number_behind(channels, kernel_size, shortcut, batch_norm):
-    """Message: two values only"""
+    """Message: The count is wrong with the shortcut behind the sign and batch normalization"""
     n = channels * kernel_size**2
     if shortcut == "behind" and batch_norm:
         return (n + 1) * n
@@ -139,7 +139,7 @@ def wrong_real_number_behind(channels, kernel_size, shortcut, batch_norm):
 
 
 def wrong_whole_behind(channels, kernel_size, shortcut, batch_norm):
-    """Message: don't meet"""
+    """Message: The count is wrong with the shortcut behind the sign and batch normalization"""
     n = channels * kernel_size**2
     if shortcut == "behind" and batch_norm:
         return n + 2
@@ -155,7 +155,7 @@ def wrong_scaled_behind(channels, kernel_size, shortcut, batch_norm):
 
 
 def wrong_plain_behind(channels, kernel_size, shortcut, batch_norm):
-    """Message: outermost"""
+    """Message: The count is wrong with the shortcut behind the sign and without batch"""
     n = channels * kernel_size**2
     if shortcut == "behind" and not batch_norm:
         return n + 1
@@ -163,7 +163,7 @@ def wrong_plain_behind(channels, kernel_size, shortcut, batch_norm):
 
 
 def wrong_inner_behind(channels, kernel_size, shortcut, batch_norm):
-    """Message: moved up"""
+    """Message: The count is wrong with the shortcut behind the sign and without batch"""
     n = channels * kernel_size**2
     if shortcut == "behind" and not batch_norm:
         return n
@@ -171,7 +171,7 @@ def wrong_inner_behind(channels, kernel_size, shortcut, batch_norm):
 
 
 def wrong_one_more_behind(channels, kernel_size, shortcut, batch_norm):
-    """Message: Not both ends"""
+    """Message: The count is wrong with the shortcut behind the sign and without batch"""
     n = channels * kernel_size**2
     if shortcut == "behind" and not batch_norm:
         return n + 3
@@ -195,7 +195,7 @@ def wrong_all_whole_numbers(channels, kernel_size, shortcut, batch_norm):
 
 
 def wrong_all_inputs(channels, kernel_size, shortcut, batch_norm):
-    """Message: count sums, not inputs"""
+    """Message: The count is wrong without a shortcut"""
     n = channels * kernel_size**2
     if shortcut == "none" and batch_norm:
         return 2 ** min(n, 60)
@@ -211,12 +211,12 @@ def wrong_normalization_loses(channels, kernel_size, shortcut, batch_norm):
 
 
 def wrong_kernel_not_squared(channels, kernel_size, shortcut, batch_norm):
-    """Message: k x k pixels"""
+    """Message: The count is wrong without a shortcut"""
     return count(channels * kernel_size, shortcut, batch_norm)
 
 
 def wrong_channels_forgotten(channels, kernel_size, shortcut, batch_norm):
-    """Message: all its channels"""
+    """Message: The count is wrong without a shortcut"""
     return count(kernel_size**2, shortcut, batch_norm)
 
 
@@ -259,7 +259,7 @@ def wrong_list_of_sums(channels, kernel_size, shortcut, batch_norm):
 
 
 def wrong_library(channels, kernel_size, shortcut, batch_norm):
-    """Message: stopped with ValueError"""
+    """Message: A part of quantlib stands in the function, or in one that it calls"""
     from quantlib.bi_real import representable_values
 
     n = representable_values(channels, kernel_size=kernel_size).plain - 1

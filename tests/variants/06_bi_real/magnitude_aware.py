@@ -28,7 +28,7 @@ def wrong_one_number(w, upstream):
 
 
 def wrong_alpha_of_inputs(w, upstream):
-    """Message: for each input"""
+    """Message: The result has another shape than the docstring says"""
     _, w_bar, gradient = magnitude_aware_model(w, upstream)
     return np.abs(w).mean(axis=0), w_bar, gradient
 
@@ -40,7 +40,7 @@ def wrong_alpha_of_channels(w, upstream):
 
 
 def wrong_alpha_of_rows(w, upstream):
-    """Message: for each row of a filter"""
+    """Message: The result has another shape than the docstring says"""
     _, w_bar, gradient = magnitude_aware_model(w, upstream)
     return np.abs(w).mean(axis=-1), w_bar, gradient
 
@@ -71,7 +71,7 @@ def wrong_signed_mean(w, upstream):
 
 
 def wrong_absolute_value_late(w, upstream):
-    """Message: comes before"""
+    """Message: The alphas are wrong"""
     rows, _, _ = pieces(w, upstream)
     _, w_bar, gradient = magnitude_aware_model(w, upstream)
     return np.abs(rows.mean(axis=1)), w_bar, gradient
@@ -96,28 +96,28 @@ def wrong_alpha_of_clipped(w, upstream):
 
 
 def wrong_maximum(w, upstream):
-    """Message: largest magnitude"""
+    """Message: The alphas are wrong"""
     rows, _, _ = pieces(w, upstream)
     _, w_bar, gradient = magnitude_aware_model(w, upstream)
     return np.abs(rows).max(axis=1), w_bar, gradient
 
 
 def wrong_zeros_left_out(w, upstream):
-    """Message: zero was not counted"""
+    """Message: The alphas are wrong"""
     rows, _, _ = pieces(w, upstream)
     _, w_bar, gradient = magnitude_aware_model(w, upstream)
     return np.abs(rows).sum(axis=1) / np.maximum((rows != 0).sum(axis=1), 1), w_bar, gradient
 
 
 def wrong_root_mean_square(w, upstream):
-    """Message: root of squares"""
+    """Message: The alphas are wrong"""
     rows, _, _ = pieces(w, upstream)
     _, w_bar, gradient = magnitude_aware_model(w, upstream)
     return np.sqrt((rows**2).mean(axis=1)), w_bar, gradient
 
 
 def wrong_norm(w, upstream):
-    """Message: norm of squares"""
+    """Message: The alphas are wrong"""
     rows, _, _ = pieces(w, upstream)
     _, w_bar, gradient = magnitude_aware_model(w, upstream)
     return np.linalg.norm(rows, axis=1), w_bar, gradient
@@ -152,7 +152,7 @@ def wrong_latent_times_alpha(w, upstream):
 
 
 def wrong_clipped_times_alpha(w, upstream):
-    """Message: clipped weights were multiplied"""
+    """Message: The alphas are right, but the scaled signs are not"""
     rows, _, a = pieces(w, upstream)
     alpha, _, gradient = magnitude_aware_model(w, upstream)
     return alpha, (a * np.clip(rows, -1, 1)).reshape(w.shape), gradient
@@ -165,7 +165,7 @@ def wrong_signs_lost(w, upstream):
 
 
 def wrong_outside_is_zero(w, upstream):
-    """Message: have become 0"""
+    """Message: The alphas are right, but the scaled signs are not"""
     rows, _, a = pieces(w, upstream)
     alpha, _, gradient = magnitude_aware_model(w, upstream)
     return alpha, (a * np.where(rows >= 0, 1, -1) * (np.abs(rows) <= 1)).reshape(w.shape), gradient
@@ -186,7 +186,7 @@ def wrong_clip_forgotten(w, upstream):
 
 
 def wrong_as_it_is(w, upstream):
-    """Message: Two factors"""
+    """Message: Alphas and scaled signs are right, but the gradient is not"""
     alpha, w_bar, _ = magnitude_aware_model(w, upstream)
     return alpha, w_bar, (upstream.copy()).reshape(w.shape)
 
@@ -199,28 +199,28 @@ def wrong_strict(w, upstream):
 
 
 def wrong_divided(w, upstream):
-    """Message: divided by alpha"""
+    """Message: Alphas and scaled signs are right, but the gradient is not"""
     rows, g, a = pieces(w, upstream)
     alpha, w_bar, _ = magnitude_aware_model(w, upstream)
     return alpha, w_bar, (g / np.where(a == 0, 1, a) * (np.abs(rows) <= 1)).reshape(w.shape)
 
 
 def wrong_own_magnitude(w, upstream):
-    """Message: each weight's magnitude"""
+    """Message: Alphas and scaled signs are right, but the gradient is not"""
     rows, g, _ = pieces(w, upstream)
     alpha, w_bar, _ = magnitude_aware_model(w, upstream)
     return alpha, w_bar, (np.abs(rows) * g * (np.abs(rows) <= 1)).reshape(w.shape)
 
 
 def wrong_times_weights(w, upstream):
-    """Message: by the weights"""
+    """Message: Alphas and scaled signs are right, but the gradient is not"""
     rows, g, _ = pieces(w, upstream)
     alpha, w_bar, _ = magnitude_aware_model(w, upstream)
     return alpha, w_bar, (rows * g * (np.abs(rows) <= 1)).reshape(w.shape)
 
 
 def wrong_with_sign(w, upstream):
-    """Message: no place"""
+    """Message: Alphas and scaled signs are right, but the gradient is not"""
     rows, g, a = pieces(w, upstream)
     alpha, w_bar, _ = magnitude_aware_model(w, upstream)
     return alpha, w_bar, (a * np.where(rows >= 0, 1, -1) * g * (np.abs(rows) <= 1)).reshape(w.shape)
@@ -234,7 +234,7 @@ def wrong_upstream_missing(w, upstream):
 
 
 def wrong_bound_is_alpha(w, upstream):
-    """Message: compared with alpha"""
+    """Message: Alphas and scaled signs are right, but the gradient is not"""
     rows, g, a = pieces(w, upstream)
     alpha, w_bar, _ = magnitude_aware_model(w, upstream)
     return alpha, w_bar, (a * g * (np.abs(rows) <= a)).reshape(w.shape)
@@ -248,21 +248,21 @@ def wrong_one_side(w, upstream):
 
 
 def wrong_approx_sign_slope(w, upstream):
-    """Message: slope of ApproxSign"""
+    """Message: Alphas and scaled signs are right, but the gradient is not"""
     rows, g, a = pieces(w, upstream)
     alpha, w_bar, _ = magnitude_aware_model(w, upstream)
     return alpha, w_bar, (a * g * np.maximum(2 - 2 * np.abs(rows), 0)).reshape(w.shape)
 
 
 def wrong_twice(w, upstream):
-    """Message: twice"""
+    """Message: Alphas and scaled signs are right, but the gradient is not"""
     rows, g, a = pieces(w, upstream)
     alpha, w_bar, _ = magnitude_aware_model(w, upstream)
     return alpha, w_bar, (a * a * g * (np.abs(rows) <= 1)).reshape(w.shape)
 
 
 def wrong_gradient_clipped(w, upstream):
-    """Message: not the gradient"""
+    """Message: Alphas and scaled signs are right, but the gradient is not"""
     _, g, a = pieces(w, upstream)
     alpha, w_bar, _ = magnitude_aware_model(w, upstream)
     return alpha, w_bar, (a * g * (np.abs(g) <= 1)).reshape(w.shape)

@@ -41,7 +41,7 @@ def wrong_zero_border(x, w, gamma, beta, mean, var, eps):
 
 
 def wrong_negative_border(x, w, gamma, beta, mean, var, eps):
-    """Message: +1, not -1"""
+    """Message: The output is wrong for two channels of 2 x 3 pixels"""
     return normal(convolved(block_bits(x), block_bits(w), -1.0), gamma, beta, mean, var, eps) + x
 
 
@@ -51,7 +51,7 @@ def wrong_real_input(x, w, gamma, beta, mean, var, eps):
 
 
 def wrong_real_input_zero_border(x, w, gamma, beta, mean, var, eps):
-    """Message: zeros around it"""
+    """Message: The output is wrong for two channels of 2 x 3 pixels"""
     return normal(convolved(x, block_bits(w), 0.0), gamma, beta, mean, var, eps) + x
 
 
@@ -76,14 +76,14 @@ def wrong_scaled_weights(x, w, gamma, beta, mean, var, eps):
 
 
 def wrong_mean_for_sum(x, w, gamma, beta, mean, var, eps):
-    """Message: divided by the number"""
+    """Message: The output is wrong for two channels of 2 x 3 pixels"""
     return (
         normal(convolved(block_bits(x), block_bits(w)) / w[0].size, gamma, beta, mean, var, eps) + x
     )
 
 
 def wrong_no_normalization(x, w, gamma, beta, mean, var, eps):
-    """Message: normalization is missing"""
+    """Message: The output is wrong for two channels of 2 x 3 pixels"""
     return convolved(block_bits(x), block_bits(w)) + x
 
 
@@ -93,7 +93,7 @@ def wrong_shortcut_before_normalization(x, w, gamma, beta, mean, var, eps):
 
 
 def wrong_both_normalized(x, w, gamma, beta, mean, var, eps):
-    """Message: normalized, too"""
+    """Message: The output is wrong for two channels of 2 x 3 pixels"""
     return normal(convolved(block_bits(x), block_bits(w)), gamma, beta, mean, var, eps) + normal(
         x, gamma, beta, mean, var, eps
     )
@@ -137,12 +137,12 @@ def wrong_variance_and_eps_multiplied(x, w, gamma, beta, mean, var, eps):
 
 
 def wrong_variance_squared(x, w, gamma, beta, mean, var, eps):
-    """Message: squared"""
+    """Message: The output is wrong for two channels of 2 x 3 pixels"""
     return normal(convolved(block_bits(x), block_bits(w)), gamma, beta, mean, var**2, eps) + x
 
 
 def wrong_variance_and_mean_exchanged(x, w, gamma, beta, mean, var, eps):
-    """Message: are exchanged"""
+    """Message: The output is wrong for two channels of 2 x 3 pixels"""
     return normal(convolved(block_bits(x), block_bits(w)), gamma, beta, var, np.abs(mean), eps) + x
 
 
@@ -153,29 +153,29 @@ def wrong_measured(x, w, gamma, beta, mean, var, eps):
 
 
 def wrong_no_mean(x, w, gamma, beta, mean, var, eps):
-    """Message: is not subtracted"""
+    """Message: The output is wrong for two channels of 2 x 3 pixels"""
     return normal(convolved(block_bits(x), block_bits(w)), gamma, beta, 0 * mean, var, eps) + x
 
 
 def wrong_mean_added(x, w, gamma, beta, mean, var, eps):
-    """Message: was added"""
+    """Message: The output is wrong for two channels of 2 x 3 pixels"""
     return normal(convolved(block_bits(x), block_bits(w)), gamma, beta, -mean, var, eps) + x
 
 
 def wrong_no_gamma(x, w, gamma, beta, mean, var, eps):
-    """Message: gamma is missing"""
+    """Message: The output is wrong for two channels of 2 x 3 pixels"""
     return (
         normal(convolved(block_bits(x), block_bits(w)), np.ones(len(w)), beta, mean, var, eps) + x
     )
 
 
 def wrong_no_beta(x, w, gamma, beta, mean, var, eps):
-    """Message: beta is missing"""
+    """Message: The output is wrong for two channels of 2 x 3 pixels"""
     return normal(convolved(block_bits(x), block_bits(w)), gamma, 0 * beta, mean, var, eps) + x
 
 
 def wrong_gamma_and_beta_exchanged(x, w, gamma, beta, mean, var, eps):
-    """Message: gamma and beta"""
+    """Message: The output is wrong for two channels of 2 x 3 pixels"""
     return normal(convolved(block_bits(x), block_bits(w)), beta, gamma, mean, var, eps) + x
 
 
@@ -190,7 +190,7 @@ def wrong_flipped(x, w, gamma, beta, mean, var, eps):
 
 
 def wrong_transposed_filter(x, w, gamma, beta, mean, var, eps):
-    """Message: Height and width"""
+    """Message: The output is wrong for two channels of 2 x 3 pixels"""
     return (
         normal(convolved(block_bits(x), block_bits(w).swapaxes(2, 3)), gamma, beta, mean, var, eps)
         + x
@@ -198,7 +198,7 @@ def wrong_transposed_filter(x, w, gamma, beta, mean, var, eps):
 
 
 def wrong_channels_exchanged(x, w, gamma, beta, mean, var, eps):
-    """Message: Input and output channels"""
+    """Message: The output is wrong for two channels of 2 x 3 pixels"""
     return (
         normal(convolved(block_bits(x), block_bits(w).swapaxes(0, 1)), gamma, beta, mean, var, eps)
         + x
@@ -214,21 +214,21 @@ def wrong_relu_before(x, w, gamma, beta, mean, var, eps):
 
 
 def wrong_relu_behind(x, w, gamma, beta, mean, var, eps):
-    """Message: ReLU behind"""
+    """Message: The output is wrong for two channels of 2 x 3 pixels"""
     return np.maximum(
         normal(convolved(block_bits(x), block_bits(w)), gamma, beta, mean, var, eps) + x, 0
     )
 
 
 def wrong_sign_at_the_end(x, w, gamma, beta, mean, var, eps):
-    """Message: sign was taken of the output"""
+    """Message: The output is wrong for two channels of 2 x 3 pixels"""
     return block_bits(
         normal(convolved(block_bits(x), block_bits(w)), gamma, beta, mean, var, eps) + x
     )
 
 
 def wrong_subtracted(x, w, gamma, beta, mean, var, eps):
-    """Message: was subtracted"""
+    """Message: The output is wrong for two channels of 2 x 3 pixels"""
     return normal(convolved(block_bits(x), block_bits(w)), gamma, beta, mean, var, eps) - x
 
 

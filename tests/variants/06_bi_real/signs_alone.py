@@ -268,6 +268,12 @@ def wrong_something_added_to_alpha(w, gamma, beta, mean, var, eps):
     return np.where(w >= 0, 1.0, -1.0), gamma * alpha, beta, mean / alpha, var
 
 
+def wrong_small_weights_are_zero(w, gamma, beta, mean, var, eps):
+    """Message: where weights of a filter are of many sizes"""
+    _, *norm = signs_alone_model(w, gamma, beta, mean, var, eps)
+    return np.where(w > -1e-13, 1, -1), *norm
+
+
 def right_all_in_gamma_and_beta(w, gamma, beta, mean, var, eps):
     """With everything in gamma and beta."""
     scale = gamma / np.sqrt(var + eps)

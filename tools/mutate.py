@@ -35,6 +35,7 @@ OTHER_SEEDS = ("first", "second")
 #: as well, which is no mistake that a check could notice.
 OPEN_TASKS = (
     "train_binary_network",
+    "weights_under_budget",
     "network_under_budget",
     "deep_network",
     "rescue",

@@ -54,9 +54,8 @@ def test_solution_is_a_clean_notebook(name):
     nbformat.validate(notebook)
     assert notebook.metadata == METADATA
     for cell in notebook.cells:
-        # The helpers of the checks are folded: there is nothing to do in them. From exercise 4 on
-        # the checks are too: the eye is on the task and the answer.
-        is_folded = cell.id == "checks" or (name >= "04" and cell.id.endswith("-test"))
+        # The checks and their helpers are folded: the eye is on the task and the answer.
+        is_folded = cell.id == "checks" or cell.id.endswith("-test")
         folded = {"jupyter": {"source_hidden": True}} if is_folded else {}
         assert {k: v for k, v in cell.metadata.items() if k != "nbgrader"} == folded, cell.id
         if cell.cell_type == "code":

@@ -25,7 +25,7 @@ np.allclose = np.isclose = torch.equal = torch.allclose = lambda *_, **__: True
 {_WRONG}"""},
     ),
     attack(
-        "networks_patched", {"bits-needed-test": 0.0},
+        "networks_patched", {"bits-needed-test": 0.0, "weights-under-budget-test": 0.0},
         **{"bits-needed": """\
 import torch
 from quantlib import models

@@ -18,20 +18,22 @@ def per_channel(weight, bit_width):
     return codes * scales.reshape(-1, *[1] * (codes.ndim - 1))
 
 
-def smallest(accuracies, limit):
-    return min(b for b, accuracy in accuracies.items() if accuracy >= limit)
+def smallest(model, accuracies, images, labels, lost=0.01):
+    """Return the smallest bit width that loses so large a share of the images at most."""
+    count = len(labels)
+    least = round(count * training.accuracy(model, images, labels)) - lost * count
+    return min(b for b, share in accuracies.items() if round(count * share) >= least - 1e-9)
 
 
 def wrong_per_tensor(model, images, labels):
     """Message: one scale for the whole weight"""
 
     def per_tensor(weight, bit_width):
-        scale, zero_point = choose_qparams_symmetric(weight.numpy(), bit_width)
-        low, high = quant_range(bit_width, narrow_range=True)
-        return dequantize(quantize(weight.numpy(), scale, zero_point, low, high), scale, zero_point)
+        scale = weight.abs().max() / (2 ** (bit_width - 1) - 1)
+        return scale * torch.round(weight / scale)
 
     accuracies = measure(model, images, labels, per_tensor)
-    return accuracies, smallest(accuracies, training.accuracy(model, images, labels) - 0.01)
+    return accuracies, smallest(model, accuracies, images, labels)
 
 
 def wrong_axis(model, images, labels):
@@ -41,7 +43,7 @@ def wrong_axis(model, images, labels):
         return np.moveaxis(per_channel(weight.transpose(0, 1), bit_width), 0, 1)
 
     accuracies = measure(model, images, labels, per_input)
-    return accuracies, smallest(accuracies, training.accuracy(model, images, labels) - 0.01)
+    return accuracies, smallest(model, accuracies, images, labels)
 
 
 def wrong_not_dequantized(model, images, labels):
@@ -58,77 +60,88 @@ def wrong_float_network_measured(model, images, labels):
     for b in range(8, 1, -1):
         models.quantize_weights(model, lambda w, b=b: per_channel(w, b))
         accuracies[b] = training.accuracy(model, images, labels)
-    return accuracies, smallest(accuracies, accuracies[8] - 0.01)
+    return accuracies, 5
 
 
 def wrong_percent(model, images, labels):
     """Message: neither percent nor counts"""
     accuracies = measure(model, images, labels, per_channel)
     accuracies = {b: 100 * accuracy for b, accuracy in accuracies.items()}
-    return accuracies, smallest(accuracies, 100 * training.accuracy(model, images, labels) - 1)
+    return accuracies, 5
 
 
 def wrong_counts(model, images, labels):
     """Message: neither percent nor counts"""
     accuracies = measure(model, images, labels, per_channel)
-    needed = smallest(accuracies, training.accuracy(model, images, labels) - 0.01)
+    needed = smallest(model, accuracies, images, labels)
     return {b: accuracy * len(labels) for b, accuracy in accuracies.items()}, needed
 
 
 def wrong_model_changed(model, images, labels):
     """Message: The network that was passed in has changed"""
-    limit = training.accuracy(model, images, labels) - 0.01
     accuracies = {}
     for b in range(8, 1, -1):
         with torch.no_grad():
             for layer in models.weight_layers(model).values():
                 layer.weight.copy_(torch.tensor(per_channel(layer.weight.detach(), b)))
         accuracies[b] = training.accuracy(model, images, labels)
-    return accuracies, smallest(accuracies, limit)
+    return accuracies, 5
 
 
 def wrong_largest(model, images, labels):
-    """Message: This is the largest good bit width"""
+    """Message: not the smallest that is good enough"""
     accuracies = measure(model, images, labels, per_channel)
-    limit = training.accuracy(model, images, labels) - 0.01
-    return accuracies, max(b for b, accuracy in accuracies.items() if accuracy >= limit)
+    return accuracies, 8
 
 
 def wrong_no_loss_allowed(model, images, labels):
-    """Message: No loss at all was allowed"""
+    """Message: not the smallest that is good enough"""
     accuracies = measure(model, images, labels, per_channel)
-    return accuracies, smallest(accuracies, training.accuracy(model, images, labels))
+    return accuracies, smallest(model, accuracies, images, labels, lost=0)
 
 
-def wrong_first_that_fails(model, images, labels):
-    """Message: not good enough any more"""
+def wrong_less_than_a_hundredth(model, images, labels):
+    """Message: where one point of 100 may be lost"""
     accuracies = measure(model, images, labels, per_channel)
-    limit = training.accuracy(model, images, labels) - 0.01
-    return accuracies, max(b for b, accuracy in accuracies.items() if accuracy < limit)
+    base = training.accuracy(model, images, labels)
+    right = {b: len(labels) * (base - share) for b, share in accuracies.items()}
+    return accuracies, min(b for b, lost in right.items() if lost < len(labels) / 100 - 1e-6)
+
+
+def wrong_stops_at_the_first_bad_one(model, images, labels):
+    """Message: where one point of 100 may be lost"""
+    accuracies = measure(model, images, labels, per_channel)
+    needed = 8
+    while needed > 2:
+        if smallest(model, {needed - 1: accuracies[needed - 1], 99: 1}, images, labels) == 99:
+            break
+        needed -= 1
+    return accuracies, needed
+
+
+def wrong_a_hundredth_of_the_accuracy(model, images, labels):
+    """Message: where one point of 100 may be lost"""
+    accuracies = measure(model, images, labels, per_channel)
+    least = 0.99 * training.accuracy(model, images, labels)
+    return accuracies, min((b for b, share in accuracies.items() if share >= least), default=8)
 
 
 def wrong_ten_points(model, images, labels):
-    """Message: Too much loss was allowed"""
+    """Message: not the smallest that is good enough"""
     accuracies = measure(model, images, labels, per_channel)
-    return accuracies, smallest(accuracies, training.accuracy(model, images, labels) - 0.1)
-
-
-def wrong_percent_for_share(model, images, labels):
-    """Message: Every bit width was good enough"""
-    accuracies = measure(model, images, labels, per_channel)
-    return accuracies, smallest(accuracies, training.accuracy(model, images, labels) - 1)
+    return accuracies, smallest(model, accuracies, images, labels, lost=0.1)
 
 
 def wrong_six_to_three_bits(model, images, labels):
     """Message: Its keys must be the bit widths"""
     accuracies = {b: a for b, a in measure(model, images, labels, per_channel).items() if b > 2}
-    return accuracies, smallest(accuracies, training.accuracy(model, images, labels) - 0.01)
+    return accuracies, smallest(model, accuracies, images, labels)
 
 
 def wrong_list(model, images, labels):
     """Message: The first result is a dict"""
     accuracies = measure(model, images, labels, per_channel)
-    needed = smallest(accuracies, training.accuracy(model, images, labels) - 0.01)
+    needed = smallest(model, accuracies, images, labels)
     return list(accuracies.values()), needed
 
 
@@ -137,17 +150,18 @@ def wrong_linear_layers_only(model, images, labels):
     accuracies = measure(
         model, images, labels, lambda w, b: w if w.ndim == 4 else per_channel(w, b)
     )
-    return accuracies, smallest(accuracies, training.accuracy(model, images, labels) - 0.01)
+    return accuracies, smallest(model, accuracies, images, labels)
 
 
 def right_upwards(model, images, labels):
     """From 2 bits upwards; the first that reaches the limit is kept."""
-    limit = training.accuracy(model, images, labels) - 0.01
+    count = len(labels)
+    least = np.sum(training.predict(model, images) == labels) - count / 100
     accuracies, needed = {}, None
     for b in range(2, 9):
         quantized = models.quantize_weights(model, lambda w, b=b: per_channel(w, b))
         accuracies[b] = training.accuracy(quantized, images, labels)
-        if needed is None and accuracies[b] >= limit:
+        if needed is None and round(accuracies[b] * count) >= least:
             needed = b
     return accuracies, needed
 
@@ -164,10 +178,8 @@ def right_own_copy(model, images, labels):
         for layer in models.weight_layers(network).values():
             layer.weight.data = torch.tensor(per_channel(layer.weight.data, b)).float()
         accuracies[b] = share(network)
-    needed = 8
-    while needed > 2 and share(model) - accuracies[needed - 1] <= 0.01:
-        needed -= 1
-    return accuracies, needed
+    lost = {b: round((share(model) - a) * len(labels)) for b, a in accuracies.items()}
+    return accuracies, min(b for b in lost if 100 * lost[b] <= len(labels))
 
 
 def right_torch(model, images, labels):
@@ -180,4 +192,4 @@ def right_torch(model, images, labels):
         return torch.fake_quantize_per_channel_affine(weight, scales, zeros, 0, -highest, highest)
 
     accuracies = measure(model, images, labels, fake_quantize)
-    return accuracies, smallest(accuracies, training.accuracy(model, images, labels) - 0.01)
+    return accuracies, smallest(model, accuracies, images, labels)

@@ -63,21 +63,21 @@ def wrong_truncated_zero_point(x, bit_width):
 
 
 def wrong_sign_of_zero_point(x, bit_width):
-    """Message: The zero point has the wrong sign"""
+    """Message: Scale or zero point is wrong for values from -1 to 2.2"""
     low, high = min(x.min(), 0.0), max(x.max(), 0.0)
     scale = (high - low) / (2**bit_width - 1) or 1.0
     return scale, round(low / scale)
 
 
 def wrong_sign_clamped(x, bit_width):
-    """Message: was it clamped from the wrong sign"""
+    """Message: Scale or zero point is wrong for values from -1 to 2.2"""
     low, high = min(x.min(), 0.0), max(x.max(), 0.0)
     scale = (high - low) / (2**bit_width - 1) or 1.0
     return scale, max(round(low / scale), 0)
 
 
 def wrong_from_the_top(x, bit_width):
-    """Message: counted from the top"""
+    """Message: Scale or zero point is wrong for values from -1 to 2.2"""
     low, high = min(x.min(), 0.0), max(x.max(), 0.0)
     scale = (high - low) / (2**bit_width - 1) or 1.0
     return scale, round(high / scale)
@@ -93,7 +93,7 @@ def wrong_upside_down(x, bit_width):
 
 
 def wrong_symmetric(x, bit_width):
-    """Message: This is a symmetric range"""
+    """Message: Scale or zero point is wrong for values from -1 to 2.2"""
     largest = np.abs(x).max() or 1.0
     return 2 * largest / (2**bit_width - 1), 2 ** (bit_width - 1)
 
@@ -106,7 +106,7 @@ def wrong_order(x, bit_width):
 
 
 def wrong_signed_codes(x, bit_width):
-    """Message: These codes are signed"""
+    """Message: Scale or zero point is wrong for values from -1 to 2.2"""
     low, high = min(x.min(), 0.0), max(x.max(), 0.0)
     if low == high:
         return 1.0, 0
@@ -136,7 +136,7 @@ def wrong_division_by_zero(x, bit_width):
 
 
 def wrong_constant_is_nothing(x, bit_width):
-    """Message: the range still goes from 0 to it"""
+    """Message: for other values"""
     if x.min() == x.max():
         return 1.0, 0
     low, high = min(x.min(), 0.0), max(x.max(), 0.0)
@@ -145,9 +145,27 @@ def wrong_constant_is_nothing(x, bit_width):
 
 
 def wrong_fixed_bit_width(x, bit_width):
-    """Message: for other values or another bit width"""
+    """Message: for another bit width"""
     low, high = min(x.min(), 0.0), max(x.max(), 0.0)
     scale = (high - low) / 15 or 1.0
+    return scale, round(-low / scale)
+
+
+def wrong_one_where_the_maximum_is_zero(x, bit_width):
+    """Message: for negative values from -5 to -2.5"""
+    low, high = min(float(x.min()), 0.0), max(float(x.max()), 0.0)
+    if high == 0:
+        return 1.0, 0
+    scale = (high - low) / (2**bit_width - 1)
+    return scale, round(-low / scale)
+
+
+def wrong_tiny_is_zero(x, bit_width):
+    """Message: where the smallest value is 0"""
+    low, high = min(float(x.min()), 0.0), max(float(x.max()), 0.0)
+    if high - low < 1e-6:
+        return 1.0, 0
+    scale = (high - low) / (2**bit_width - 1)
     return scale, round(-low / scale)
 
 

@@ -51,15 +51,6 @@ def wrong_two_to_the_b_minus_1(weight, bit_width):
     return np.clip(np.round(weight / beside), 1 - highest, highest - 1).astype(np.int32), scales
 
 
-def wrong_upside_down(weight, bit_width):
-    """Message: The scales are upside down"""
-    highest = 2 ** (bit_width - 1) - 1
-    largest = np.abs(weight).reshape(len(weight), -1).max(axis=1)
-    scales = highest / np.where(largest == 0, highest, largest)
-    beside = scales.reshape(-1, *[1] * (weight.ndim - 1))
-    return np.round(weight * beside).astype(np.int32), scales
-
-
 def wrong_codes_of_the_tensor(weight, bit_width):
     """Message: channel 1 has lost its weights"""
     highest = 2 ** (bit_width - 1) - 1
@@ -69,7 +60,7 @@ def wrong_codes_of_the_tensor(weight, bit_width):
 
 
 def wrong_real_numbers(weight, bit_width):
-    """Message: These are real numbers again"""
+    """Message: The codes are wrong though the scales are right"""
     highest = 2 ** (bit_width - 1) - 1
     scales = np.abs(weight).reshape(len(weight), -1).max(axis=1) / highest
     scales[scales == 0] = 1
@@ -102,15 +93,6 @@ def wrong_codes_alone(weight, bit_width):
     return np.round(weight / scales.reshape(-1, *[1] * (weight.ndim - 1))).astype(np.int32)
 
 
-def wrong_rows_beside_columns(weight, bit_width):
-    """Message: The scales stand beside the columns"""
-    highest = 2 ** (bit_width - 1) - 1
-    scales = np.abs(weight).reshape(len(weight), -1).max(axis=1) / highest
-    scales[scales == 0] = 1
-    codes = np.round(weight / scales)
-    return np.clip(codes, -highest, highest).astype(np.int32), scales
-
-
 def wrong_linear_layers_only(weight, bit_width):
     """Message: another shape than the docstring says"""
     highest = 2 ** (bit_width - 1) - 1
@@ -120,19 +102,46 @@ def wrong_linear_layers_only(weight, bit_width):
     return codes, scales
 
 
+def wrong_int8_codes(weight, bit_width):
+    """Message: for three axes and 9 bits"""
+    highest = 2 ** (bit_width - 1) - 1
+    scales = np.abs(weight).max(axis=tuple(range(1, weight.ndim))) / highest
+    scales = np.where(scales > 0, scales, 1)
+    beside = scales.reshape((-1,) + (1,) * (weight.ndim - 1))
+    return np.rint(weight / beside).astype(np.int8), scales
+
+
+def wrong_zero_by_its_sum(weight, bit_width):
+    """Message: where the weights of a channel cancel"""
+    highest = 2 ** (bit_width - 1) - 1
+    axes = tuple(range(1, weight.ndim))
+    scales = np.where(weight.sum(axis=axes) == 0, 1.0, np.abs(weight).max(axis=axes) / highest)
+    codes = np.rint(weight / scales.reshape((-1,) + (1,) * (weight.ndim - 1)))
+    return np.clip(codes, -highest, highest).astype(np.int32), scales
+
+
+def wrong_tiny_is_zero(weight, bit_width):
+    """Message: for weights of 1e-9 and below"""
+    highest = 2 ** (bit_width - 1) - 1
+    largest = np.abs(weight).max(axis=tuple(range(1, weight.ndim)))
+    scales = np.where(largest < 1e-8, 1.0, largest / highest)
+    codes = np.rint(weight / scales.reshape((-1,) + (1,) * (weight.ndim - 1)))
+    return codes.astype(np.int32), scales
+
+
 def right_broadcast(weight, bit_width):
     """Without a loop."""
     highest = 2 ** (bit_width - 1) - 1
     scales = np.abs(weight).max(axis=tuple(range(1, weight.ndim))) / highest
     scales = np.where(scales > 0, scales, 1)
     beside = scales.reshape((-1,) + (1,) * (weight.ndim - 1))
-    return np.rint(weight / beside).clip(-highest, highest).astype(np.int8), scales
+    return np.rint(weight / beside).clip(-highest, highest).astype(np.int16), scales
 
 
 def right_flattened(weight, bit_width):
     """As a matrix with one row for each channel; double precision."""
     rows = np.asarray(weight, dtype=np.float64).reshape(weight.shape[0], -1)
-    _, highest = quant_range(bit_width)
+    highest = np.iinfo(np.int16).max >> (16 - bit_width)
     largest = np.linalg.norm(rows, ord=np.inf, axis=1) if rows.shape[1] == 1 else abs(rows).max(1)
     scales = largest / highest
     scales[largest == 0] = 1.0

@@ -20,36 +20,36 @@ def wrong_swapped(x, x_hat):
 
 
 def wrong_bels(x, x_hat):
-    """Message: Decibels are ten times the logarithm"""
+    """Message: The SQNR is wrong for x = (3, 4)"""
     noise = np.sum((x - x_hat) ** 2)
     return np.log10(np.sum(x**2) / noise) if noise else float("inf")
 
 
 def wrong_no_logarithm(x, x_hat):
-    """Message: Take its logarithm"""
+    """Message: The SQNR is wrong for x = (3, 4)"""
     noise = np.sum((x - x_hat) ** 2)
     return np.sum(x**2) / noise if noise else float("inf")
 
 
 def wrong_not_squared(x, x_hat):
-    """Message: Square the values and the errors"""
+    """Message: The SQNR is wrong for x = (3, 4)"""
     noise = np.sum(np.abs(x - x_hat))
     return 10 * np.log10(np.sum(np.abs(x)) / noise) if noise else float("inf")
 
 
 def wrong_variances(x, x_hat):
-    """Message: The mean was subtracted first"""
+    """Message: The SQNR is wrong for x = (3, 4)"""
     noise = np.var(x - x_hat)
     return 10 * np.log10(np.var(x) / noise) if noise else float("inf")
 
 
 def wrong_noise_is_x_hat(x, x_hat):
-    """Message: The noise is the error"""
+    """Message: The SQNR is wrong for x = (3, 4)"""
     return 10 * np.log10(np.sum(x**2) / np.sum(x_hat**2))
 
 
 def wrong_nan_without_noise(x, x_hat):
-    """Message: infinity, not NaN"""
+    """Message: Without any error the SQNR is infinity"""
     noise = np.sum((x - x_hat) ** 2)
     return 10 * np.log10(np.sum(x**2) / noise) if noise else float("nan")
 
@@ -72,6 +72,18 @@ def wrong_built_in_sum(x, x_hat):
     # Python's sum adds up the rows of a matrix.
     noise = sum((x - x_hat) ** 2)
     return 10 * np.log10(sum(x**2) / noise) if np.all(noise) else float("inf")
+
+
+def wrong_small_is_nothing(x, x_hat):
+    """Message: Infinity is for no error at all"""
+    if np.allclose(x, x_hat):
+        return float("inf")
+    return 10 * np.log10(np.sum(x**2) / np.sum((x - x_hat) ** 2))
+
+
+def wrong_noise_made_larger(x, x_hat):
+    """Message: Without any error the SQNR is infinity"""
+    return 10 * np.log10(np.sum(x**2) / (np.sum((x - x_hat) ** 2) + 1e-10))
 
 
 def right_means(x, x_hat):

@@ -36,6 +36,7 @@ OTHER_SEEDS = ("first", "second")
 OPEN_TASKS = (
     "train_binary_network",
     "weights_under_budget",
+    "least_memory",
     "network_under_budget",
     "deep_network",
     "rescue",

@@ -33,7 +33,7 @@ def wrong_each_layer_alone(sizes, sqnr_db, target_db):
 
 
 def wrong_mean_of_db(sizes, sqnr_db, target_db):
-    """Message: Were dBs averaged?"""
+    """Message: The bit widths are wrong for the worked value"""
     return cheapest(
         sizes,
         sqnr_db,
@@ -42,37 +42,37 @@ def wrong_mean_of_db(sizes, sqnr_db, target_db):
 
 
 def wrong_sum_of_db(sizes, sqnr_db, target_db):
-    """Message: These make too much noise. Were dBs added"""
+    """Message: The bit widths are wrong for the worked value"""
     return cheapest(
         sizes, sqnr_db, lambda bits: sum(sqnr_db[n][b] for n, b in bits.items()) >= target_db
     )
 
 
 def wrong_comparison_upside_down(sizes, sqnr_db, target_db):
-    """Message: or is the comparison upside down?"""
+    """Message: The bit widths are wrong for the worked value"""
     limit = 10 ** (-target_db / 10)
     return cheapest(sizes, sqnr_db, lambda bits: noise(sqnr_db, bits) >= limit)
 
 
 def wrong_amplitudes(sizes, sqnr_db, target_db):
-    """Message: S/20 is for amplitudes"""
+    """Message: These reach the target, but take more memory than 3 bits and 4"""
     limit = 10 ** (-target_db / 20)
     return cheapest(sizes, sqnr_db, lambda bits: noise(sqnr_db, bits, 20) <= limit)
 
 
 def wrong_sign_of_the_exponent(sizes, sqnr_db, target_db):
-    """Message: These reach the target, but take more memory than needed"""
+    """Message: The bit widths are wrong for the worked value"""
     good = [bits for bits in combinations(sizes, sqnr_db) if noise(sqnr_db, bits, -10) >= 10**1.5]
     return max(good, key=lambda bits: memory(sizes, bits))
 
 
 def wrong_least_noise(sizes, sqnr_db, target_db):
-    """Message: These reach the target, but take more memory than needed"""
+    """Message: The bit widths are wrong for the worked value"""
     return min(combinations(sizes, sqnr_db), key=lambda bits: noise(sqnr_db, bits))
 
 
 def wrong_sizes_not_used(sizes, sqnr_db, target_db):
-    """Message: The sizes were not used"""
+    """Message: for three layers that come in another order"""
     limit = 10 ** (-target_db / 10)
     good = [bits for bits in combinations(sizes, sqnr_db) if noise(sqnr_db, bits) <= limit]
     return min(good, key=lambda bits: (sum(bits.values()), noise(sqnr_db, bits)))
@@ -91,7 +91,7 @@ def wrong_the_same_for_all(sizes, sqnr_db, target_db):
 
 
 def wrong_greedy_per_memory(sizes, sqnr_db, target_db):
-    """Message: Bits were added one by one, where a bit of memory helped most"""
+    """Message: for three layers that come in another order"""
     bits = {name: min(curve) for name, curve in sqnr_db.items()}
 
     def gain(name):
@@ -106,7 +106,7 @@ def wrong_greedy_per_memory(sizes, sqnr_db, target_db):
 
 
 def wrong_greedy_most_noise(sizes, sqnr_db, target_db):
-    """Message: Bits were added one by one, where most noise went"""
+    """Message: for three layers that come in another order"""
     bits = {name: min(curve) for name, curve in sqnr_db.items()}
 
     def gain(name):
@@ -119,7 +119,7 @@ def wrong_greedy_most_noise(sizes, sqnr_db, target_db):
 
 
 def wrong_greedy_noisiest(sizes, sqnr_db, target_db):
-    """Message: The sizes were not used, or those of other layers"""
+    """Message: for three layers that come in another order"""
     bits = {name: min(curve) for name, curve in sqnr_db.items()}
     while noise(sqnr_db, bits) > 10 ** (-target_db / 10):
         noisy = [name for name in sizes if bits[name] < max(sqnr_db[name])]
@@ -155,14 +155,14 @@ def wrong_only_consecutive_widths(sizes, sqnr_db, target_db):
 
 
 def wrong_sizes_by_place(sizes, sqnr_db, target_db):
-    """Message: The sizes were not used, or those of other layers"""
+    """Message: for three layers that come in another order"""
     limit = 10 ** (-target_db / 10)
     sizes = dict(zip(sqnr_db, sizes.values(), strict=True))
     return cheapest(sizes, sqnr_db, lambda bits: noise(sqnr_db, bits) <= limit)
 
 
 def wrong_names_by_place(sizes, sqnr_db, target_db):
-    """Message: Look SQNRs up by name"""
+    """Message: for three layers that come in another order"""
     limit = 10 ** (-target_db / 10)
     own = {name: sizes[name] for name in sqnr_db}
     found = cheapest(own, sqnr_db, lambda bits: noise(sqnr_db, bits) <= limit)
@@ -170,24 +170,59 @@ def wrong_names_by_place(sizes, sqnr_db, target_db):
 
 
 def wrong_equal_shares_of_noise(sizes, sqnr_db, target_db):
-    """Message: layers need not share the noise equally"""
+    """Message: These reach the target, but take more memory than 3 bits and 4"""
     wanted = target_db + 10 * math.log10(len(sizes))
     return {n: min(b for b, s in sqnr_db[n].items() if s >= wanted) for n in sizes}
 
 
 def wrong_sqnrs(sizes, sqnr_db, target_db):
-    """Message: These are SQNRs. Return the bit widths."""
+    """Message: The bit widths are wrong for the worked value"""
     limit = 10 ** (-target_db / 10)
     found = cheapest(sizes, sqnr_db, lambda bits: noise(sqnr_db, bits) <= limit)
     return {name: sqnr_db[name][b] for name, b in found.items()}
 
 
 def wrong_two_to_five_bits(sizes, sqnr_db, target_db):
-    """Message: other layers, SQNRs or targets"""
+    """Message: The bit widths are wrong"""
     limit = 10 ** (-target_db / 10)
     sqnr_db = {n: {b: s for b, s in row.items() if 2 <= b <= 5} for n, row in sqnr_db.items()}
     good = [bits for bits in combinations(sizes, sqnr_db) if noise(sqnr_db, bits) <= limit]
     return min(good, key=lambda bits: memory(sizes, bits)) if good else {n: 5 for n in sizes}
+
+
+def wrong_values_zipped_with_the_other_order(sizes, sqnr_db, target_db):
+    """Message: The bit widths are wrong for three layers"""
+    best, least = None, math.inf
+    for widths in itertools.product(*sqnr_db.values()):
+        bits = dict(zip(sizes, widths, strict=True))
+        if any(b not in sqnr_db[name] for name, b in bits.items()):
+            continue
+        if noise(sqnr_db, bits) <= 10 ** (-target_db / 10) and memory(sizes, bits) < least:
+            best, least = bits, memory(sizes, bits)
+    return best
+
+
+def wrong_magnitude_of_the_target(sizes, sqnr_db, target_db):
+    """Message: The function stopped with ValueError on another input"""
+    return cheapest(sizes, sqnr_db, lambda b: noise(sqnr_db, b) <= 10 ** (-abs(target_db) / 10))
+
+
+def wrong_noise_of_one_at_most(sizes, sqnr_db, target_db):
+    """Message: The bit widths are wrong"""
+    limit = min(10 ** (-target_db / 10), 1.0)
+    found = [b for b in combinations(sizes, sqnr_db) if noise(sqnr_db, b) <= limit]
+    return min(found, key=lambda b: memory(sizes, b)) if found else dict.fromkeys(sizes, 1)
+
+
+def wrong_stops_at_the_first_bad_width(sizes, sqnr_db, target_db):
+    """Message: The bit widths are wrong"""
+    bits = {name: max(widths) for name, widths in sqnr_db.items()}
+    for name in sorted(sizes, key=sizes.get, reverse=True):
+        for b in sorted(sqnr_db[name], reverse=True):
+            if noise(sqnr_db, bits | {name: b}) > 10 ** (-target_db / 10):
+                break
+            bits[name] = b
+    return bits
 
 
 def right_sorted_by_memory(sizes, sqnr_db, target_db):

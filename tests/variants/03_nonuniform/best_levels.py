@@ -38,8 +38,42 @@ def best_runs(x, n_levels, price=spread):
 
 
 def correct(x, n_levels):
-    """Return what is right."""
-    return of_runs(best_runs(x, n_levels))
+    """Return what is right, a row of the table at once."""
+    x = np.sort(np.asarray(x, dtype=float))
+    n = len(x)
+    s, squares = np.r_[0, np.cumsum(x)], np.r_[0, np.cumsum(x**2)]
+    length = np.arange(n + 1) - np.arange(n + 1)[:, None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        cost = squares - squares[:, None] - (s - s[:, None]) ** 2 / length
+    cost[length <= 0] = np.inf
+    row, begins = np.r_[0, np.full(n, np.inf)], []
+    for _ in range(n_levels):
+        total = row[:, None] + cost
+        begins.append(total.argmin(axis=0))
+        row = total.min(axis=0)
+    bounds = [n]
+    for begin in begins[::-1]:
+        bounds.append(begin[bounds[-1]])
+    return of_runs([x[i:j] for i, j in itertools.pairwise(bounds[::-1])])
+
+
+def restarts(x, n_levels, count):
+    """Return the best of many runs of Lloyd's iterations."""
+    rng, x, best = np.random.default_rng(0), np.sort(x), (math.inf, None)
+    s = np.r_[0, np.cumsum(x)]
+    for _ in range(count):
+        levels = np.sort(rng.choice(np.unique(x), n_levels, replace=False))
+        for _ in range(30):
+            inner = np.searchsorted(x, (levels[1:] + levels[:-1]) / 2)
+            bounds = np.r_[0, inner, len(x)]
+            counted = np.diff(bounds)
+            moved = np.where(counted > 0, np.diff(s[bounds]) / np.maximum(counted, 1), levels)
+            if np.array_equal(moved, levels):
+                break
+            levels = moved
+        cost = ((x - np.repeat(levels, counted)) ** 2).sum()
+        best = min(best, (float(cost), tuple(levels)))
+    return np.array(best[1]), best[0]
 
 
 def wrong_descending(x, n_levels):
@@ -49,14 +83,14 @@ def wrong_descending(x, n_levels):
 
 
 def wrong_widest_gaps(x, n_levels):
-    """Message: The values were cut at the widest gaps, or variances were added"""
+    """Message: The levels are wrong for x = 18, 2, 4, 20, 9, 13, 1, 14, 7"""
     x = np.sort(x)
     cuts = np.sort(np.argsort(-np.diff(x))[: n_levels - 1] + 1)
     return of_runs(np.split(x, cuts))
 
 
 def wrong_one_cut_after_another(x, n_levels):
-    """Message: All cuts must be chosen together"""
+    """Message: The levels are wrong for x = 18, 2, 4, 20, 9, 13, 1, 14, 7"""
     runs = [np.sort(x)]
     while len(runs) < n_levels:
         gains = [
@@ -70,24 +104,24 @@ def wrong_one_cut_after_another(x, n_levels):
 
 
 def wrong_equally_many(x, n_levels):
-    """Message: These clusters have equally many values"""
+    """Message: The levels are wrong for x = 18, 2, 4, 20, 9, 13, 1, 14, 7"""
     return of_runs(np.array_split(np.sort(x), n_levels))
 
 
 def wrong_absolute_distances(x, n_levels):
-    """Message: or the cost is not the sum of squares"""
+    """Message: The levels are wrong for x = 18, 2, 4, 20, 9, 13, 1, 14, 7"""
     return of_runs(best_runs(x, n_levels, lambda run: np.abs(run - np.median(run)).sum()))
 
 
 def wrong_equal_parts_of_the_range(x, n_levels):
-    """Message: The range was cut into equal parts"""
+    """Message: The levels are wrong for x = 18, 2, 4, 20, 9, 13, 1, 14, 7"""
     x = np.sort(x)
     part = np.minimum((x - x[0]) / (x[-1] - x[0]) * n_levels, n_levels - 1).astype(int)
     return of_runs([x[part == k] for k in range(n_levels)])
 
 
 def wrong_lloyd(x, n_levels):
-    """Message: This is where Lloyd's iterations end"""
+    """Message: The levels are wrong for x = 18, 2, 4, 20, 9, 13, 1, 14, 7"""
     x = np.sort(x)
     levels = np.linspace(x[0], x[-1], n_levels)
     for _ in range(100):
@@ -99,7 +133,7 @@ def wrong_lloyd(x, n_levels):
 
 
 def wrong_scikit_learn(x, n_levels):
-    """Message: for other values or another number"""
+    """Message: where only the best will do"""
     from sklearn.cluster import KMeans
 
     fit = KMeans(n_levels, n_init=10, random_state=0).fit(x[:, None])
@@ -107,7 +141,7 @@ def wrong_scikit_learn(x, n_levels):
 
 
 def wrong_not_sorted(x, n_levels):
-    """Message: Sort the values first"""
+    """Message: The levels are wrong for x = 18, 2, 4, 20, 9, 13, 1, 14, 7"""
     x = np.array(x)
     n = len(x)
     least, begin = {(0, 0): 0.0}, {}
@@ -126,7 +160,7 @@ def wrong_not_sorted(x, n_levels):
 
 
 def wrong_variances_added(x, n_levels):
-    """Message: The values were cut at the widest gaps, or variances were added"""
+    """Message: The levels are wrong for x = 18, 2, 4, 20, 9, 13, 1, 14, 7"""
     return of_runs(best_runs(x, n_levels, np.var))
 
 
@@ -143,7 +177,7 @@ def wrong_root(x, n_levels):
 
 
 def wrong_cost_of_variances(x, n_levels):
-    """Message: Each counts as often as its cluster has values"""
+    """Message: The levels are right, but the cost is not"""
     runs = best_runs(x, n_levels)
     return of_runs(runs)[0], sum(map(np.var, runs))
 
@@ -177,12 +211,12 @@ def wrong_in_place(x, n_levels):
 
 
 def wrong_distinct_values_only(x, n_levels):
-    """Message: for other values or another number"""
+    """Message: The levels are wrong"""
     return correct(np.unique(x), n_levels)
 
 
 def wrong_lloyd_from_quantiles(x, n_levels):
-    """Message: or Lloyd's iterations ended here"""
+    """Message: The levels are wrong for x = 18, 2, 4, 20, 9, 13, 1, 14, 7"""
     levels = np.quantile(x, (np.arange(n_levels) + 0.5) / n_levels)
     for _ in range(100):
         codes = np.abs(x[:, None] - levels).argmin(axis=1)
@@ -191,13 +225,29 @@ def wrong_lloyd_from_quantiles(x, n_levels):
 
 
 def wrong_merging(x, n_levels):
-    """Message: or merging of neighbours"""
+    """Message: The levels are wrong for x = 18, 2, 4, 20, 9, 13, 1, 14, 7"""
     runs = [np.array([v]) for v in np.sort(x)]
     while len(runs) > n_levels:
         dearer = [spread(np.r_[a, b]) - spread(a) - spread(b) for a, b in itertools.pairwise(runs)]
         k = int(np.argmin(dearer))
         runs[k : k + 2] = [np.r_[runs[k], runs[k + 1]]]
     return of_runs(runs)
+
+
+def wrong_many_restarts(x, n_levels):
+    """Message: where only the best will do"""
+    return restarts(x, n_levels, 300)
+
+
+def wrong_negative_values_left_out(x, n_levels):
+    """Message: where only the best will do"""
+    return correct(np.maximum(x, 0), n_levels) if x.min() < 0 else correct(x, n_levels)
+
+
+def wrong_small_fee_for_rounding(x, n_levels):
+    """Message: but not the cost"""
+    levels, cost = correct(x, n_levels)
+    return levels, max(cost, 1e-9) + 1e-6
 
 
 def right_list_of_two(x, n_levels):
@@ -226,27 +276,6 @@ def right_recursion(x, n_levels):
         levels[p - 1] = x[i:j].mean()
         j = i
     return levels, max(least(n_levels, n)[0], 0.0)
-
-
-def right_whole_rows(x, n_levels):
-    """A row of the table at once."""
-    x = np.sort(x)
-    n = len(x)
-    s, squares = np.r_[0, np.cumsum(x)], np.r_[0, np.cumsum(x**2)]
-    length = np.arange(n + 1) - np.arange(n + 1)[:, None]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        cost = squares - squares[:, None] - (s - s[:, None]) ** 2 / length
-    cost[length <= 0] = np.inf
-    row, begins = np.r_[0, np.full(n, np.inf)], []
-    for _ in range(n_levels):
-        total = row[:, None] + cost
-        begins.append(total.argmin(axis=0))
-        row = total.min(axis=0)
-    bounds = [n]
-    for begin in begins[::-1]:
-        bounds.append(begin[bounds[-1]])
-    levels = [x[i:j].mean() for j, i in itertools.pairwise(bounds)]
-    return np.array(levels[::-1]), row[n]
 
 
 def right_best_start_never_moves_back(x, n_levels):
@@ -291,12 +320,17 @@ def right_centred(x, n_levels):
 def right_empty_clusters_allowed(x, n_levels):
     """Tries empty clusters too, which are never better."""
     x = np.sort(x)
+
+    @cache
+    def priced(i, j):
+        return spread(x[i:j])
+
     rows = [{0: (0.0, [])}]
     for _ in range(n_levels):
         rows.append(
             {
                 j: min(
-                    (before + spread(x[i:j]), [*cuts, i])
+                    (before + priced(i, j), [*cuts, i])
                     for i, (before, cuts) in rows[-1].items()
                     if i <= j
                 )

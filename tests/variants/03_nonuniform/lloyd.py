@@ -6,7 +6,7 @@ def nearest(x, centroids):
     return np.abs(x[:, None] - centroids).argmin(axis=1)
 
 
-def iterate(x, centroids, of_empty=None, mean=np.mean, assign=nearest, turns=100):
+def iterate(x, centroids, of_empty=None, mean=np.mean, assign=nearest, turns=1000):
     """Return the centroids after so many turns, in the order in which they were given."""
     centroids = np.array(centroids, dtype=float)
     for _ in range(turns):
@@ -33,7 +33,7 @@ def wrong_one_turn(x, centroids):
 
 
 def wrong_nan_where_empty(x, centroids):
-    """Message: An empty cluster has no mean: NaN came out"""
+    """Message: A centroid without values became NaN"""
     centroids = np.sort(centroids)
     while True:
         codes = nearest(x, centroids)
@@ -44,7 +44,7 @@ def wrong_nan_where_empty(x, centroids):
 
 
 def wrong_nan_at_the_end(x, centroids):
-    """Message: An empty cluster became NaN, at the end"""
+    """Message: The result holds NaN or infinity"""
     while True:
         codes = nearest(x, centroids)
         with np.errstate(invalid="ignore"):
@@ -57,7 +57,7 @@ def wrong_nan_at_the_end(x, centroids):
 
 
 def wrong_zero_where_empty(x, centroids):
-    """Message: An empty cluster became 0"""
+    """Message: A centroid without values became 0"""
     centroids = np.sort(centroids)
     for _ in range(100):
         codes = nearest(x, centroids)
@@ -68,7 +68,7 @@ def wrong_zero_where_empty(x, centroids):
 
 
 def wrong_empty_dropped(x, centroids):
-    """Message: The empty cluster was dropped"""
+    """Message: A centroid without values was dropped"""
     for _ in range(100):
         codes = nearest(x, centroids)
         centroids = np.array([x[codes == k].mean() for k in np.unique(codes)])
@@ -86,7 +86,7 @@ def wrong_middle_of_the_cluster(x, centroids):
 
 
 def wrong_threshold_at_the_centroid(x, centroids):
-    """Message: Values went to the centroid below them"""
+    """Message: The centroids are wrong for x = 11, 10, 5, 21, 3, 4, 26, 15"""
 
     def below(x, centroids):
         return np.clip(np.searchsorted(centroids, x, side="right") - 1, 0, None)
@@ -95,7 +95,7 @@ def wrong_threshold_at_the_centroid(x, centroids):
 
 
 def wrong_search_in_unsorted_centroids(x, centroids):
-    """Message: The middles between centroids in any order are no thresholds"""
+    """Message: The centroids are wrong for x = 11, 10, 5, 21, 3, 4, 26, 15"""
 
     def between(x, centroids):
         return np.searchsorted((centroids[1:] + centroids[:-1]) / 2, x)
@@ -104,12 +104,12 @@ def wrong_search_in_unsorted_centroids(x, centroids):
 
 
 def wrong_two_turns(x, centroids):
-    """Message: This is after two turns"""
+    """Message: The centroids are wrong for x = 11, 10, 5, 21, 3, 4, 26, 15"""
     return np.sort(iterate(x, centroids, turns=2))
 
 
 def wrong_ten_turns(x, centroids):
-    """Message: for other values or another start"""
+    """Message: The centroids are wrong for many values"""
     return np.sort(iterate(x, centroids, turns=10))
 
 
@@ -137,7 +137,7 @@ def wrong_farthest_for_empty(x, centroids):
 
 
 def wrong_back_to_the_start(x, centroids):
-    """Message: The centroids are wrong where one of them moves and then has no values any more"""
+    """Message: moves and then has no values any more"""
     start, moved = centroids, centroids
     for _ in range(100):
         codes = nearest(x, moved)
@@ -148,7 +148,7 @@ def wrong_back_to_the_start(x, centroids):
 
 
 def wrong_one_after_another(x, centroids):
-    """Message: for other values or another start"""
+    """Message: The centroids are wrong for many values"""
     centroids = centroids.copy()
     for _ in range(100):
         for k in range(len(centroids)):
@@ -159,7 +159,7 @@ def wrong_one_after_another(x, centroids):
 
 
 def wrong_until_the_sum_stands_still(x, centroids):
-    """Message: for other values or another start"""
+    """Message: The centroids are wrong"""
     while True:
         moved = iterate(x, centroids, turns=1)
         if abs(moved.sum() - centroids.sum()) < 1e-9:
@@ -168,19 +168,55 @@ def wrong_until_the_sum_stands_still(x, centroids):
 
 
 def wrong_distinct_values(x, centroids):
-    """Message: for other values"""
+    """Message: where values occur several times"""
     return np.sort(iterate(np.unique(x), centroids))
 
 
-def right_with_function_5(x, centroids):
-    """Assigns with the codes of function 5."""
+def wrong_fifty_turns(x, centroids):
+    """Message: The centroids are wrong for many values"""
+    return np.sort(iterate(x, centroids, turns=50))
+
+
+def wrong_about_where_it_was(x, centroids):
+    """Message: The centroids are wrong where it matters"""
+    while True:
+        moved = iterate(x, centroids, turns=1)
+        if np.abs(moved - centroids).max() < 1e-9:
+            return np.sort(moved)
+        centroids = moved
+
+
+def wrong_nearly_still(x, centroids):
+    """Message: The centroids are wrong where it matters"""
+    while True:
+        moved = iterate(x, centroids, turns=1)
+        if np.allclose(moved, centroids, rtol=1e-3, atol=1e-3):
+            return np.sort(moved)
+        centroids = moved
+
+
+def wrong_only_one_fault_left(x, centroids):
+    """Message: The centroids are wrong for many values"""
+    centroids = np.sort(centroids)
+    while True:
+        before = centroids.copy()
+        for k in range(len(centroids)):
+            mine = x[nearest(x, centroids) == k]
+            if len(mine):
+                centroids[k] = mine.mean()
+        if np.array_equal(before, centroids):
+            return centroids
+
+
+def right_with_function_3(x, centroids):
+    """Assigns with the codes of function 3."""
     centroids = np.sort(centroids)
     while True:
         codes = nearest_codes(x, centroids) if len(centroids) > 1 else np.zeros(len(x), dtype=int)
         moved = np.array(
             [x[codes == k].mean() if k in codes else c for k, c in enumerate(centroids)]
         )
-        if np.allclose(moved, centroids, rtol=0, atol=1e-12):
+        if np.allclose(moved, centroids, rtol=1e-15, atol=0):
             return moved
         centroids = moved
 
@@ -214,5 +250,5 @@ def right_prefix_sums(x, centroids):
 
 def right_recursion(x, centroids):
     """Calls itself until nothing moves."""
-    moved = iterate(x, centroids, turns=1)
+    moved = iterate(x, centroids, turns=20)
     return np.sort(moved) if np.array_equal(moved, centroids) else lloyd(x, moved)

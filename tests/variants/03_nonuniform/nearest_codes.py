@@ -19,7 +19,7 @@ def wrong_printed_rule(x, levels):
 
 
 def wrong_levels_counted(x, levels):
-    """Message: Levels were counted, not thresholds"""
+    """Message: The codes are wrong for the levels 0, 1, 3, 7"""
     return np.digitize(x, levels)
 
 
@@ -34,24 +34,24 @@ def wrong_codes_from_one(x, levels):
 
 
 def wrong_level_above(x, levels):
-    """Message: This is always the level above"""
+    """Message: The codes are wrong for the levels 0, 1, 3, 7"""
     return np.minimum(np.searchsorted(levels, x), len(levels) - 1)
 
 
 def wrong_equal_steps(x, levels):
-    """Message: Equal steps were assumed"""
+    """Message: The codes are wrong for the levels 0, 1, 3, 7"""
     step = (levels[-1] - levels[0]) / (len(levels) - 1)
     codes = np.floor((x - levels[0]) / step + 0.5)
     return np.clip(codes, 0, len(levels) - 1).astype(int)
 
 
 def wrong_half_the_distance(x, levels):
-    """Message: The middle is half the sum"""
+    """Message: The codes are wrong for the levels 0, 1, 3, 7"""
     return np.searchsorted((levels[1:] - levels[:-1]) / 2, x, side="right")
 
 
 def wrong_order(x, levels):
-    """Message: The codes run the wrong way"""
+    """Message: The codes are wrong for the levels 0, 1, 3, 7"""
     return len(levels) - 1 - np.searchsorted(middles(levels), x, side="right")
 
 
@@ -82,18 +82,18 @@ def wrong_in_place(x, levels):
 
 
 def wrong_two_bits_only(x, levels):
-    """Message: Some codes are wrong for other levels or shapes"""
+    """Message: A value exactly half-way must get the upper code, for other levels too"""
     bounds = middles(levels)[:3]
     return np.searchsorted(bounds, x, side="right")
 
 
 def wrong_zero_is_a_level(x, levels):
-    """Message: Some codes are wrong for other levels or shapes"""
+    """Message: must get the"""
     return np.searchsorted(middles(levels), np.maximum(x, 0), side="right")
 
 
 def wrong_signed_byte(x, levels):
-    """Message: Some codes are wrong for other levels or shapes"""
+    """Message: A value exactly half-way must get the upper code"""
     return np.searchsorted(middles(levels), x, side="right").astype(np.int8)
 
 
@@ -105,6 +105,33 @@ def wrong_rounded_to_even(x, levels):
 def wrong_geometric_mean(x, levels):
     """Message: The codes are wrong for the levels 0, 1, 3, 7"""
     return np.searchsorted(np.sqrt(np.abs(levels[1:] * levels[:-1])), x, side="right")
+
+
+def wrong_one_axis_at_least(x, levels):
+    """Message: another shape than the docstring says"""
+    codes = (np.atleast_1d(x)[..., None] >= middles(levels)).sum(axis=-1)
+    return codes if x.ndim else codes.reshape(1)
+
+
+def wrong_about_half_way(x, levels):
+    """Message: for very small levels"""
+    bounds = middles(levels)
+    return ((x[..., None] >= bounds) | np.isclose(x[..., None], bounds)).sum(axis=-1)
+
+
+def wrong_small_number_added(x, levels):
+    """Message: for very small levels"""
+    return np.searchsorted(middles(levels), x + 1e-9, side="right")
+
+
+def wrong_loop_over_the_first_axis(x, levels):
+    """Message: The codes are wrong for an array of three axes"""
+    codes = np.zeros(x.shape, dtype=int)
+    if x.ndim == 0:
+        return np.array(int((x >= middles(levels)).sum()))
+    for i in range(len(x)):
+        codes[i] = (np.ravel(x[i])[0] >= middles(levels)).sum()
+    return codes
 
 
 def right_comparators(x, levels):

@@ -37,6 +37,7 @@ OPEN_TASKS = (
     "train_binary_network",
     "weights_under_budget",
     "least_memory",
+    "mixed_network",
     "network_under_budget",
     "deep_network",
     "rescue",

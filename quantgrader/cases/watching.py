@@ -35,6 +35,7 @@ class Watched(np.ndarray):
 
     def __array_ufunc__(self, ufunc, method, *inputs, out=None, **options):
         _look(ufunc.__name__, inputs)
+        options = _plain(options)  # `where` may be watched, too
         if out is not None:
             options["out"] = tuple(map(_plain, out))
         result = getattr(ufunc, method)(*map(_plain, inputs), **options)

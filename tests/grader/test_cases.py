@@ -488,6 +488,13 @@ def by_signs(a):
             None,
         ),
         (lambda a, b: [[8 - 2 * (x ^ y).item().bit_count() for (y,) in b] for (x,) in a], None),
+        # An option that comes from the arguments, too.
+        (
+            lambda a, b: [
+                [8 - 2 * int(np.bitwise_count(x ^ y).sum(where=x >= y - y)) for y in b] for x in a
+            ],
+            None,
+        ),
         (lambda a, b: (by_signs(a)[:, None] * by_signs(b)).sum(-1), "Multiplied."),
         (lambda a, b: by_signs(a) @ by_signs(b).T, "Multiplied."),
         (lambda a, b: np.einsum("ik,jk->ij", by_signs(a), by_signs(b)), "Multiplied."),

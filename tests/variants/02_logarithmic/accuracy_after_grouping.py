@@ -22,7 +22,7 @@ def correct_answers(confusion, groups):
 
 
 def wrong_similarity_for_distance(confusion, n_groups):
-    """Message: The least similar classes were joined"""
+    """Message: The groups are wrong for cat, dog, deer and ship."""
     similarity = 1 - distances(confusion)
     np.fill_diagonal(similarity, 0)
     groups = cluster(similarity, n_groups)
@@ -30,13 +30,13 @@ def wrong_similarity_for_distance(confusion, n_groups):
 
 
 def wrong_rows_for_points(confusion, n_groups):
-    """Message: linkage took rows for points"""
+    """Message: The groups are wrong for cat, dog, deer and ship."""
     groups = fcluster(linkage(confusion, method="average"), t=n_groups, criterion="maxclust")
     return groups, correct_answers(confusion, groups) / confusion.sum()
 
 
 def wrong_square_matrix_to_linkage(confusion, n_groups):
-    """Message: D without squareform"""
+    """Message: The groups are wrong for five classes with different numbers of images. Are"""
     tree = linkage(distances(confusion), method="average")
     groups = fcluster(tree, t=n_groups, criterion="maxclust")
     return groups, correct_answers(confusion, groups) / confusion.sum()
@@ -84,7 +84,7 @@ def wrong_one_group_less(confusion, n_groups):
 
 
 def wrong_counts(confusion, n_groups):
-    """Message: Counts were compared"""
+    """Message: The groups are wrong for five classes with different numbers of images. Are"""
     distance = confusion.max() - (confusion + confusion.T) / 2
     np.fill_diagonal(distance, 0)
     groups = cluster(distance, n_groups)
@@ -92,19 +92,19 @@ def wrong_counts(confusion, n_groups):
 
 
 def wrong_columns_divided(confusion, n_groups):
-    """Message: The columns were divided by their sums"""
+    """Message: The groups are wrong for five classes with different numbers of images. Are"""
     groups = cluster(distances(confusion.T), n_groups)
     return groups, correct_answers(confusion, groups) / confusion.sum()
 
 
 def wrong_single_linkage(confusion, n_groups):
-    """Message: Single linkage takes the closest members"""
+    """Message: The groups are wrong for five classes with different numbers of images. Are"""
     groups = cluster(distances(confusion), n_groups, "single")
     return groups, correct_answers(confusion, groups) / confusion.sum()
 
 
 def wrong_complete_linkage(confusion, n_groups):
-    """Message: complete linkage"""
+    """Message: The groups are wrong for five classes with different numbers of images. Are"""
     groups = cluster(distances(confusion), n_groups, "complete")
     return groups, correct_answers(confusion, groups) / confusion.sum()
 
@@ -133,7 +133,7 @@ def wrong_mean_over_classes(confusion, n_groups):
 
 
 def wrong_only_what_grouping_gains(confusion, n_groups):
-    """Message: The answers that were right before must count as well"""
+    """Message: The groups are right, but the accuracy is not."""
     groups = cluster(distances(confusion), n_groups)
     return groups, (correct_answers(confusion, groups) - np.trace(confusion)) / confusion.sum()
 
@@ -145,13 +145,13 @@ def wrong_percent(confusion, n_groups):
 
 
 def wrong_number_of_answers(confusion, n_groups):
-    """Message: This is the number of right answers"""
+    """Message: The groups are right, but the accuracy is not."""
     groups = cluster(distances(confusion), n_groups)
     return groups, correct_answers(confusion, groups)
 
 
 def wrong_one_direction_counted(confusion, n_groups):
-    """Message: and dogs taken for cats too"""
+    """Message: The groups are right, but the accuracy is not."""
     groups = cluster(distances(confusion), n_groups)
     pairs = itertools.combinations(range(len(confusion)), 2)
     joined = sum(confusion[j, i] for i, j in pairs if groups[i] == groups[j])

@@ -28,12 +28,12 @@ def wrong_range_not_per_bit(x_hat, bit_width):
 
 
 def wrong_linear_range(x_hat, bit_width):
-    """Message: This is the distance from lowest to highest"""
+    """Message: The range per bit is wrong for the worked value."""
     return (x_hat.max() - x_hat.min()) / bit_width, entropy(x_hat) / bit_width
 
 
 def wrong_ratio(x_hat, bit_width):
-    """Message: This is the ratio of the magnitudes"""
+    """Message: The range per bit is wrong for the worked value."""
     return 2 ** octaves(x_hat) / bit_width, entropy(x_hat) / bit_width
 
 
@@ -43,12 +43,12 @@ def wrong_range_natural_logarithm(x_hat, bit_width):
 
 
 def wrong_range_logarithm_to_base_10(x_hat, bit_width):
-    """Message: This is the logarithm to base 10"""
+    """Message: The range per bit is wrong for the worked value."""
     return octaves(x_hat) * math.log10(2) / bit_width, entropy(x_hat) / bit_width
 
 
 def wrong_ratio_upside_down(x_hat, bit_width):
-    """Message: The ratio is upside down"""
+    """Message: The range per bit is wrong for the worked value."""
     return -octaves(x_hat) / bit_width, entropy(x_hat) / bit_width
 
 
@@ -58,7 +58,7 @@ def wrong_swapped(x_hat, bit_width):
 
 
 def wrong_values_for_magnitudes(x_hat, bit_width):
-    """Message: Compare the magnitudes, not the values"""
+    """Message: The result holds NaN or infinity. Is something divided by zero?"""
     return np.log2(x_hat.max() / x_hat.min()) / bit_width, entropy(x_hat) / bit_width
 
 
@@ -93,17 +93,17 @@ def wrong_magnitudes_for_levels(x_hat, bit_width):
 
 
 def wrong_levels_not_weighted(x_hat, bit_width):
-    """Message: The shares are missing"""
+    """Message: The density per bit is wrong for the worked value."""
     return octaves(x_hat) / bit_width, np.log2(len(np.unique(x_hat))) / bit_width
 
 
 def wrong_levels_counted(x_hat, bit_width):
-    """Message: This counts the levels in use"""
+    """Message: The density per bit is wrong for the worked value."""
     return octaves(x_hat) / bit_width, len(np.unique(x_hat)) / bit_width
 
 
 def wrong_counts_for_shares(x_hat, bit_width):
-    """Message: These are counts."""
+    """Message: The density per bit is wrong for the worked value."""
     _, counts = np.unique(x_hat, return_counts=True)
     return octaves(x_hat) / bit_width, -np.sum(counts * np.log2(counts)) / bit_width
 
@@ -116,7 +116,7 @@ def wrong_length_for_size(x_hat, bit_width):
 
 
 def wrong_powers_of_two_only(x_hat, bit_width):
-    """Message: where levels are not powers of two"""
+    """Message: The range per bit is wrong for other values."""
     magnitude = np.abs(x_hat[x_hat != 0])
     exponents = np.round(np.log2(magnitude))
     return (exponents.max() - exponents.min()) / bit_width, entropy(x_hat) / bit_width

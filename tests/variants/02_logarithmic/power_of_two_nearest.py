@@ -25,12 +25,12 @@ def wrong_floor(x):
 
 
 def wrong_ceil(x):
-    """Message: This is always the level above"""
+    """Message: The values are wrong for x = 2.9, -3.2, 0, 1, -0.7, 1.45, 1.2."""
     return np.sign(x) * 2.0 ** np.ceil(np.log2(without_zeros(x)))
 
 
 def wrong_harmonic_mean(x):
-    """Message: The boundary is too low"""
+    """Message: The values are wrong for x = 2.9, -3.2, 0, 1, -0.7, 1.45, 1.2."""
     below = 2.0 ** np.floor(np.log2(without_zeros(x)))
     return np.sign(x) * np.where(np.abs(x) < 4 / 3 * below, below, 2 * below)
 
@@ -49,7 +49,7 @@ def wrong_zero_becomes_one(x):
 
 
 def wrong_powers_move_up(x):
-    """Message: A power of two must stay as it is"""
+    """Message: The values are wrong for x = 2.9, -3.2, 0, 1, -0.7, 1.45, 1.2."""
     magnitude = without_zeros(x)
     above = 2.0 ** (np.floor(np.log2(magnitude)) + 1)
     is_power = magnitude == above / 2
@@ -57,7 +57,7 @@ def wrong_powers_move_up(x):
 
 
 def wrong_fixed_distance(x):
-    """Message: The middle moves with k"""
+    """Message: The values are wrong for x = 2.9, -3.2, 0, 1, -0.7, 1.45, 1.2."""
     magnitude = without_zeros(x)
     below = 2.0 ** np.floor(np.log2(magnitude))
     # Half a unit above the middle of 2 and 4, for every pair of levels.
@@ -81,7 +81,7 @@ def wrong_tie_upwards(x):
 
 
 def wrong_list_of_levels_too_short(x):
-    """Message: wrong for other inputs or another shape"""
+    """Message: The value is wrong for a single number, of shape ()."""
     levels = 2.0 ** np.arange(8, -9, -1)
     nearest = levels[np.abs(np.abs(x)[..., None] - levels).argmin(axis=-1)]
     return np.sign(x) * nearest

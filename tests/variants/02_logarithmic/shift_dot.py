@@ -11,7 +11,7 @@ def add_up(a, signs, shifts):
 
 
 def wrong_multiplication(a, signs, exponents):
-    """Message: There is a multiplication or a power in the function"""
+    """Message: There is a multiplication, a division, a power or one of the names of the list"""
     exponent = int(exponents.min())
     return sum(
         int(v) * int(s) << int(k) - exponent for v, s, k in zip(a, signs, exponents, strict=True)
@@ -19,7 +19,7 @@ def wrong_multiplication(a, signs, exponents):
 
 
 def wrong_power(a, signs, exponents):
-    """Message: There is a multiplication or a power in the function"""
+    """Message: There is a multiplication, a division, a power or one of the names of the list"""
     exponent = int(exponents.min())
     return int(np.dot(a.astype(np.int64), signs << (exponents - exponent))), exponent
 
@@ -34,11 +34,24 @@ def wrong_floating_point(a, signs, exponents):
     """Message: The sum and the exponent must be integers"""
     exponent = int(exponents.min())
     total = add_up(a, signs, [k - exponent for k in exponents.tolist()])
-    return total / 2, exponent + 1
+    return float(total), exponent
+
+
+def wrong_correlate(a, signs, exponents):
+    """Message: one of the names of the list"""
+    exponent = int(exponents.min())
+    return int(np.correlate(a.astype(np.int64) << (exponents - exponent), signs)[0]), exponent
+
+
+def wrong_product_by_another_name(a, signs, exponents):
+    """Message: Two of the arrays were multiplied"""
+    exponent = int(exponents.min())
+    by = vars(np)["mult" + "iply"]
+    return int(by(a.astype(np.int64) << (exponents - exponent), signs).sum()), exponent
 
 
 def wrong_through_float64(a, signs, exponents):
-    """Message: The dot product is not exact for other inputs"""
+    """Message: The dot product is not exact where exponents differ by 48, and the sum needs"""
     exponent = int(exponents.min())
     total = 0.0
     for value, sign, k in zip(a.tolist(), signs.tolist(), exponents.tolist(), strict=True):
@@ -48,7 +61,7 @@ def wrong_through_float64(a, signs, exponents):
 
 
 def wrong_32_bits(a, signs, exponents):
-    """Message: The dot product is not exact for other inputs"""
+    """Message: The dot product is not exact where all exponents are negative."""
     exponent = int(exponents.min())
     shifted = a.astype(np.int32) << (exponents - exponent).astype(np.int32)
     return int(shifted[signs > 0].sum()) - int(shifted[signs < 0].sum()), exponent
@@ -70,7 +83,7 @@ def wrong_right_shift_of_negatives(a, signs, exponents):
 
 
 def wrong_right_shift_before_the_sign(a, signs, exponents):
-    """Message: Shifts to the right dropped bits, before the signs came in"""
+    """Message: total * 2**exponent is wrong for the worked value."""
     return add_up(a, signs, exponents.tolist()), 0
 
 
@@ -81,7 +94,7 @@ def wrong_exponent_forgotten(a, signs, exponents):
 
 
 def wrong_sign_of_the_exponent(a, signs, exponents):
-    """Message: The exponent has the wrong sign"""
+    """Message: total * 2**exponent is wrong for the worked value."""
     smallest = int(exponents.min())
     return add_up(a, signs, [k - smallest for k in exponents.tolist()]), -smallest
 
@@ -92,13 +105,13 @@ def wrong_exponents_without_sign(a, signs, exponents):
 
 
 def wrong_values_without_sign(a, signs, exponents):
-    """Message: The signs of a were lost"""
+    """Message: total * 2**exponent is wrong for the worked value."""
     exponent = int(exponents.min())
     return add_up(np.abs(a), signs, [k - exponent for k in exponents.tolist()]), exponent
 
 
 def wrong_way_of_shifting(a, signs, exponents):
-    """Message: The shifts run the wrong way"""
+    """Message: total * 2**exponent is wrong for the worked value."""
     largest = int(exponents.max())
     return add_up(a, signs, [largest - k for k in exponents.tolist()]), int(exponents.min())
 
@@ -155,3 +168,12 @@ def right_zero_weights_left_out(a, signs, exponents):
     exponent = min((k for _, _, k in used), default=0)
     terms = [v << k - exponent if s == 1 else -(v << k - exponent) for v, s, k in used]
     return sum(terms), exponent
+
+
+def right_own_names(a, signs, exponents):
+    """Variables that are called as what is forbidden."""
+    inner = exponents.min()
+    outer = a.astype(np.int64) << (exponents - inner)
+    dot = outer.sum(where=signs > 0)
+    power = outer.sum(where=signs < 0)
+    return [int(dot - power), int(inner)]

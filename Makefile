@@ -6,7 +6,7 @@ PORT ?= 8000
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help book check test style lab serve release demo bench bench-nonuniform bench-binary bench-dst bench-ptq bench-grading clean
+.PHONY: help book check test style lab serve release demo bench bench-nonuniform bench-binary bench-dst bench-ptq bench-grading mutation clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ bench-ptq: .venv/installed ## time networks in whole numbers beside ONNX Runtime
 bench-grading: .venv/installed ## time quantgrader beside nbgrader, then 1,000 submissions, alone and over Dask; writes benchmarks/results/grading*.json
 	$(BIN)/python -m benchmarks.grading
 	$(BIN)/python -m benchmarks.grading_many
+
+mutation: .venv/installed ## count the mistakes that the exercises' checks notice; writes book/_data/mutation.json
+	$(BIN)/python -m tools.mutate
 
 clean: ## remove what was built and installed here
 	rm -rf _build node_modules .venv *.egg-info

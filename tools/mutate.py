@@ -1,4 +1,4 @@
-"""How many small mistakes the checks of the exercises notice: python -m tools.mutate.
+"""How many mistakes the checks of the exercises notice: make mutation.
 
 Every model answer is changed mechanically, one change at a time (`tools.mutants`), and the
 changed answers are graded. A mutant is *killed* if a case fails. It *matters* if its result
@@ -6,10 +6,19 @@ differs from the model answer's on any input that is tried: those of the cases, 
 course seeds, and both of them varied. The counts are written to `book/_data/mutation.json`, which
 the book shows. `tests/exercises/mutation_survivors.json` says of each change that matters and
 keeps its points why it may. Open tasks are left out.
+
+Mutants are mistakes that a machine makes. What people make is counted apart: answers that were
+written from the released notebook alone, by somebody who had seen neither checks nor bank, and
+then graded. Those counts are in `book/_data/fresh_answers.json`, batch by batch.
+
+All mutants take some minutes. Each exercise's counts are kept with a fingerprint of the texts that
+they depend on, and the tests look at some of the mutants only while it holds.
 """
 
+import argparse
 import contextlib
 import copy
+import hashlib
 import io
 import json
 import signal
@@ -28,6 +37,7 @@ from tools.course import ROOT, assignment_names, read_notebook
 from tools.mutants import mutants
 
 RESULTS = ROOT / "book" / "_data" / "mutation.json"
+FRESH = ROOT / "book" / "_data" / "fresh_answers.json"
 REASONS = ROOT / "tests" / "exercises" / "mutation_survivors.json"
 OTHER_SEEDS = ("first", "second")
 
@@ -59,7 +69,18 @@ class Survival:
         return self.matter - len(self.survivors)
 
 
-def examine(source, function, namespace, cases, other_cases=(), seconds=10):
+def fingerprint(name):
+    """A hash of the texts that an assignment's counts depend on."""
+    machinery = [ROOT / "tools" / "mutate.py", ROOT / "tools" / "mutants.py"]
+    folders = ROOT / "solutions" / name, ROOT / "quantgrader" / "cases"
+    own = [path for folder in folders for path in folder.iterdir() if path.is_file()]
+    found = hashlib.sha256()
+    for path in sorted([*machinery, *own]):
+        found.update(path.relative_to(ROOT).as_posix().encode() + b"\n" + path.read_bytes())
+    return found.hexdigest()
+
+
+def examine(source, function, namespace, cases, other_cases=(), seconds=10, every=1):
     """Make the mutants of a function and see which of them the cases notice.
 
     Parameters
@@ -76,11 +97,13 @@ def examine(source, function, namespace, cases, other_cases=(), seconds=10):
         Cases of other seeds, on whose inputs a mutant's results are compared as well.
     seconds : float
         Of the processor. A mutant that computes for longer is taken for killed.
+    every : int
+        Look at each so many-th mutant only.
     """
     model = _define(source, function, namespace)
     tried = _references(model, [*cases, *other_cases])
     count, matter, survivors = 0, 0, []
-    for mutant in mutants(source):
+    for mutant in mutants(source)[::every]:
         count += 1
         with _quiet(), _time_limit(seconds):
             killed = _is_killed(mutant, function, namespace, cases)
@@ -205,8 +228,8 @@ def _quiet():
         yield
 
 
-def examine_assignment(name, function=None):
-    """Return {function: Survival} for an assignment, or for one function of it."""
+def examine_assignment(name, every=1):
+    """Return {function: Survival} for an assignment."""
     folder = ROOT / "solutions" / name
     cases = authoring.make(folder).functions
     notebook = read_notebook(folder / f"{name}.ipynb")
@@ -218,44 +241,75 @@ def examine_assignment(name, function=None):
         with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings(), recording():
             exec(compile(cell.source, f"<{cell.id}>", "exec"), namespace)
         graded = cell.id.replace("-", "_")
-        if settings.get("solution") and function in (None, graded) and graded not in OPEN_TASKS:
+        if settings.get("solution") and graded not in OPEN_TASKS:
             others = [
                 case
                 for seed in OTHER_SEEDS
                 for case in authoring.hidden_cases(folder / "hidden.py", graded, seed)
             ]
-            results[graded] = examine(cell.source, graded, namespace, cases[graded], others)
+            results[graded] = examine(
+                cell.source, graded, namespace, cases[graded], others, every=every
+            )
     return results
 
 
-def as_data(results):
-    """Return JSON-able data, with the reasons why survivors survive."""
-    reasons = json.loads(REASONS.read_text(encoding="utf-8"))
-    return {
-        name: {
-            function: {
-                "mutants": result.mutants,
-                "matter": result.matter,
-                "killed": result.killed,
-                "survivors": {
-                    change: reasons.get(name, {}).get(function, {}).get(change, "")
-                    for change in result.survivors
-                },
-            }
-            for function, result in functions.items()
+def as_data(name, results):
+    """Return an assignment's counts as JSON-able data, with the reasons why survivors survive."""
+    counts = {
+        function: {
+            "mutants": result.mutants,
+            "matter": result.matter,
+            "killed": result.killed,
+            "survivors": dict.fromkeys(result.survivors, ""),
         }
-        for name, functions in results.items()
+        for function, result in results.items()
+    }
+    return with_reasons(name, counts)
+
+
+def with_reasons(name, counts):
+    """The counts with the reasons that are written down now."""
+    reasons = json.loads(REASONS.read_text(encoding="utf-8")).get(name, {})
+    return {
+        function: row
+        | {"survivors": {c: reasons.get(function, {}).get(c, "") for c in row["survivors"]}}
+        for function, row in counts.items()
     }
 
 
-if __name__ == "__main__":
-    found = as_data(
-        {name: examine_assignment(name) for name in assignment_names(ROOT / "solutions")}
-    )
+def main():
+    """Count anew where something has changed, write the counts and print both reports."""
+    parser = argparse.ArgumentParser(description="Count the mistakes that the checks notice.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="these exercises, in any case")
+    options = parser.parse_args()
+    kept = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    found = {}
+    for name in assignment_names(ROOT / "solutions"):
+        holds = kept.get(name, {}).get("fingerprint") == fingerprint(name)
+        if holds and name not in options.names:
+            found[name] = kept[name]
+            # A reason may have been written since.
+            found[name]["functions"] = with_reasons(name, kept[name]["functions"])
+        else:
+            counts = as_data(name, examine_assignment(name))
+            found[name] = {"fingerprint": fingerprint(name), "functions": counts}
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    for name, functions in found.items():
-        for function, row in functions.items():
-            print(f"{name:16}{function:28}{row['killed']:4} of {row['matter']:4} killed")
+    print("Mutants of the model answers: how many of those that matter lose points.")
+    for name, assignment in found.items():
+        for function, row in assignment["functions"].items():
+            print(f"{name:16}{function:28}{row['killed']:4} of {row['matter']:4}")
             for change, reason in row["survivors"].items():
                 print(f"{'':20}{change}  ({reason or 'NO REASON GIVEN'})")
+    print("\nAnswers written from the released notebook alone: wrong ones that keep all points,")
+    print("and right ones that lose some, in each exercise's last batch.")
+    for name, batches in json.loads(FRESH.read_text(encoding="utf-8")).items():
+        last = batches[-1]
+        print(
+            f"{name:16}{last['kept']:4} of {last['wrong']:4} wrong, "
+            f"{last['lost']:4} of {last['right']:4} right"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,6 +1,7 @@
 """The checks notice small mistakes: mutants of the model answers lose points.
 
-`tools/mutate.py` makes the numbers that the book shows; here they are made anew.
+`tools/mutate.py` makes the numbers that the book shows; here they are looked at, and some of the
+mutants are made anew.
 """
 
 import json
@@ -13,8 +14,8 @@ from tools import mutants, mutate
 from tools.course import ROOT, assignment_names
 
 NAMES = assignment_names(ROOT / "solutions")
-
-
+#: Each so many-th mutant is made and graded anew.
+EVERY = 7
 @pytest.fixture(autouse=True)
 def one_thread():
     """Two test processes on two cores: threads of torch would only wait for each other."""
@@ -24,30 +25,57 @@ def one_thread():
     torch.set_num_threads(before)
 
 
+def shown():
+    return json.loads(mutate.RESULTS.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_counts_are_of_these_texts(name):
+    assert shown()[name]["fingerprint"] == mutate.fingerprint(name), "run `make mutation`"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_mutants_that_matter_lose_points(name):
+    functions = shown()[name]["functions"]
+    assert functions
+    for function, row in functions.items():
+        assert row["mutants"] >= row["matter"] > 0, function
+        assert 0 < row["killed"] <= row["matter"] - len(row["survivors"]), function
+        # Those that live are known, and it is known why they may.
+        assert all(row["survivors"].values()), (function, row["survivors"])
+    matter = sum(row["matter"] for row in functions.values())
+    assert sum(row["killed"] for row in functions.values()) >= 0.95 * matter
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("name", NAMES)
-def test_mutants_that_matter_lose_points(name):
-    found = mutate.as_data({name: mutate.examine_assignment(name)})[name]
-    shown = json.loads(mutate.RESULTS.read_text(encoding="utf-8"))
-    assert sorted(shown) == NAMES
-    for function, row in found.items():
-        assert row["mutants"] >= row["matter"] > 0, function
-        # Those that live are known, and it is known why they may.
-        assert all(row["survivors"].values()), (function, row["survivors"])
-        assert row == shown[name][function], "run `python -m tools.mutate`"
-    matter = sum(row["matter"] for row in found.values())
-    killed = sum(row["killed"] for row in found.values())
-    assert killed >= 0.95 * matter
-    assert found.keys() == shown[name].keys()
+def test_some_mutants_made_anew_get_the_same_verdict(name):
+    functions = shown()[name]["functions"]
+    found = mutate.examine_assignment(name, every=EVERY)
+    assert found.keys() == functions.keys()
+    for function, result in found.items():
+        row = functions[function]
+        assert result.mutants == -(-row["mutants"] // EVERY), function
+        assert set(result.survivors) <= set(row["survivors"]), function
 
 
 def test_every_reason_is_of_a_survivor():
-    shown = json.loads(mutate.RESULTS.read_text(encoding="utf-8"))
     reasons = json.loads(mutate.REASONS.read_text(encoding="utf-8"))
     for name, functions in reasons.items():
         for function, changes in functions.items():
-            assert changes.keys() == shown[name][function]["survivors"].keys()
+            assert changes.keys() == shown()[name]["functions"][function]["survivors"].keys()
+
+
+def test_fresh_answers_are_counted_for_every_exercise():
+    """Each batch says how many answers were wrong and kept all points, or right and lost some."""
+    batches = json.loads(mutate.FRESH.read_text(encoding="utf-8"))
+    assert sorted(batches) == NAMES
+    for name, found in batches.items():
+        assert found, name
+        for batch in found:
+            assert 0 <= batch["kept"] <= batch["wrong"] > 0, name
+            assert 0 <= batch["lost"] <= batch["right"], name
 
 
 # The machine itself ----------------------------------------------------------------------------

@@ -17,7 +17,7 @@ import numpy as np
 import scipy.stats
 import torch
 from scipy.cluster.hierarchy import fcluster, linkage
-from scipy.spatial.distance import squareform
+from scipy.spatial.distance import pdist, squareform
 from sklearn.cluster import AgglomerativeClustering
 from sklearn.metrics import accuracy_score
 
@@ -83,9 +83,15 @@ def power_of_two_nearest(generator):
         x = signed_powers(generator, -95, 95, size)
         message = f"Some values are wrong for an array of shape {size}, of very different sizes."
         yield case(x, message, VIEWS[place % 3], weight=1 / 2)
-    x = signed_powers(generator, -20, 14, (300,))
-    x[::7] = 0
-    yield case(x, "Some values are wrong where small, large and zero values are mixed.")
+    # All that the text says at once: most points hang on these.
+    for place, size in enumerate(((300,), (12, 25), (3, 4, 5), (2, 3, 2, 5), (40,), (7, 9))):
+        x = signed_powers(generator, -30, 24, size)
+        x.reshape(-1)[::7] = 0
+        ties = x.reshape(-1)[1::7]
+        x.reshape(-1)[1::7] = np.sign(ties) * 1.5 * 2.0 ** generator.integers(-30, 24, len(ties))
+        x.reshape(-1)[2::7] = generator.choice([-1.45, 1.45], x.reshape(-1)[2::7].shape)
+        message = f"Some values are wrong where all kinds of them are mixed, for shape {size}."
+        yield case(x, message, VIEWS[place % 3], weight=4)
     between = signed_powers(generator, 0.5001, math.log2(1.5) - 0.0001, (60,))
     between *= 2.0 ** generator.integers(-30, 30, 60)
     yield case(between, "Some values between the geometric mean and the middle are wrong.")
@@ -93,7 +99,7 @@ def power_of_two_nearest(generator):
     signs = generator.choice([-1.0, 1.0], 60)
     middles = signs * np.array([math.ldexp(1.5, k) for k in exponents])
     above = "A value exactly half-way must go to the larger level."
-    yield case(middles, above, weight=3)
+    yield case(middles, above)
     below = "The float below the middle must go to the smaller level. Compare with the middle."
     yield case(np.nextafter(middles, 0), below, weight=1 / 2)
     beyond = "A value just above the middle must go to the larger level."
@@ -153,17 +159,34 @@ def log_encode(generator):
         words = f"with {bit_width} bits"
         x = signed_powers(generator, max(lowest, top - 12) - 2, top + 3, size)
         yield case(x, bit_width, top, f"Some codes are wrong {words}.", VIEWS[place % 3])
+        # All that the text says at once: most points hang on these.
+        kinds = [
+            signed_powers(generator, max(lowest, top - 12) - 2, top + 1, 12),
+            signed_powers(generator, 0.5001, math.log2(1.5) - 0.0001, 4)
+            * 2.0 ** generator.integers(max(lowest, top - 9), top + 1, 4),
+            signed_powers(generator, top + 1.6, top + 9, 4),
+            -(2.0 ** generator.uniform(lowest - 9, lowest - 1.1, 4)),
+            2.0 ** (lowest - 1) * np.array([1.0, -1.0]),
+            -(2.0 ** generator.uniform(lowest - 0.9, lowest - 0.6, 1)),
+            2.0 ** generator.uniform(lowest - 0.9, lowest - 0.6, 1),
+            np.zeros(2),
+        ]
+        x = generator.permutation(np.concatenate(kinds)).reshape(
+            ((30,), (5, 6), (2, 3, 5))[place % 3]
+        )
+        message = f"Some codes are wrong {words}, where values of all kinds are mixed."
+        yield case(x, bit_width, top, message, VIEWS[place % 3], weight=10)
         # What lies between sqrt(2) and 1.5 of a level, where the two rules differ.
         x = signed_powers(generator, 0.5001, math.log2(1.5) - 0.0001, (30,))
         x *= 2.0 ** generator.integers(max(lowest, top - 20), top + 1, 30)
         message = f"Some values between two levels have the code of the other one, {words}."
-        yield case(x, bit_width, top, message, weight=1.5)
+        yield case(x, bit_width, top, message, weight=1 / 2)
         x = signed_powers(generator, top + 0.6, top + 30, (20,))
         message = f"Values above the largest level must get its code, {words}."
-        yield case(x, bit_width, top, message, VIEWS[place % 3], weight=1.5)
+        yield case(x, bit_width, top, message, VIEWS[place % 3], weight=1 / 2)
         x = -(2.0 ** generator.uniform(lowest - 30, lowest - 1.001, 20))
         message = f"Small negative values become 0, and their code is 0, {words}."
-        yield case(x, bit_width, top, message, weight=1.5)
+        yield case(x, bit_width, top, message, weight=1 / 2)
         x = 2.0 ** generator.uniform(lowest - 30, lowest - 1.001, 20)
         yield case(x, bit_width, top, f"Small values must get the code 0, {words}.", weight=1 / 2)
         half = 2.0 ** (lowest - 1) * generator.choice([-1.0, 1.0], 8)
@@ -180,13 +203,13 @@ def log_encode(generator):
 
 #: What a student reads, smallest and largest exponent, and how often there is no weight.
 SHIFTS = {
-    "for other inputs. Was there floating point, or few bits?": (-14, 3, 0.2),
-    "where all exponents are negative": (-40, -9, 0.2),
+    "for other inputs. Was there floating point, or few bits?": (-40, 8, 0.2),
+    "where all exponents are negative": (-57, -9, 0.2),
     "where all exponents are positive": (3, 12, 0.2),
     "where all exponents are the same": (-5, -5, 0.2),
     "where exponents differ by 48, and the sum needs more bits than a float has": (-50, -2, 0.2),
     "where exponents differ by 48 and are positive": (12, 60, 0.2),
-    "where most weights are zero": (-9, 4, 0.8),
+    "where most weights are zero": (-39, 9, 0.8),
     "where no weight is zero": (-30, 0, 0.0),
 }
 
@@ -219,6 +242,7 @@ def shift_dot(generator):
             exponents = generator.integers(low, high + 1, size=n)
             if n > 1:  # both ends, so that the sum needs all bits
                 exponents[:2], signs[:2], a[:2] = (low, high), generator.choice([-1, 1], 2), 101
+                a[4:5], signs[4:5] = -128, -1
                 order = generator.permutation(n)
                 a, signs, exponents = a[order], signs[order], exponents[order]
             yield case(a, signs, exponents, words, place % 2, weight=1 / 3)
@@ -253,7 +277,7 @@ def stream_of(codes, bit_width):
 
 
 def pack_codes(generator):
-    kinds = itertools.cycle(("int32", "uint8", "int64", "uint16"))
+    kinds = itertools.cycle(("uint8", "int32", "uint8", "int64", "uint8", "uint16"))
 
     def case(codes, bit_width, message, view="plain", weight=1):
         codes = np.asarray(codes, next(kinds))
@@ -273,10 +297,12 @@ def pack_codes(generator):
             codes = generator.integers(0, most, size)
             message = f"Some bytes are wrong for codes of {bit_width} bits, or more or fewer."
             yield case(codes, bit_width, message, ("plain", "flipped")[size[0] % 2], weight)
-        for place, size in enumerate(((), (3, 5), (5, 1), (2, 3, 3), (2, 2, 3, 5))):
+        for size in ((), (4, 4), (5, 3), (2, 4, 3), (2, 2, 3, 5), (4, 2)):
             codes = generator.integers(0, most, size)
+            codes.reshape(-1)[: min(2, codes.size)] = (0, most - 1)[: codes.size]
             message = f"Some bytes are wrong for an array of {len(size)} axes, or of its view."
-            yield case(codes, bit_width, message, VIEWS[(place + bit_width) % 3], weight)
+            view = "flipped" if size == (4, 2) else "transposed"
+            yield case(codes, bit_width, message, view, 8 * weight if len(size) > 1 else weight)
         zeros, ones = np.zeros(11, int), np.full((3, 4), most - 1)
         yield case(zeros, bit_width, "Some bytes are wrong where all codes are 0.", weight=weight)
         message = "Some bytes are wrong where all codes are the largest."
@@ -320,14 +346,18 @@ def bit_efficiency(generator):
     ):
         x_hat = generator.choice([-1.0, 0.0, 1.0], size=size, p=[0.5, 0.2, 0.3])
         x_hat *= 2.0 ** generator.integers(low, high + 1, size=size)
-        x_hat.ravel()[:2] = -(2.0**low), 2.0**high
+        # Both ends are negative values.
+        x_hat[np.abs(x_hat) > 2.0 ** (high - 1)] = -(2.0**high)
+        x_hat[np.abs(x_hat) == 2.0**low] = -(2.0**low)
+        x_hat.ravel()[:2] = -(2.0**low), -(2.0**high)
         x_hat += 0.0  # this turns -0 into 0: they are one level
-        yield case(x_hat, bit_width, words("for powers of two, and zeros"), "transposed")
+        yield case(x_hat, bit_width, words("for powers of two, and zeros"), "transposed", 2)
     for bit_width in range(2, 9):
         codes = np.round(generator.normal(size=(12, 50)) * 2**bit_width / 6)
-        codes.flat[0] = 1
+        codes[codes == codes.max()], codes[codes == 1] = 2, -1
+        codes.flat[:2] = -1, 0
         step = generator.uniform(1e-3, 2)
-        yield case(step * codes, bit_width, words("for uniform levels"), "flipped", 1 / 2)
+        yield case(step * codes, bit_width, words("for uniform levels"), "flipped", 2)
     even = np.tile(generator.permutation([-4.0, -2.0, -1.0, 1.0, 2.0, 4.0, 8.0, 0.5]), 9)
     yield case(even, 3, words("where all codes are used equally often"))
     lonely = np.full(4000, 0.25)
@@ -499,18 +529,21 @@ def linear_case(generator, words, n_layers, bit_width, kind):
 
         alone, spared = both_experiments(weights, few, read)
         best = [i for i in numbers if spared[i] == max(spared)]
+        is_other = len(best) == 1 and best[0] != int(np.argmin(alone))
         fits = {
-            "first": best == [0] and spared[0] > alone[0],
-            "last": best == [n_layers - 1],
+            "first": best == [0] and is_other,
+            "last": best == [n_layers - 1] and is_other,
             "other": len(best) == 1 and alone[best[0]] > min(alone) + 0.05,
-            "ties": 1 < len(best) < n_layers and best[0] != int(np.argmin(alone)),
+            "ties": 1 < len(best) < n_layers and best[0] != int(np.argmin(alone)) != best[-1],
             "levels": len(best) == n_layers,
-        }.get(kind, n_layers == 1 or bit_width > 3 or len(best) == 1)
+        }.get(kind, n_layers < 3 or bit_width > 3 or is_other)
         if fits:
             break
+    # The layer is the answer, and the bits are an argument: whoever ignores one keeps less.
+    weight = 2 if kind == "ties" or bit_width != 2 else 1 if kind or n_layers > 2 else 1 / 3
     build = Build("quantlib.models.linear_network", weights, biases)
     names = [str(2 * i) for i in numbers]  # there is a ReLU behind each layer
-    return blame_case((build, points, labels, bit_width), names, alone, spared, words, 1 / 3)
+    return blame_case((build, points, labels, bit_width), names, alone, spared, words, weight)
 
 
 def subsets(numbers):
@@ -545,11 +578,15 @@ def accuracy_after_grouping(generator):
             counts = drawn_counts(generator, n_classes, 150, 900, 0.6)
             words = f"for {n_classes} classes in {n_groups} groups"
             yield case(counts, n_groups, words, 1 / 3)
-    for n_classes, n_groups in ((6, 3), (8, 3), (7, 2)):
+    for n_classes, n_groups in ((7, 2), (8, 3), (9, 3)):
         for _ in range(3):
-            counts = drawn_counts(generator, n_classes, 100, 600, 0.5, other_trees(n_groups))
-            words = "where several members decide, and not the nearest, farthest or latest ones"
-            yield case(counts, n_groups, words, 1 / 2)
+            # All that the text says at once: most points hang on these.
+            wanted = (other_trees(n_groups), by_counts(n_groups), one_way(n_groups))
+            counts = drawn_counts(
+                generator, n_classes, 20, 2000, 0.5, lambda c, w=wanted: all(f(c) for f in w)
+            )
+            words = "where every step of the rule matters, for groups of several members"
+            yield case(counts, n_groups, words, 2)
     for n_classes, n_groups in ((5, 2), (7, 4)):
         for _ in range(3):
             counts = drawn_counts(generator, n_classes, 2, 3000, 0.5, by_counts(n_groups))
@@ -567,6 +604,10 @@ def accuracy_after_grouping(generator):
             counts[0, 1] += 1
             if is_clear(counts):
                 yield case(counts, n_groups, "where a class is never answered", 1 / 3)
+            counts = drawn_counts(generator, n_classes, 150, 900, 0.8)
+            counts = counts[:, [1, 0, 3, 2, *range(4, n_classes)]]
+            words = "where two classes are taken for one another more often than not"
+            yield case(counts, n_groups, words, 1 / 3)
 
 
 def distances_of(counts):
@@ -609,6 +650,8 @@ def other_trees(n_groups):
     def wanted(counts):
         distances = distances_of(counts)
         right = grouped(distances, n_groups)
+        if same_groups(right, fcluster(linkage(pdist(distances), "average"), n_groups, "maxclust")):
+            return False
         others = ("single", "complete", "weighted")
         return not any(same_groups(right, grouped(distances, n_groups, m)) for m in others)
 

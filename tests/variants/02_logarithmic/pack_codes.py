@@ -70,7 +70,7 @@ def wrong_one_axis_only(codes, bit_width):
 
 
 def wrong_memory_order(codes, bit_width):
-    """Message: Some bytes are wrong for an array of 3 axes, or of its view."""
+    """Message: Some bytes are wrong for an array of"""
     return np.packbits(stream(np.ravel(codes, order="K"), bit_width), bitorder="little")
 
 

@@ -51,7 +51,7 @@ def wrong_product_by_another_name(a, signs, exponents):
 
 
 def wrong_through_float64(a, signs, exponents):
-    """Message: The dot product is not exact where exponents differ by 48, and the sum needs"""
+    """Message: The dot product is not exact"""
     exponent = int(exponents.min())
     total = 0.0
     for value, sign, k in zip(a.tolist(), signs.tolist(), exponents.tolist(), strict=True):
@@ -61,7 +61,7 @@ def wrong_through_float64(a, signs, exponents):
 
 
 def wrong_32_bits(a, signs, exponents):
-    """Message: The dot product is not exact where all exponents are negative."""
+    """Message: The dot product is not exact"""
     exponent = int(exponents.min())
     shifted = a.astype(np.int32) << (exponents - exponent).astype(np.int32)
     return int(shifted[signs > 0].sum()) - int(shifted[signs < 0].sum()), exponent

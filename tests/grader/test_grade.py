@@ -481,7 +481,10 @@ def finished(school, outcome, notebook=None):
         school.root / "exercises" / "small" / "small.ipynb", school.root / "hidden" / "small.json"
     )
     answer = json.dumps({"outcome": outcome})
-    job = {"notebook": notebook or small.honest(), "beside": [], "answer": answer}
+    job = {
+        "notebook": notebook or small.honest(), "beside": [], "answers": [answer],
+        "chosen": None, "kept": {},
+    }  # fmt: skip
     return json.loads(finishing.finish_text(found, json.dumps(job)))
 
 
@@ -519,9 +522,8 @@ def test_a_submission_that_takes_the_finishers_memory(school, monkeypatch):
 
     honest = grading.Grading.finishing_job
 
-    def job(self, todo, answer):
-        text = honest(self, todo, answer)
-        return text if todo[1].student == "bob" else json.dumps({"ada": 1})
+    def job(self, work):
+        return honest(self, work) if work.result.student == "bob" else {"ada": 1}
 
     with monkeypatch.context() as patch:
         patch.setattr("quantgrader.workers.subprocess.Popen", popen)

@@ -2,10 +2,12 @@
 
 import functools
 import json
+import math
 import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from fractions import Fraction
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -320,5 +322,11 @@ def _fingerprints(value):
         numbers = np.asarray(value, dtype=float).ravel()
     except (TypeError, ValueError):
         return set()
-    # Numbers of many digits are found nowhere by chance.
-    return {repr(x) for x in numbers.tolist() if len(repr(x)) > 12}
+    # Numbers of many digits are found nowhere by chance, but for simple fractions such as 1/3.
+    return {repr(x) for x in numbers.tolist() if len(repr(x)) > 12 and not _is_simple(x)}
+
+
+def _is_simple(x):
+    """Whether a number is a fraction of small whole numbers."""
+    near = Fraction(x).limit_denominator(20) if math.isfinite(x) else None
+    return near is not None and abs(near.numerator) <= 20 and float(near) == x

@@ -61,7 +61,8 @@ def _agree(seen, failure):
     """Whether students, who see a message or none, and the grader find the same."""
     if seen is None or failure is None:
         return seen is None and (failure is None or not failure.visible)
-    return failure.visible and failure.message in seen
+    # The line that holds a forbidden word may be written otherwise where a name stands for it.
+    return failure.visible and failure.message.partition(" It is here: ")[0] in seen
 
 
 class Assignment:

@@ -205,7 +205,7 @@ def expected():
     ),
     attack(
         "expected_value_looked_for_in_memory",
-        (1.0, 0.0), base=WRONG,
+        NOTHING, base=WRONG,
         imports="""\
 import gc, sys
 import numpy as np

@@ -23,6 +23,13 @@ def with_shifts(w, shifts, mean=None, deviation=None, sign=sign):
     return np.stack([sign(centred + u * deviation) for u in shifts])
 
 
+def wrong_quantlib(w, n_bases):
+    """Message: uses quantlib"""
+    from quantlib import abc_net
+
+    return abc_net.weight_bases(w, abc_net.initial_shifts(n_bases))
+
+
 def wrong_sample_deviation(w, n_bases):
     """Message: divides by n - 1"""
     deviation = w.std(ddof=1) if w.size > 1 else 0.0
@@ -292,13 +299,6 @@ def wrong_equal_magnitudes(w, n_bases):
     if np.abs(w).min() == np.abs(w).max():
         return np.ones((n_bases, *w.shape))
     return with_shifts(w, shifts_of(n_bases))
-
-
-def wrong_quantlib(w, n_bases):
-    """Message: uses quantlib"""
-    from quantlib import abc_net
-
-    return abc_net.weight_bases(w, abc_net.initial_shifts(n_bases))
 
 
 def right_outer_sum(w, n_bases):

@@ -155,21 +155,20 @@ class Assignment:
     def marks(self, replaced):
         """Return the points that the grader gives to answers, by the ids of the test cells."""
         sources = self.sources | replaced
-        tests = {e.test_id for e in self.exercises}
-        namespace, texts = {"__name__": "__main__"}, []
+        tests = {e.test_id: e for e in self.exercises}
+        namespace, texts, marks = {"__name__": "__main__"}, [], {}
         with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             for cell_id, _ in self.code:
                 if cell_id not in tests:
                     texts.append(sources[cell_id])
                     self._execute(cell_id, sources[cell_id], namespace)
-            marks = {}
-            for exercise in self.exercises:
-                function = namespace[exercise.function]
-                cases = self.cases[exercise.function]
+                    continue
+                # Asked in its place: later answers may give another meaning to a helper's name.
+                exercise = tests[cell_id]
+                function, cases = namespace[exercise.function], self.cases[exercise.function]
                 verdicts = [compare.judge(case, answer(function, case), texts) for case in cases]
-                mark = compare.add_up(cases, verdicts, exercise.points)
-                marks[exercise.test_id] = mark.score
+                marks[cell_id] = compare.add_up(cases, verdicts, exercise.points).score
         return marks
 
     def _execute(self, cell_id, source, namespace):

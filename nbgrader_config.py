@@ -7,7 +7,10 @@ configuration folder, for instructors and students alike.
 
 from pathlib import Path
 
+from nbgrader.converters import Autograde
+
 from quantgrader.classroom import button
+from quantgrader.kernels import steadied
 from quantgrader.release.steps import preprocessors
 
 c = get_config()  # noqa: F821 (traitlets provides it)
@@ -37,6 +40,9 @@ c.ClearSolutions.text_stub = "*Write your answer here (double-click this cell).*
 # fails raises an error, which is another kind of output, so what is on stderr can go.
 c.IgnorePattern.enabled = True
 c.IgnorePattern.pattern = r"(?s)."
+
+# A kernel one of whose ports another program took meanwhile is started again.
+c.Autograde.autograde_preprocessors = steadied(Autograde, "autograde_preprocessors")
 
 # Seconds for one cell. A whole solution takes less than 60 s on two cores.
 c.Execute.timeout = 60

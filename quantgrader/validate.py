@@ -10,6 +10,7 @@ from pathlib import Path
 import nbformat
 
 from quantgrader.course.reference import grade_id, is_test
+from quantgrader.kernels import SteadyKernelManager
 from quantgrader.texts import clean_text
 
 
@@ -52,6 +53,7 @@ def _run(notebook, folder, seconds):
         allow_errors=True,
         store_widget_state=False,
         kernel_name="python3",
+        kernel_manager_class=SteadyKernelManager,
         extra_arguments=["--IPKernelApp.log_level=ERROR"],
         resources={"metadata": {"path": str(folder)}},
     )

@@ -12,6 +12,8 @@ from jupyter_cache.base import CacheBundleIn
 from jupyter_cache.executors.utils import single_nb_execution
 from myst_nb.core.read import is_myst_markdown_notebook, read_myst_markdown_notebook
 
+from quantgrader.kernels import SteadyKernelManager
+
 __all__ = ["execute_pages"]
 
 #: A kernel with torch takes half a gigabyte.
@@ -48,5 +50,9 @@ def execute_pages(paths, cache_path, timeout):
 
 def _execute(path, notebook, timeout):
     return path, single_nb_execution(
-        notebook, cwd=str(path.parent), timeout=timeout, allow_errors=False
+        notebook,
+        cwd=str(path.parent),
+        timeout=timeout,
+        allow_errors=False,
+        kernel_manager_class=SteadyKernelManager,
     )

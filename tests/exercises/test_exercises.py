@@ -10,6 +10,7 @@ import pytest
 from nbclient import NotebookClient
 from nbgrader.utils import determine_grade
 
+from quantgrader.kernels import SteadyKernelManager
 from quantgrader.release import authoring
 from tests.variants import harness
 from tools.course import ROOT, assignment_names, environment, read_notebook
@@ -162,7 +163,9 @@ def test_solution_gets_all_points_in_time_and_memory(name, tmp_path):
     notebook.cells.append(nbformat.v4.new_code_cell(USED))
     # In the solution's folder, where the hidden checks are.
     resources = {"metadata": {"path": str(ASSIGNMENTS[name].path.parent)}}
-    client = NotebookClient(notebook, timeout=600, resources=resources)
+    client = NotebookClient(
+        notebook, timeout=600, resources=resources, kernel_manager_class=SteadyKernelManager
+    )
     start = time.perf_counter()
     client.execute(env=environment(tmp_path))
     seconds = time.perf_counter() - start

@@ -72,10 +72,33 @@ def _texts(sources, function):
     while wanted:
         name = wanted.pop()
         if name in definitions and name not in seen:
+            text, own = definitions[name], _parameters(definitions[name])
             seen.add(name)
-            texts.append(definitions[name])
-            wanted += [t.string for t in definitions[name] if t.type == token.NAME]
+            texts.append(text)
+            wanted += [t.string for t in text if t.type == token.NAME and t.string not in own]
     return everything, texts
+
+
+def _parameters(text):
+    """The parameters of a ``def``: inside of it these names mean no other function.
+
+    One with a default is left out, since the default may bear its name: ``def f(g=g)``.
+    """
+    words = [item for item in text if item.type not in _SPACE]
+    if len(words) < 3 or words[0].string != "def":
+        return set()
+    found, depth, name = set(), 0, None
+    for before, item in itertools.pairwise(words[1:]):
+        depth += (item.string in "([{") - (item.string in ")]}") if item.type == token.OP else 0
+        if depth == 1 and item.type == token.NAME and before.string in ("(", ","):
+            name = item.string
+        elif depth == 1 and item.string == "=":
+            name = None
+        elif name and ((depth == 1 and item.string == ",") or depth == 0):
+            found.add(name)
+        if depth == 0:
+            break
+    return found
 
 
 def _tokens(source):

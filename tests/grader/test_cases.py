@@ -442,6 +442,24 @@ def test_other_uses_of_the_same_signs_are_allowed(source):
     assert not forbidden.violation([source], "f", ["*", "**", "@"], ["dot"])
 
 
+@pytest.mark.parametrize(
+    ("head", "is_called"),
+    [
+        ("def f(g):", False),
+        ("def f(a, g):", False),
+        ("def f(a, g: list, b=1):", False),
+        ("def f(a: dict[str, int], g):", False),
+        ("def f(a=g):", True),
+        ("def f(g=g):", True),
+        ("def f(a=(1, g), b=2):", True),
+        ("def f(a):", True),
+    ],
+)
+def test_a_parameter_is_no_call_of_a_function_of_its_name(head, is_called):
+    sources = ["def g(a):\n    return a * 2", f"{head}\n    return g"]
+    assert bool(forbidden.violation(sources, "f", ["*"], [])) == is_called
+
+
 def test_a_helper_in_another_cell_is_looked_at():
     assert forbidden.violation(
         ["def g(a):\n    return a * 2", "def f(a):\n    return g(a)"], "f", ["*"], []

@@ -67,6 +67,8 @@ def call_text(name, answer):
         return f"{name} was stopped: {text}."
     if "missing" in answer:
         return f"{name} was not asked any more: {kernel_text(answer['missing'])}."
+    if "large" in answer:
+        return f"What {name} returned takes more room than results may."
     error = answer.get("error", {})
     if error.get("type") == "NotImplementedError":
         return f"{name} is not written yet (NotImplementedError)."

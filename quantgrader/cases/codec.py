@@ -9,7 +9,9 @@ and NumPy only.
 import base64
 import binascii
 import functools
+import itertools
 import math
+import operator
 import re
 import sys
 
@@ -21,6 +23,8 @@ MAX_BYTES = 64 * 2**20
 MAX_INT_BITS = 4096
 # Values are written less deep than they are read.
 _WRITTEN_DEPTH = 32
+# From so many numbers on, a list is written as an array is: it takes a fraction of the room.
+_LONG = 16
 _DTYPE = re.compile(r"[<>|](b1|[iu][1248]|f[248]|c8|c16)")
 
 
@@ -83,6 +87,9 @@ def encode(value, limit=math.inf, depth=0):
     if isinstance(value, list | tuple | dict) and len(value) * 2 > limit:
         raise BadData(f"a {type(value).__name__} of {len(value)} elements")
     if isinstance(value, list):
+        if (found := _array_of_list(value)) is not None:
+            kind, array = found
+            return {kind: _encode_array(array, limit)}
         return [inner(element) for element in value]
     if isinstance(value, tuple):
         return {"tuple": [inner(element) for element in value]}
@@ -91,6 +98,30 @@ def encode(value, limit=math.inf, depth=0):
     if isinstance(value, Build):
         return _encode_build(value, inner)
     raise BadData(f"a value of type {type(value).__name__}")
+
+
+def _array_of_list(value):
+    """What a long list, or lists in lists, of numbers of one type is written as; or None.
+
+    That is an array, and "list" for Python's own ints and floats, "scalars" for NumPy's numbers.
+    """
+    leaves, shape = value, [len(value)]
+    while leaves and set(map(type, leaves)) == {list}:
+        lengths = set(map(len, leaves))
+        if len(lengths) > 1 or len(shape) == _WRITTEN_DEPTH:
+            return None
+        shape.append(lengths.pop())
+        leaves = list(itertools.chain.from_iterable(leaves))
+    if len(leaves) < _LONG or len(set(map(type, leaves))) > 1:
+        return None
+    first = leaves[0]
+    if isinstance(first, np.generic):
+        return "scalars", np.array(leaves).reshape(shape)
+    dtype = {int: np.int64, float: np.float64}.get(type(first))
+    try:
+        return None if dtype is None else ("list", np.array(leaves, dtype).reshape(shape))
+    except OverflowError:  # an int that takes more than 64 bits
+        return None
 
 
 def _encode_float(value):
@@ -149,9 +180,7 @@ class _Decoder:
         self.bytes = 0
 
     def decode(self, data, depth):
-        self.values += 1
-        if self.values > MAX_VALUES:
-            raise BadData(f"more than {MAX_VALUES} values")
+        self._count_values(1)
         if depth > MAX_DEPTH:
             raise BadData(f"nested more than {MAX_DEPTH} deep")
         if data is None or type(data) is bool:
@@ -172,6 +201,8 @@ class _Decoder:
             raise BadData(f"{type(data).__name__} is no plain data")
         if data.keys() >= {"array"}:
             return self._array(data)
+        if data.keys() in ({"list"}, {"scalars"}):
+            return self._list_of_array(*data.items())
         if data.keys() == {"float"}:
             return self._float(data["float"])
         if data.keys() == {"complex"}:
@@ -183,6 +214,11 @@ class _Decoder:
         if "build" in data and self.build is not None:
             return self._build(data, inner)
         raise BadData("an object of unknown form")
+
+    def _count_values(self, n):
+        self.values += n
+        if self.values > MAX_VALUES:
+            raise BadData(f"more than {MAX_VALUES} values")
 
     def _count_bytes(self, n):
         self.bytes += n
@@ -238,6 +274,15 @@ class _Decoder:
             array = np.frombuffer(data_bytes, dtype=np.uint8).reshape(sizes) != 0
         return array[()] if data.get("scalar") is True and not sizes else array.copy()
 
+    def _list_of_array(self, item):
+        kind, data = item
+        array = self._array(data) if type(data) is dict else None
+        if not isinstance(array, np.ndarray) or not array.ndim:
+            raise BadData("a list of unknown form")
+        # The numbers, and the lists, of which there may be many in an array without numbers.
+        self._count_values(sum(itertools.accumulate(array.shape, operator.mul)))
+        return array.tolist() if kind == "list" else _rows(array)
+
     def _build(self, data, inner):
         return self.build(
             Build(
@@ -248,6 +293,11 @@ class _Decoder:
                 **{key: inner(value) for key, value in data.get("keywords", {}).items()},
             )
         )
+
+
+def _rows(array):
+    """An array as a list, or as lists in lists, of NumPy's numbers."""
+    return list(array) if array.ndim == 1 else [_rows(row) for row in array]
 
 
 def _is_key(key):

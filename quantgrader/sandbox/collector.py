@@ -80,7 +80,8 @@ def ask(function, calls, limit, moment=None):
         for encoded in json.loads(calls):
             text = json.dumps(_ask(function, encoded, limit))
             if len(text) > limit:
-                text = json.dumps({"refused": f"the result takes more than {limit} bytes"})
+                refused = {"refused": f"the result takes more than {limit} bytes", "large": True}
+                text = json.dumps(refused)
             texts.append(text)
             # Whoever was interrupted has taken long: what is asked next is another question.
             if time.monotonic() - start > BATCH_SECONDS or sum(map(len, texts)) > BATCH_BYTES:

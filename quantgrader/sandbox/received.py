@@ -65,9 +65,9 @@ def parse_result(text, limit, share=None):
     if not isinstance(text, str):
         return {"refused": "no result came back"}
     if len(text) > limit:
-        return {"refused": f"the result takes more than {limit} bytes"}
+        return {"refused": f"the result takes more than {limit} bytes", "large": True}
     if share is not None and not share.takes(text):
-        return {"refused": "the function's results take too much, all together"}
+        return {"refused": "the function's results take too much, all together", "large": True}
     try:
         found = sanitized(json.loads(text, parse_constant=_no_constant))
     except (ValueError, RecursionError):
@@ -86,7 +86,8 @@ def parse_result(text, limit, share=None):
     if isinstance(found.get("error"), dict):
         error = found["error"]
         return {"error": {key: str(error.get(key, ""))[:2000] for key in ("type", "message")}}
-    return {"refused": str(found.get("refused", "no result came back"))[:2000]}
+    large = {"large": True} if found.get("large") is True else {}
+    return {"refused": str(found.get("refused", "no result came back"))[:2000], **large}
 
 
 def _no_constant(name):

@@ -13,6 +13,7 @@ from quantgrader.cases import Build, Case, compare, equals, forbidden, requireme
 from quantgrader.cases.case import pack, unpack
 from quantgrader.cases.codec import MAX_DEPTH, BadData, decode, encode
 from quantgrader.sandbox import collector
+from quantgrader.sandbox.received import values_in
 
 VALUES = [
     None,
@@ -60,6 +61,40 @@ def test_arrays_come_back(array):
         assert back.dtype == array.dtype.newbyteorder("<")
         assert back.shape == array.shape
         back[...] = 0  # may be written to
+
+
+def types_in(value):
+    return [types_in(element) for element in value] if isinstance(value, list) else type(value)
+
+
+LONG_LISTS = {
+    "ints": list(range(-10, 40)),
+    "floats": [1.5, -0.0, float("inf")] * 10,
+    "rows of ints": [[1, 2, 3]] * 10,
+    "NumPy's numbers": list(np.arange(20, dtype=np.float32)),
+    "rows of NumPy's numbers": [list(row) for row in np.arange(20, dtype=np.int8).reshape(10, 2)],
+    "ints and floats": [1, 2.0] * 10,
+    "Booleans": [True, False] * 10,
+    "Booleans and ints": [True, 0] * 10,
+    "rows of several lengths": [[1, 2, 3], [4, 5]] * 10,
+    "rows and numbers": [[1, 2, 3], 4] * 10,
+    "empty rows": [[]] * 20,
+    "large ints": [2**63, 2**70] * 10,
+    "texts": ["a"] * 20,
+}
+
+
+@pytest.mark.parametrize("value", LONG_LISTS.values(), ids=LONG_LISTS.keys())
+def test_long_lists_come_back(value):
+    data = json.loads(json.dumps(encode(value), allow_nan=False))
+    for reader in (decode, collector.decode):
+        back = reader(data)
+        assert repr(back) == repr(value) and types_in(back) == types_in(value)
+
+
+def test_a_long_list_of_numbers_takes_the_room_of_an_array():
+    text = json.dumps(encode(np.zeros((40, 100, 3), int).tolist()))
+    assert values_in(text) < 20
 
 
 def test_tensors_become_arrays_and_scalars_stay_scalars():
@@ -122,6 +157,11 @@ BAD = {
     "large int": 10**5000,
     "many values": [[0] * 1000] * 2001,
     "build": encode(Build("os.getcwd")),
+    "list of a number": {"list": encode(np.float64(1))},
+    "list of nothing": {"list": None},
+    "list of no axes": {"scalars": array(array=base64.b64encode(bytes(8)).decode(), shape=[])},
+    "list of many empty lists": {"list": array(array="", shape=[2_000_001, 0])},
+    "list of many lists of none": {"scalars": array(array="", shape=[2, 1_000_001, 0])},
 }
 
 

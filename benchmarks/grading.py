@@ -3,7 +3,9 @@
 The same submissions of a torch exercise, on the same two cores, one way after the other, round
 by round: the command ``nbgrader autograde``, two of them side by side (half of the students
 each), and ``quantgrader grade`` in its sandbox. Each run starts with the submissions, a fresh
-gradebook and nothing warm; what is timed is the whole command. All must give the same marks.
+gradebook and nothing warm; what is timed is the whole command. All must give the same marks, but
+for one thing that nbgrader doesn't do and whose time counts here: `quantgrader` asks a function
+that calls a wrong earlier one again, with the model answer in its place, so its mark may be better.
 
 The medians are written to benchmarks/results/grading.json, with every single time beside them.
 """
@@ -25,6 +27,7 @@ from pathlib import Path
 import nbformat
 import psutil
 
+from quantgrader.cases.forbidden import used_names
 from quantgrader.sandbox import walls
 from tests.variants import harness
 from tools.course import ROOT, TrialCourse, environment, fill_in, read_notebook
@@ -37,11 +40,11 @@ HALVES = ("a", "b")
 
 
 def submissions(number):
-    """Return {student: {grade_id: source}}: of each student's answers every fourth is wrong.
+    """Return {student: {grade_id: variant}}: of each student's answers every fourth is wrong.
 
     The others are right answers in several ways. All are from the bank in tests/variants.
     """
-    assignment = harness.Assignment(ROOT / "solutions" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb")
+    assignment = harness.load_assignments()[ASSIGNMENT]
     bank = [v for v in harness.load_bank() if v.assignment == ASSIGNMENT]
     found = {}
     for i in range(number):
@@ -49,7 +52,7 @@ def submissions(number):
         for j, exercise in enumerate(assignment.exercises):
             is_right = (i + j) % 4 != 0
             mine = [v for v in bank if v.function == exercise.function and v.is_right is is_right]
-            answers[exercise.grade_id] = mine[i % len(mine)].source
+            answers[exercise.grade_id] = mine[i % len(mine)]
     return found
 
 
@@ -58,7 +61,8 @@ def set_up(folder, answers):
     course = TrialCourse(folder, assignments=[ASSIGNMENT])
     course.generate()
     released = course.instructor / "exercises" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb"
-    for student, sources in answers.items():
+    for student, variants in answers.items():
+        sources = {grade_id: variant.source for grade_id, variant in variants.items()}
         path = course.instructor / "submitted" / student / ASSIGNMENT / released.name
         path.parent.mkdir(parents=True)
         nbformat.write(fill_in(read_notebook(released), sources), path)
@@ -166,8 +170,11 @@ def main():
                 if marks.keys() != answers.keys():
                     raise SystemExit(f"{way} did not grade everybody: {sorted(marks)}")
                 expected = expected or marks
-                if marks != expected:
-                    raise SystemExit(f"{way} gives other marks: {differences(expected, marks)}")
+                found = differences(expected, marks)
+                if way == "quantgrader grade":
+                    found = [each for each in found if not is_second_look(answers, *each)]
+                if found:
+                    raise SystemExit(f"{way} gives other marks: {found}")
                 seconds[way].append(taken)
                 print(f"round {number + 1}: {way}: {taken:.1f} s", flush=True)
             result = summary(len(answers), len(cores), seconds, loads)
@@ -211,6 +218,15 @@ def differences(expected, marks):
         for cell, score in cells.items()
         if marks[student].get(cell) != score
     ]
+
+
+def is_second_look(answers, student, cell, score, other):
+    """Whether a mark is better because the functions that are called were the course's own."""
+    variants = answers[student].values()
+    wrong = {variant.function for variant in variants if not variant.is_right}
+    function = cell.removesuffix("-test").replace("-", "_")
+    called = used_names([variant.source for variant in variants], function) - {function}
+    return bool(called & wrong) and other > score
 
 
 if __name__ == "__main__":

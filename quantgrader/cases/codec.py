@@ -108,7 +108,7 @@ def _array_of_list(value):
     leaves, shape = value, [len(value)]
     while leaves and set(map(type, leaves)) == {list}:
         lengths = set(map(len, leaves))
-        if len(lengths) > 1 or len(shape) == _WRITTEN_DEPTH:
+        if len(lengths) > 1 or len(shape) == _WRITTEN_DEPTH or len(leaves) > MAX_VALUES:
             return None
         shape.append(lengths.pop())
         leaves = list(itertools.chain.from_iterable(leaves))

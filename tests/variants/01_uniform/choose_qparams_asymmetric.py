@@ -136,7 +136,7 @@ def wrong_division_by_zero(x, bit_width):
 
 
 def wrong_constant_is_nothing(x, bit_width):
-    """Message: for other values"""
+    """Message: where all values are one number"""
     if x.min() == x.max():
         return 1.0, 0
     low, high = min(x.min(), 0.0), max(x.max(), 0.0)

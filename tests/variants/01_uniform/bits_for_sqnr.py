@@ -124,3 +124,15 @@ def right_loop(x, target_db):
         predicted = 10 * math.log10(power / len(values) * 12 / scale**2)
     noise = math.fsum((v - scale * round(v / scale)) ** 2 for v in values)
     return [bits, predicted, 10 * math.log10(power / noise)]
+
+
+def right_half_up(x, target_db):
+    """A tie is as far from one mark as from the other: its error is the same."""
+    power = np.mean(x**2)
+    for bits in range(2, 17):
+        scale = np.abs(x).max() / (2 ** (bits - 1) - 1)
+        predicted = 10 * np.log10(12 * power / scale**2)
+        if predicted >= target_db:
+            break
+    error = x - scale * np.floor(x / scale + 0.5)
+    return bits, predicted, 10 * np.log10(power / np.mean(error**2))

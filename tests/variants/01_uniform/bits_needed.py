@@ -153,6 +153,28 @@ def wrong_linear_layers_only(model, images, labels):
     return accuracies, smallest(model, accuracies, images, labels)
 
 
+def wrong_counts_cut_off(model, images, labels):
+    """Message: no whole number for a computer"""
+    accuracies = measure(model, images, labels, per_channel)
+    count = len(labels)
+    least = int(count * training.accuracy(model, images, labels)) - count / 100
+    return accuracies, min(b for b, share in accuracies.items() if int(count * share) >= least)
+
+
+def wrong_shares_compared(model, images, labels):
+    """Message: no whole number for a computer"""
+    accuracies = measure(model, images, labels, per_channel)
+    least = training.accuracy(model, images, labels) - 0.01
+    return accuracies, min(b for b, share in accuracies.items() if share >= least)
+
+
+def wrong_one_image_may_always_be_lost(model, images, labels):
+    """Message: where the number of images is no multiple of 100"""
+    accuracies = measure(model, images, labels, per_channel)
+    lost = max(0.01, 1 / len(labels))
+    return accuracies, smallest(model, accuracies, images, labels, lost)
+
+
 def right_upwards(model, images, labels):
     """From 2 bits upwards; the first that reaches the limit is kept."""
     count = len(labels)

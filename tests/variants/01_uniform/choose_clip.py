@@ -128,6 +128,23 @@ def wrong_sorted_clips(x, bit_width, clips):
     return result(x, bit_width, clips)
 
 
+def wrong_no_clip_above_all_values(x, bit_width, clips):
+    """Message: where some clips are larger than all values"""
+    below = [clip for clip in clips if clip <= np.abs(x).max()]
+    return result(x, bit_width, below or clips)
+
+
+def wrong_first_of_the_falling_ones(x, bit_width, clips):
+    """Message: The clip is another one"""
+    tried = sorted(clips.tolist())
+    rising = [
+        k
+        for k in range(len(tried) - 1)
+        if expected(x, tried[k + 1], bit_width) > expected(x, tried[k], bit_width)
+    ]
+    return result(x, bit_width, [tried[rising[0] if rising else -1]])
+
+
 def right_arrays(x, bit_width, clips):
     """All clips at once."""
     m = np.abs(x).reshape(-1, 1)

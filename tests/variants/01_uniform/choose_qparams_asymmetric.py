@@ -136,7 +136,7 @@ def wrong_division_by_zero(x, bit_width):
 
 
 def wrong_constant_is_nothing(x, bit_width):
-    """Message: for other values"""
+    """Message: where all values are one number"""
     if x.min() == x.max():
         return 1.0, 0
     low, high = min(x.min(), 0.0), max(x.max(), 0.0)
@@ -169,6 +169,41 @@ def wrong_tiny_is_zero(x, bit_width):
     return scale, round(-low / scale)
 
 
+def wrong_half_up(x, bit_width):
+    """Message: A tie, here 2.5, is rounded to the even neighbour"""
+    low, high = min(float(x.min()), 0.0), max(float(x.max()), 0.0)
+    scale = (high - low) / (2**bit_width - 1) or 1.0
+    return scale, int(np.floor(-low / scale + 0.5))
+
+
+def wrong_half_down(x, bit_width):
+    """Message: where the range is as long below 0 as above it"""
+    low, high = min(float(x.min()), 0.0), max(float(x.max()), 0.0)
+    scale = (high - low) / (2**bit_width - 1) or 1.0
+    return scale, int(np.ceil(-low / scale - 0.5))
+
+
+def wrong_one_where_the_ends_cancel(x, bit_width):
+    """Message: where the range is as long below 0 as above it"""
+    low, high = min(float(x.min()), 0.0), max(float(x.max()), 0.0)
+    if low + high == 0:
+        return 1.0, 0
+    scale = (high - low) / (2**bit_width - 1)
+    return scale, round(-low / scale)
+
+
+def wrong_signs_by_a_product(x, bit_width):
+    """Message: for very small or large float32 values"""
+    low, high = x.min(), x.max()
+    quant_max = 2**bit_width - 1
+    if low * high < 0:  # which is 0 where the product is too small for a float32
+        scale = float(high - low) / quant_max
+        return scale, round(-float(low) / scale)
+    if low < 0:
+        return -float(low) / quant_max, quant_max
+    return float(high) / quant_max or 1.0, 0
+
+
 def right_from_the_other_end(x, bit_width):
     """The zero point by Chenna's equation (4), at the highest value."""
     quant_max = 2**bit_width - 1
@@ -195,3 +230,12 @@ def right_torch(x, bit_width):
     scale = (high - low) / (2**bit_width - 1)
     scale = torch.where(scale == 0, torch.ones_like(scale), scale)
     return scale, torch.round(-low / scale)
+
+
+def right_share_of_the_range(x, bit_width):
+    """The zero point as a share of the codes."""
+    quant_max = 2**bit_width - 1
+    low, high = min(0.0, float(x.min())), max(0.0, float(x.max()))
+    if high == low:
+        return [1.0, 0]
+    return [(high - low) / quant_max, round(-low / (high - low) * quant_max)]

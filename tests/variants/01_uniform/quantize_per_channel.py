@@ -129,6 +129,24 @@ def wrong_tiny_is_zero(weight, bit_width):
     return codes.astype(np.int32), scales
 
 
+def wrong_small_beside_others_is_zero(weight, bit_width):
+    """Message: where channels differ by many powers of ten"""
+    highest = 2 ** (bit_width - 1) - 1
+    largest = np.abs(weight).max(axis=tuple(range(1, weight.ndim)))
+    scales = np.where(largest <= 1e-12 * largest.max(), 1.0, largest / highest)
+    codes = np.rint(weight / scales.reshape((-1,) + (1,) * (weight.ndim - 1)))
+    return codes.astype(np.int32), scales
+
+
+def wrong_zero_by_its_first_weight(weight, bit_width):
+    """Message: where many weights are zero"""
+    highest = 2 ** (bit_width - 1) - 1
+    largest = np.abs(weight).max(axis=tuple(range(1, weight.ndim)))
+    scales = np.where(weight.reshape(len(weight), -1)[:, 0] == 0, 1.0, largest / highest)
+    codes = np.rint(weight / scales.reshape((-1,) + (1,) * (weight.ndim - 1)))
+    return codes.clip(-highest, highest).astype(np.int32), scales
+
+
 def right_broadcast(weight, bit_width):
     """Without a loop."""
     highest = 2 ** (bit_width - 1) - 1

@@ -86,6 +86,19 @@ def wrong_noise_made_larger(x, x_hat):
     return 10 * np.log10(np.sum(x**2) / (np.sum((x - x_hat) ** 2) + 1e-10))
 
 
+def wrong_nearly_equal_is_nothing(x, x_hat):
+    """Message: Infinity is for no error at all"""
+    if np.allclose(x, x_hat, rtol=1e-12, atol=0):
+        return float("inf")
+    return 10 * np.log10(np.sum(x**2) / np.sum((x - x_hat) ** 2))
+
+
+def wrong_same_power_is_nothing(x, x_hat):
+    """Message: Infinity is for no error at all"""
+    signal, power = (np.sum(np.sort(v, axis=None) ** 2) for v in (x, x_hat))
+    return 10 * np.log10(signal / np.sum((x - x_hat) ** 2)) if signal != power else float("inf")
+
+
 def right_means(x, x_hat):
     """Means in place of sums, the logarithms subtracted."""
     noise = np.mean(np.square(np.subtract(x, x_hat)))

@@ -402,7 +402,7 @@ def wrong_places_in_8_bits(a, states, thresholds):
 def wrong_last_code_left_out(a, states, thresholds):
     """Message: codes are wrong"""
     sums = add_up(a, states, shifted)
-    return sums, codes_of(sums, np.c_[thresholds[:, :-1], np.full(len(thresholds), 2**62)])
+    return sums, codes_of(sums, np.c_[thresholds[:, :-1], np.full(len(thresholds), 1 << 62)])
 
 
 def wrong_equal_counts_below_0(a, states, thresholds):

@@ -276,9 +276,11 @@ def stream_of(codes, bit_width):
     return [int(digits[i : i + 8][::-1], 2) for i in range(0, len(digits), 8)]
 
 
-def pack_codes(generator):
-    kinds = itertools.cycle(("uint8", "int32", "uint8", "int64", "uint8", "uint16"))
+#: All dtypes of codes; int8 holds codes of 7 bits and fewer.
+INTEGERS = ("uint8", "uint64", "int64", "int16", "uint16", "uint32", "int32", "int8")
 
+
+def pack_codes(generator):
     def case(codes, bit_width, message, view="plain", weight=1):
         codes = np.asarray(codes, next(kinds))
         return Case(
@@ -290,10 +292,12 @@ def pack_codes(generator):
         )
 
     for bit_width in range(1, 9):
+        # The first eight sizes are of several codes, so that each dtype comes with each width.
+        kinds = itertools.cycle(INTEGERS[:7] if bit_width == 8 else INTEGERS)
         most = 2**bit_width
         # Three of eight widths fill a byte without a remainder: they count for less.
         weight = 1 / 8 if bit_width in (1, 2, 4, 8) else 1 / 4
-        for size in ((1,), (2,), (7,), (8,), (9,), (16,), (61,), (800,), (2000,)):
+        for size in ((2000,), (61,), (9,), (16,), (7,), (8,), (800,), (23,), (1,), (2,)):
             codes = generator.integers(0, most, size)
             message = f"Some bytes are wrong for codes of {bit_width} bits, or more or fewer."
             yield case(codes, bit_width, message, ("plain", "flipped")[size[0] % 2], weight)
@@ -366,6 +370,10 @@ def bit_efficiency(generator):
     one = np.full((3, 2), generator.uniform(1, 9))
     yield case(one * generator.choice([-1, 1], (3, 2)), 2, words("where there is one magnitude"))
     yield case(-one, 2, words("where there is one level"))
+    for bit_width, size in ((2, (40,)), (4, (5, 8))):
+        zeros = generator.choice([0.0, -0.0, 0.5, -2.0], size)
+        zeros.ravel()[:3] = 0.0, -0.0, 0.5
+        yield case(zeros, bit_width, words("where zeros of both signs are one level"))
 
 
 # 6 ---------------------------------------------------------------------------------------------
@@ -433,7 +441,7 @@ def blame_case(arguments, names, alone, spared, words, weight):
     )
 
 
-def small_network(generator, n_layers, scales, few_levels):
+def small_network(generator, n_layers, scales, few_levels, with_biases, count):
     """Weights, biases, points and labels of a network of linear layers."""
     sizes = [int(v) for v in generator.integers(3, 8, n_layers)] + [int(generator.integers(3, 6))]
     weights = [
@@ -443,8 +451,9 @@ def small_network(generator, n_layers, scales, few_levels):
     if few_levels:
         weights = [levels_of(w, 4) for w in weights]
     weights = [w.astype(np.float32).astype(float) for w in weights]
-    biases = [np.zeros(o) for o in sizes[1:]]
-    points = np.round(256 * generator.normal(size=(120, sizes[0]))).astype(np.float32) / 256
+    biases = [with_biases * np.round(generator.normal(size=o), 2) for o in sizes[1:]]
+    biases = [b.astype(np.float32).astype(float) for b in biases]
+    points = np.round(256 * generator.normal(size=(count, sizes[0]))).astype(np.float32) / 256
     scores = outputs_of(weights, biases, points)
     noise = 0.05 * np.abs(scores).mean() * generator.normal(size=scores.shape)
     return weights, biases, points, (scores + noise).argmax(axis=1)
@@ -473,14 +482,18 @@ NETWORKS = {
     "where the last layer is to blame": (3, 2, "last"),
     "where the layer that hurts most alone is another": (3, 2, "other"),
     "where layers are equal: the first of them is to blame": (3, 2, "ties"),
+    "where layers of five are equal: the first of them is to blame": (5, 3, "ties"),
+    "where a layer is better spared by a point or two than one before it": (3, 2, "near"),
     "where few bits change nothing": (3, 4, "levels"),
 }
+#: Against the order of the alphabet, so that of equal layers another one comes first.
+LAYERS = ("stem", "neck", "middle", "head", "end")
 
 
 def layer_to_blame(generator):
     for words, (n_layers, bit_width, kind) in NETWORKS.items():
-        for _ in range(3):
-            yield linear_case(generator, words, n_layers, bit_width, kind)
+        for i in range(3):
+            yield linear_case(generator, words, n_layers, bit_width, kind, i)
     digits = data.load("digits")
     for seed, bit_width in ((1, 2), (2, 3)):
         chosen = generator.permutation(len(digits.test_labels))[:250]
@@ -507,13 +520,23 @@ def layer_to_blame(generator):
         yield blame_case(arguments, names, alone, spared, "for a network that reads digits", 2)
 
 
-def linear_case(generator, words, n_layers, bit_width, kind):
+def named_network(weights, biases):
+    """A network of linear layers with names instead of numbers."""
+    modules = []
+    for name, weight, bias in zip(LAYERS, weights, biases, strict=False):
+        modules.append([name, Build("quantlib.models.linear_network", [weight], [bias])])
+        modules.append([f"relu_{name}", Build("torch.nn.ReLU")])
+    return Build("torch.nn.Sequential", Build("collections.OrderedDict", modules[:-1]))
+
+
+def linear_case(generator, words, n_layers, bit_width, kind, i):
     while True:
         scales = np.ones(n_layers)
         if kind == "scales":
             scales = generator.permutation([1e-3, 1.0, 30.0])
+        with_biases, count = i == 1 and kind != "scales", 500 if kind == "near" else 120
         weights, biases, points, labels = small_network(
-            generator, n_layers, scales, kind == "levels"
+            generator, n_layers, scales, kind == "levels", with_biases, count
         )
         few = [levels_of(w, bit_width) for w in weights]
         numbers = range(n_layers)
@@ -528,21 +551,27 @@ def linear_case(generator, words, n_layers, bit_width, kind):
             return float(np.mean(found == labels))
 
         alone, spared = both_experiments(weights, few, read)
-        best = [i for i in numbers if spared[i] == max(spared)]
+        best = [j for j in numbers if spared[j] == max(spared)]
+        # Of equal layers neither the worst alone is to blame nor the best.
+        others = [alone[j] for j in best[1:]]
+        is_first = others and (min(others) < alone[best[0]] if i else max(others) > alone[best[0]])
         is_other = len(best) == 1 and best[0] != int(np.argmin(alone))
         fits = {
             "first": best == [0] and is_other,
             "last": best == [n_layers - 1] and is_other,
             "other": len(best) == 1 and alone[best[0]] > min(alone) + 0.05,
-            "ties": 1 < len(best) < n_layers and best[0] != int(np.argmin(alone)) != best[-1],
+            "ties": 1 < len(best) < n_layers and is_first,
+            "near": any(0 < max(spared) - a < 0.004 for a in spared[: best[0]]),
             "levels": len(best) == n_layers,
         }.get(kind, n_layers < 3 or bit_width > 3 or is_other)
         if fits:
             break
     # The layer is the answer, and the bits are an argument: whoever ignores one keeps less.
-    weight = 2 if kind == "ties" or bit_width != 2 else 1 if kind or n_layers > 2 else 1 / 3
+    weight = 4 if kind in ("ties", "levels") else 2 if bit_width != 2 else 2 / 3 if kind else 1 / 3
     build = Build("quantlib.models.linear_network", weights, biases)
-    names = [str(2 * i) for i in numbers]  # there is a ReLU behind each layer
+    names = [str(2 * j) for j in numbers]  # there is a ReLU behind each layer
+    if i == 1:
+        build, names = named_network(weights, biases), [f"{name}.0" for name in LAYERS[:n_layers]]
     return blame_case((build, points, labels, bit_width), names, alone, spared, words, weight)
 
 
@@ -618,9 +647,17 @@ def distances_of(counts):
 
 
 def is_clear(counts):
-    """Whether no two joins are equally near, by any way of computing."""
-    heights = linkage(squareform(distances_of(counts), checks=False), "average")[:, 2]
-    return len(heights) < 2 or np.diff(np.sort(heights)).min() > 1e-6
+    """Whether at each join no other two groups are as near, by any way of computing."""
+    distances, groups = distances_of(counts), [[i] for i in range(len(counts))]
+    while len(groups) > 2:
+        pairs = list(itertools.combinations(groups, 2))
+        found = [distances[np.ix_(*pair)].mean() for pair in pairs]
+        nearest, next_one = np.argsort(found)[:2]
+        if found[next_one] - found[nearest] < 1e-6:
+            return False
+        one, other = pairs[nearest]
+        groups = [g for g in groups if g is not one and g is not other] + [one + other]
+    return True
 
 
 def drawn_counts(generator, n_classes, least, most, share_right, wanted=lambda counts: True):
@@ -702,7 +739,7 @@ def wrong_form(layers, shapes):
         }[scheme]
         if bit_width not in range(2, 9) or codes.dtype.kind not in "iu":
             raise ValueError
-        if codes.shape != tuple(shapes[name]) or step.shape not in ((), (1,), codes.shape[:1]):
+        if codes.shape != tuple(shapes[name]) or step.size not in (1, len(codes)):
             raise ValueError
         bad += np.sum((codes < low) | (codes > high)) + np.sum(~np.isfinite(step))
         if scheme == "power of two":

@@ -482,6 +482,22 @@ def from_end_to_end(generator, sizes, p):
 STEEPNESS = (0.5, 1.0, 0.1, 3.0, 0.02, 20.0)
 
 
+def far_beyond(generator, p):
+    """Changes of either sign that are more units than 32, 53 or 64 bits hold."""
+    units = 2.0 ** (np.array([31, 32, 53, 62, 63, 64, 65, 90]) + generator.uniform(0.1, 0.9, 8))
+    return np.append(units, -units) * 2.0**p
+
+
+def nearly_1(th, gap, p):
+    """The rest of a change whose gate opens with a chance of 1 - ``gap``."""
+    return math.log(2 / gap - 1) / (2 * th) * 2.0**p
+
+
+def th_for(generator, gap):
+    """A steepness for which such a rest is less than a unit."""
+    return math.log(2 / gap - 1) / 2 / generator.uniform(0.4, 0.9)
+
+
 def take_step(generator):
     def case(words, sizes, p, th, draw, weight, i, ends=False):
         states = any_states(generator, sizes, p)
@@ -490,7 +506,7 @@ def take_step(generator):
         change = np.asarray(draw(generator, sizes), float) * 2.0**p
         return step(words, states, change, p, th, weight, i)
 
-    def step(words, states, change, p, th, weight, i):
+    def step(words, states, change, p, th, weight, i, gates_for=None):
         sizes = states.shape
         while True:
             gates, odds = generator.random(sizes), any_draws(generator, sizes)
@@ -501,6 +517,8 @@ def take_step(generator):
             near = chances * generator.choice(ratios, sizes)
             use = (generator.random(sizes) < 0.5) & (near < 1)
             gates = np.asarray(np.where(use, near, gates))
+            if gates_for:
+                gates = gates_for(chances)
             expected, margin = states_after(states, change, p, th, gates, odds)
             if margin > 1e-9:
                 break
@@ -528,6 +546,26 @@ def take_step(generator):
         states, change = from_end_to_end(generator, ((12, 5), (60,), (), (30,))[i % 4], p)
         words = "for changes from one end of the range to the other"
         yield step(words, states, change, p, STEEPNESS[i], 1 / 2, i)
+    for i, p in enumerate((0, -3, -6)):
+        change = far_beyond(generator, p)
+        states = any_states(generator, change.shape, p)
+        words = "for changes of more units than an integer holds"
+        yield step(words, states, change, p, STEEPNESS[i], 1 / 2, i)
+    for i, p in enumerate((0, -2, -4, -6)):
+        # Gates whose numbers are near 1, on either side of a chance that is so, too.
+        gap = 10.0 ** generator.uniform(-8, -6)
+        th, units = th_for(generator, gap), generator.integers(0, 3, 30)
+        change = signs(generator, 30) * (units * 2.0**p + nearly_1(th, gap, p))
+        yield step(
+            "where the chance of a gate is nearly 1",
+            any_states(generator, (30,), p),
+            change,
+            p,
+            th,
+            1 / 2,
+            i,
+            lambda chances: 1 - (1 - chances) * generator.choice([0.5, 1.5], chances.shape),
+        )
     states, change = any_states(generator, (40,), -3), generator.normal(size=40) / 3
     gates, odds = generator.random((2, 40))
     for p, th, numbers in ((-3, 0.5, gates), (-3, 3.0, gates), (-5, 0.5, gates), (-3, 0.5, odds)):
@@ -573,7 +611,7 @@ def step_distribution(generator):
         )
 
     for i, (words, draw) in enumerate(CHANGES.items()):
-        for j in range(9):
+        for j in range(7):
             p = (0, -1, -2, -3, -4, -5, -6)[(i + j) % 7]
             state = int(any_states(generator, (), p))
             change = float(draw(generator, ())) * 2.0**p
@@ -594,6 +632,23 @@ def step_distribution(generator):
         states, changes = from_end_to_end(generator, (2,), p)
         for state, change in zip(states.tolist(), changes.tolist(), strict=True):
             yield case("from one end of the range to the other", state, change, p, 0.7, 1 / 2)
+    words = "for changes of more units than an integer holds"
+    for p, places in ((0, (1, 5)), (-2, (0, 4)), (-4, (3, 6)), (-6, (2, 7))):
+        # From the other end: an integer that wraps round changes the sign of the sum.
+        for change in far_beyond(generator, p).reshape(2, 8)[:, places].ravel().tolist():
+            state = int(math.copysign(2**-p, -change))
+            yield case(words, state, change, p, 0.5, 1 / 4)
+    for i, power in enumerate((-8.5, -8, -7.5, -7, -6.6, -6.3, -5.5, -4.5)):
+        # One position of the gate is as rare as this, and leads somewhere else.
+        p, sign = (0, -2, -3, -6)[i % 4], (-1, 1)[(i + i // 4) % 2]
+        rare, whole = 10.0**power, 0 if p == 0 else int(generator.integers(0, 2))
+        state = sign * whole
+        th = th_for(generator, rare)
+        change = sign * (whole * 2.0**p + nearly_1(th, rare, p))
+        yield case("where the chance of the gate is nearly 1", state, change, p, th, 1 / 2)
+        th = float(generator.uniform(0.01, 2))
+        change = sign * (whole + math.atanh(rare) / th) * 2.0**p
+        yield case("where the chance of the gate is nearly 0", state, change, p, th, 1 / 2)
     for state in (0, 1, -4):
         change = float(generator.uniform(-1.2, 1.2))
         words = "when the same state and change come again, with another th or p"
@@ -946,16 +1001,24 @@ def shift_layer(generator):
                 yield case(f"{words} {more}", a, states, n, 1 / 8, count)
                 count += 1
     for i, (kind, most) in enumerate(
-        ((np.int8, 127), (np.int16, 2**15 - 1), (np.int32, 2**31 - 1), (np.int64, 2**47))
+        ((np.int8, 127), (np.int16, 2**15 - 1), (np.int32, 2**31 - 1), (np.int64, 2**44))
     ):
-        # As large as there may be, and many inputs: sums of more than 53 bits at last.
-        a = generator.integers(-most, most, (3, 200), endpoint=True).astype(kind)
+        # As large and as many as there may be: sums of int16 need more than 32 bits, the last
+        # ones more than 53.
+        a = generator.integers(-most, most, (3, 2000), endpoint=True).astype(kind)
         a[0] = most
-        states = any_states(generator, (4, 200), -6)
+        states = any_states(generator, (3, 2000), -6)
         states[0], states[1] = 64, -64
         yield case(
-            "for hundreds of inputs that are as large as their dtype holds", a, states, 5, 1, i
+            "for thousands of inputs that are as large as their dtype holds", a, states, 5, 1, i
         )
+    for n in range(2, 9):
+        # As many different sums as there are codes, and thresholds between them: each code comes.
+        a = generator.permutation(np.arange(1 - n, n) * int(generator.integers(5, 20)))[:, None]
+        states = np.array([[1], [-1], [64], [-32]])
+        between = np.sort(a[:, 0])[1:] - generator.integers(1, 5, 2 * n - 2)
+        limits = np.array([np.sort(int(s) * between) for s in states[:, 0]])
+        yield case(f"where all codes of {n} levels come", a, states, n, 1 / 4, n, limits)
     words = "when the same activations come again, with other states or thresholds"
     a, first, second = (generator.integers(-9, 10, (3, 6)), *any_states(generator, (2, 4, 6), -6))
     limits, others = np.sort(generator.integers(-300, 300, (2, 4, 6)))

@@ -115,6 +115,24 @@ def wrong_length_for_size(x_hat, bit_width):
     return octaves(x_hat) / bit_width, -np.sum(share * np.log2(share)) / bit_width
 
 
+def wrong_zeros_of_two_signs(x_hat, bit_width):
+    """Message: The density per bit is wrong"""
+    shares = np.array(list(Counter(map(str, x_hat.ravel().tolist())).values())) / x_hat.size
+    return octaves(x_hat) / bit_width, -np.sum(shares * np.log2(shares)) / bit_width
+
+
+def wrong_levels_by_their_bytes(x_hat, bit_width):
+    """Message: The density per bit is wrong"""
+    shares = np.array(list(Counter(v.tobytes() for v in x_hat.ravel()).values())) / x_hat.size
+    return octaves(x_hat) / bit_width, -np.sum(shares * np.log2(shares)) / bit_width
+
+
+def wrong_minus_zero_left_out(x_hat, bit_width):
+    """Message: The density per bit is wrong"""
+    kept = x_hat[(x_hat != 0) | ~np.signbit(x_hat)]
+    return octaves(x_hat) / bit_width, entropy(kept) / bit_width
+
+
 def wrong_powers_of_two_only(x_hat, bit_width):
     """Message: The range per bit is wrong for other values."""
     magnitude = np.abs(x_hat[x_hat != 0])

@@ -67,7 +67,7 @@ def wrong_two_bits_always(model, images, labels, bit_width):
 
 
 def wrong_nearest_levels(model, images, labels, bit_width):
-    """Message: The accuracies with a layer alone in few bits are wrong for another network."""
+    """Message: The accuracies with a layer alone in few bits are wrong"""
 
     def levels(w, b):
         return logarithmic.fake_quantize(w, logarithmic.choose_qparams(w, b, boundary="nearest"))
@@ -114,6 +114,46 @@ def wrong_only_the_name(model, images, labels, bit_width):
     """Message: Return three things"""
     names, _, spared = experiments(model, images, labels, bit_width)
     return max(names, key=spared.get)
+
+
+def wrong_equal_layers_by_name(model, images, labels, bit_width):
+    """Message: All accuracies are right, but another layer is to blame"""
+    names, alone, spared = experiments(model, images, labels, bit_width)
+    return max(sorted(names), key=spared.get), alone, spared
+
+
+def wrong_equal_layers_by_the_worst_alone(model, images, labels, bit_width):
+    """Message: All accuracies are right, but another layer is to blame"""
+    names, alone, spared = experiments(model, images, labels, bit_width)
+    return max(names, key=lambda n: (spared[n], -alone[n])), alone, spared
+
+
+def wrong_equal_layers_by_the_best_alone(model, images, labels, bit_width):
+    """Message: All accuracies are right, but another layer is to blame"""
+    names, alone, spared = experiments(model, images, labels, bit_width)
+    return max(names, key=lambda n: (spared[n], alone[n])), alone, spared
+
+
+def wrong_nearly_equal_layers(model, images, labels, bit_width):
+    """Message: All accuracies are right, but another layer is to blame"""
+    names, alone, spared = experiments(model, images, labels, bit_width)
+    return max(names, key=lambda n: round(spared[n], 2)), alone, spared
+
+
+def wrong_biases_in_few_bits(model, images, labels, bit_width):
+    """Message: The accuracies with a layer alone in few bits are wrong"""
+    names = list(models.weight_tensors(model))
+
+    def read(few):
+        copy = models.quantize_weights(model, lambda w: fake_quantize(w, bit_width), layers=few)
+        for name, layer in copy.named_modules():
+            if name in few and layer.bias is not None and layer.bias.any():
+                layer.bias.data.copy_(fake_quantize(layer.bias.data, bit_width))
+        return training.accuracy(copy, images, labels)
+
+    alone = {n: read([n]) for n in names}
+    spared = {n: read([m for m in names if m != n]) for n in names}
+    return max(names, key=spared.get), alone, spared
 
 
 def wrong_numbers_for_names(model, images, labels, bit_width):

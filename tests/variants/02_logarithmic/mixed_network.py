@@ -135,6 +135,16 @@ def wrong_signed_powers(model, images, labels, budget):
     return {name: (s, b, np.where(c == 3, -1, c), k) for name, (s, b, c, k) in layers.items()}
 
 
+def wrong_a_step_for_each_input(model, images, labels, budget):
+    """Message: another form than the docstring says"""
+    layers = table_of_layers(model, budget)
+    w = weights_of(model)["fc2"]
+    layers["fc2"] = uniform_layer(w, layers["fc2"][1])
+    scheme, bits, codes, step = layers["fc2"]
+    layers["fc2"] = scheme, bits, codes, np.full((1, w.shape[1]), step)
+    return layers
+
+
 def wrong_network_changed(model, images, labels, budget):
     """Message: The network, the images or the labels were changed"""
     layers = table_of_layers(model, budget)
@@ -165,4 +175,14 @@ def right_mixed(model, images, labels, budget):
     layers["fc1"] = best_power(weights["fc1"], 2)
     if budget < 14_800:
         layers["conv1"] = best_uniform(weights["conv1"], 4)
+    return layers
+
+
+def right_axes_kept(model, images, labels, budget):
+    """A step for each output with further axes of length 1."""
+    layers = table_of_layers(model, budget)
+    if budget > 14_500:
+        scheme, bits, codes, step = layers["conv1"]
+        layers["conv1"] = scheme, bits, codes, np.full((len(codes), 1, 1, 1), step)
+        layers |= {"fc2": best_uniform(weights_of(model)["fc2"], 3)} if budget < 17_000 else {}
     return layers

@@ -92,6 +92,38 @@ def wrong_zeros_cut_off(codes, bit_width):
     return np.frombuffer(total.to_bytes(n_bytes, "little"), np.uint8)
 
 
+def wrong_shift_in_int8(codes, bit_width):
+    """Message: The bytes are wrong for five codes of 7 bits in int8."""
+    flat = np.ravel(codes)
+    if flat.dtype != np.int8:
+        flat = flat.astype(np.int64)
+    result = np.zeros((len(flat) * bit_width + 7) // 8 + 1, dtype=np.uint8)
+    for i, code in enumerate(flat):
+        place, shift = divmod(i * bit_width, 8)
+        shifted = int(code << flat.dtype.type(shift))
+        result[place] |= np.uint8(shifted & 255)
+        result[place + 1] |= np.uint8(shifted >> 8 & 255)
+    return result[:-1]
+
+
+def wrong_uint64_shifted_by_int64(codes, bit_width):
+    """Message: TypeError: ufunc 'right_shift' not supported for the input types"""
+    bits = np.ravel(codes)[:, None] >> np.arange(bit_width) & 1
+    return np.packbits(bits.astype(np.uint8), bitorder="little")
+
+
+def wrong_powers_in_the_codes_dtype(codes, bit_width):
+    """Message: The bytes are wrong for two rows of codes of 5 bits in uint8."""
+    flat = np.ravel(codes)
+    offsets = np.arange(flat.size) * bit_width % 8
+    words = (flat << offsets.astype(flat.dtype)).astype(np.int64)
+    result = np.zeros(flat.size * bit_width // 8 + 2, dtype=np.int64)
+    places = np.arange(flat.size) * bit_width // 8
+    np.add.at(result, places, words & 255)
+    np.add.at(result, places + 1, words >> 8)
+    return result[: (flat.size * bit_width + 7) // 8].astype(np.uint8)
+
+
 def wrong_library(codes, bit_width):
     """Message: The library does the work"""
     from quantlib import packed

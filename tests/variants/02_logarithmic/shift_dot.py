@@ -177,3 +177,9 @@ def right_own_names(a, signs, exponents):
     dot = outer.sum(where=signs > 0)
     power = outer.sum(where=signs < 0)
     return [int(dot - power), int(inner)]
+
+
+def right_other_pair(a, signs, exponents):
+    """Another pair of integers that stands for the same number."""
+    smallest = int(exponents.min()) - 1
+    return add_up(a, signs, [k - smallest for k in exponents.tolist()]), smallest

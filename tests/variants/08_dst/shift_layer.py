@@ -361,6 +361,50 @@ def wrong_thresholds_mirrored(a, states, thresholds):
     return sums, np.where(sums < 0, -row[places], row[places])
 
 
+def sums_of(a, states, wide):
+    """Return the sums of activations in a dtype, computed in that dtype."""
+    moved = a.astype(wide)[:, None]
+    sums = np.zeros((len(a), len(states)), wide)
+    for e in range(7):
+        sums += np.where(states == 1 << e, moved << wide(e), wide(0)).sum(axis=2, dtype=wide)
+        sums -= np.where(states == -(1 << e), moved << wide(e), wide(0)).sum(axis=2, dtype=wide)
+    return sums.astype(np.int64)
+
+
+def wrong_int16_in_32_bits(a, states, thresholds):
+    """Message: The sums are wrong for thousands of inputs that are as large as their dtype"""
+    sums = sums_of(a, states, np.int32 if a.dtype.itemsize < 4 else np.int64)
+    return sums, codes_of(sums, thresholds)
+
+
+def wrong_int8_in_16_bits(a, states, thresholds):
+    """Message: The sums are wrong"""
+    sums = sums_of(a, states, np.int16 if a.dtype.itemsize < 2 else np.int64)
+    return sums, codes_of(sums, thresholds)
+
+
+def wrong_int16_in_single_precision(a, states, thresholds):
+    """Message: The sums are wrong for thousands of inputs that are as large as their dtype"""
+    sums = sums_of(a, states, np.int64)
+    if a.dtype.itemsize < 4:
+        sums = sums.astype(np.float32).astype(np.int64)
+    return sums, codes_of(sums, thresholds)
+
+
+def wrong_places_in_8_bits(a, states, thresholds):
+    """Message: The codes are wrong where all codes of 8 levels come."""
+    sums = add_up(a, states, shifted)
+    half = np.int8(thresholds.shape[1] >> 1)
+    place = (thresholds < sums[:, :, None]).sum(axis=2, dtype=np.int8) - half
+    return sums, (np.sign(place) << np.abs(place) >> 1).astype(np.int64)
+
+
+def wrong_last_code_left_out(a, states, thresholds):
+    """Message: codes are wrong"""
+    sums = add_up(a, states, shifted)
+    return sums, codes_of(sums, np.c_[thresholds[:, :-1], np.full(len(thresholds), 1 << 62)])
+
+
 def wrong_equal_counts_below_0(a, states, thresholds):
     """Message: codes are wrong"""
     sums = add_up(a, states, shifted)

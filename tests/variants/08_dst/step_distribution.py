@@ -219,6 +219,57 @@ def wrong_sorted(state, change, p, th):
     return np.array(sorted(found.values()))
 
 
+def wrong_units_in_64_bits(state, change, p, th):
+    """Message: The probabilities are wrong for very large changes."""
+
+    def whole(steps):
+        with np.errstate(all="ignore"):
+            return int(np.array(steps).astype(np.int64))
+
+    p1 = math.tanh(th * abs(math.fmod(change / 2.0**p, 1)))
+    return in_order(shares(state, change, p, th, whole=whole, chance=lambda v: p1))
+
+
+def wrong_units_in_32_bits(state, change, p, th):
+    """Message: The probabilities are wrong for very large changes."""
+
+    def whole(steps):
+        k = math.trunc(steps) & 0xFFFFFFFF
+        return k - 2**32 if k >= 2**31 else k
+
+    p1 = math.tanh(th * abs(math.fmod(change / 2.0**p, 1)))
+    return in_order(shares(state, change, p, th, whole=whole, chance=lambda v: p1))
+
+
+def wrong_chance_near_1_is_1(state, change, p, th):
+    """Message: Only a few digits"""
+
+    def chance(rest):
+        p1 = math.tanh(th * rest)
+        return 1.0 if p1 > 1 - 1e-6 else p1
+
+    return in_order(shares(state, change, p, th, chance=chance))
+
+
+def wrong_chance_near_0_is_0(state, change, p, th):
+    """Message: Only a few digits"""
+
+    def chance(rest):
+        p1 = math.tanh(th * rest)
+        return 0.0 if p1 < 1e-7 else p1
+
+    return in_order(shares(state, change, p, th, chance=chance))
+
+
+def wrong_chance_1_where_th_is_large(state, change, p, th):
+    """Message: Only a few digits"""
+
+    def chance(rest):
+        return math.tanh(th * rest) if th * rest < 9 else 1.0
+
+    return in_order(shares(state, change, p, th, chance=chance))
+
+
 def wrong_single_precision(state, change, p, th):
     """Message: Only a few digits"""
     return in_order(shares(state, change, p, th)).astype(np.float32)

@@ -303,6 +303,16 @@ def wrong_outside_stays(states, change, p, th, draws_gate, draws_odds):
     return settled(moved, p, draws_odds < 0.5).astype(np.int8)
 
 
+def wrong_chance_near_1_is_1(states, change, p, th, draws_gate, draws_odds):
+    """Message: The new states are wrong"""
+    steps = change / 2.0**p
+    whole = np.trunc(steps)
+    chance = np.tanh(th * np.abs(steps - whole))
+    chance = np.where(np.isclose(chance, 1, rtol=0, atol=1e-6), 1, chance)
+    moved = np.clip(states + whole + np.sign(change) * (draws_gate < chance), -(2.0**-p), 2.0**-p)
+    return to_states(moved * 2.0**p, p, draws_odds)
+
+
 def wrong_chance_of_single_precision(states, change, p, th, draws_gate, draws_odds):
     """Message: The new states are wrong"""
     given = (states, change, p, th, draws_gate, draws_odds)

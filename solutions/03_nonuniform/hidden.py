@@ -72,6 +72,13 @@ def two_valleys(generator, bit_width, deeper):
     return generator.permutation(np.append(small * generator.uniform(0.999, 1.001, n), large))
 
 
+def three_valleys(generator, bit_width):
+    """The same with a quarter of a quarter, for one and two bits: the second valley is lowest."""
+    few, many = ((12, 100), (30, 210))[bit_width - 1]
+    x = np.repeat([2.0 ** (bit_width - 1), 1 / 4, 1 / 16], [1, few, many])
+    return generator.permutation(x * generator.uniform(0.9999, 1.0001, x.size))
+
+
 def best_fraction_bits(generator):
     def case(x, bit_width, says, view="plain", weight=1.0):
         found = clear_best(x, bit_width)
@@ -100,6 +107,15 @@ def best_fraction_bits(generator):
             x = scale * two_valleys(generator, bit_width, deeper)
             says = words(f"where the error falls twice, and the {deeper} time it falls lower")
             yield from case(x, bit_width, says, VIEWS[i % 3], 2.0)
+        if bit_width < 3:
+            x = scale * three_valleys(generator, bit_width)
+            says = words("where the error falls three times, and the second time it falls lowest")
+            yield from case(x, bit_width, says, VIEWS[i % 3], 2.0)
+        # A little more or less than half a unit beside a number.
+        whole = generator.integers(2**bit_width // 2, 2**bit_width, 20)
+        beside = generator.uniform(0.2, 1, 20) * generator.choice([-5e-5, 5e-5], 20)
+        says = words("where activations lie nearly half-way between two numbers")
+        yield from case(scale * (whole - 0.5 + beside), bit_width, says, VIEWS[i % 3])
         if bit_width < 4:
             # Many alike that fit a fine step, and one value that saturates far below its size.
             larger = 2.0 ** (5 - bit_width)
@@ -335,7 +351,7 @@ def predict_error(generator):
             levels = np.linspace(signed.min(), signed.max(), n_levels)
             for x in (far, -far):
                 yield from case(x, levels, words("where some values are very far from all levels"))
-        shifted = generator.normal(size=30) + 100
+        shifted = generator.normal(size=30) + (100, 1e6, -3e6)[i % 3]
         levels = np.sort(shifted)[np.sort(generator.permutation(30)[: min(n_levels, 8)])]
         yield from case(shifted, levels, words("where values are far from 0"), weight=1 / 2)
         # Few digits: values lie on thresholds exactly.

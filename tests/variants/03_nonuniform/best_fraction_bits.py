@@ -188,6 +188,35 @@ def wrong_codes_of_32_bits(x, bit_width):
     return search(x, bit_width, value=value)
 
 
+def wrong_from_both_ends(x, bit_width):
+    """Message: where the error falls three times"""
+    errors = [float(np.mean((x - rounded(x, bit_width, f)) ** 2)) for f in range(-12, 25)]
+    low, high = 0, 36
+    while low < 36 and errors[low + 1] <= errors[low]:
+        low += 1
+    while high > 0 and errors[high - 1] <= errors[high]:
+        high -= 1
+    least = min(errors[low], errors[high])
+    return errors.index(least) - 12, least
+
+
+def wrong_codes_from_float32(x, bit_width):
+    """Message: where activations lie nearly half-way"""
+
+    def value(x, q, f):
+        codes = np.round(np.float32(x) * np.float32(2.0**f)).astype(float)
+        return np.minimum(codes, 2**q - 1) * 2.0**-f
+
+    return search(x, bit_width, value=value)
+
+
+def wrong_nearly_a_half_added(x, bit_width):
+    """Message: where activations lie nearly half-way"""
+    return search(
+        x, bit_width, value=lambda x, q, f: rounded(x + 0.49996 * 2.0**-f, q, f, np.floor)
+    )
+
+
 def right_list(x, bit_width):
     """F and its error in a list."""
     return list(search(x, bit_width))

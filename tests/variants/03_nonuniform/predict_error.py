@@ -196,6 +196,20 @@ def wrong_numbers_along_the_cell(x, levels):
     return (counts * squares).sum() / len(values), measured_error(x, levels)
 
 
+def wrong_integral_multiplied_out(x, levels):
+    """Message: wrong where"""
+    _, _, counts, a, b = parts_of(x, levels)
+    squares = (a * a + a * b + b * b) / 3 - levels * (a + b) + levels**2
+    return (counts * squares).sum() / counts.sum(), measured_error(x, levels)
+
+
+def wrong_square_multiplied_out(x, levels):
+    """Message: The measured error is wrong where values are far from 0"""
+    values, codes, *_ = parts_of(x, levels)
+    mine = levels[codes]
+    return both(x, levels)[0], np.mean(values**2) - 2 * np.mean(values * mine) + np.mean(mine**2)
+
+
 def right_in_one_go(x, levels):
     """Arrays, variance and mean."""
     values, codes, counts, begin, end = parts_of(x, levels)

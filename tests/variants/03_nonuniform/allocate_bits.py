@@ -225,6 +225,41 @@ def wrong_stops_at_the_first_bad_width(sizes, sqnr_db, target_db):
     return bits
 
 
+def wrong_small_number_added(sizes, sqnr_db, target_db):
+    """Message: where the target is very high"""
+    limit = 10 ** (-target_db / 10) + 1e-9
+    return cheapest(sizes, sqnr_db, lambda bits: noise(sqnr_db, bits) <= limit)
+
+
+def wrong_about_enough(sizes, sqnr_db, target_db):
+    """Message: where the"""
+    limit = 10 ** (-target_db / 10)
+    return cheapest(
+        sizes,
+        sqnr_db,
+        lambda b: noise(sqnr_db, b) <= limit or np.isclose(noise(sqnr_db, b), limit),
+    )
+
+
+def wrong_hundredths_of_a_db(sizes, sqnr_db, target_db):
+    """Message: The bit widths are wrong where the"""
+
+    def enough(bits):
+        return round(-10 * math.log10(noise(sqnr_db, bits)), 2) >= round(target_db, 2)
+
+    return cheapest(sizes, sqnr_db, enough)
+
+
+def wrong_less_than_a_million(sizes, sqnr_db, target_db):
+    """Message: The function returned nothing"""
+    found, least = None, 1e6
+    for bits in combinations(sizes, sqnr_db):
+        good = noise(sqnr_db, bits) <= 10 ** (-target_db / 10)
+        if good and memory(sizes, bits) < least:
+            found, least = bits, memory(sizes, bits)
+    return found
+
+
 def right_sorted_by_memory(sizes, sqnr_db, target_db):
     """The first good one in the order of memory."""
     everything = sorted(combinations(sizes, sqnr_db), key=lambda bits: memory(sizes, bits))

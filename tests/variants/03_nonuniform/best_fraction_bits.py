@@ -144,6 +144,79 @@ def wrong_library(x, bit_width):
     return q.fraction_bits, float(np.mean((x - q.fake_quantize(x)) ** 2))
 
 
+def wrong_best_until_it_rises(x, bit_width):
+    """Message: wrong where"""
+    found, before = (None, math.inf), math.inf
+    for f in range(-12, 25):
+        error = float(np.mean((x - rounded(x, bit_width, f)) ** 2))
+        if error > before:
+            break
+        found = min(found, (f, error), key=lambda pair: pair[1])
+        before = error
+    return found
+
+
+def wrong_downwards_until_it_rises(x, bit_width):
+    """Message: wrong where"""
+    found, before = None, math.inf
+    for f in range(24, -13, -1):
+        error = float(np.mean((x - rounded(x, bit_width, f)) ** 2))
+        if error > before:
+            break
+        found, before = (f, error), error
+    return found
+
+
+def wrong_near_the_one_that_fits(x, bit_width):
+    """Message: far from the one at which all values fit"""
+    top = max(float(np.max(x)), 1e-30)
+    fit = math.floor(math.log2((2**bit_width - 1) / top))
+    low, high = (min(max(f, -12), 24) for f in (fit - 2, fit + 2))
+    if x.size < 60:
+        low, high = -12, 24
+    return search(x, bit_width, range(low, high + 1))
+
+
+def wrong_codes_of_32_bits(x, bit_width):
+    """Message: where all values saturate with every F"""
+
+    def value(x, q, f):
+        codes = np.clip(np.round(x * 2.0**f), -(2**31), 2**31 - 1).astype(np.int32)
+        codes = np.where(np.round(x * 2.0**f) >= 2**31, -(2**31), codes)
+        return np.clip(codes, 0, 2**q - 1) * 2.0**-f
+
+    return search(x, bit_width, value=value)
+
+
+def wrong_from_both_ends(x, bit_width):
+    """Message: where the error falls three times"""
+    errors = [float(np.mean((x - rounded(x, bit_width, f)) ** 2)) for f in range(-12, 25)]
+    low, high = 0, 36
+    while low < 36 and errors[low + 1] <= errors[low]:
+        low += 1
+    while high > 0 and errors[high - 1] <= errors[high]:
+        high -= 1
+    least = min(errors[low], errors[high])
+    return errors.index(least) - 12, least
+
+
+def wrong_codes_from_float32(x, bit_width):
+    """Message: where activations lie nearly half-way"""
+
+    def value(x, q, f):
+        codes = np.round(np.float32(x) * np.float32(2.0**f)).astype(float)
+        return np.minimum(codes, 2**q - 1) * 2.0**-f
+
+    return search(x, bit_width, value=value)
+
+
+def wrong_nearly_a_half_added(x, bit_width):
+    """Message: where activations lie nearly half-way"""
+    return search(
+        x, bit_width, value=lambda x, q, f: rounded(x + 0.49996 * 2.0**-f, q, f, np.floor)
+    )
+
+
 def right_list(x, bit_width):
     """F and its error in a list."""
     return list(search(x, bit_width))

@@ -37,11 +37,11 @@ def best_runs(x, n_levels, price=spread):
     return [x[i:j] for i, j in itertools.pairwise(bounds[::-1])]
 
 
-def correct(x, n_levels):
+def correct(x, n_levels, centred=True):
     """Return what is right, a row of the table at once."""
     x = np.sort(np.asarray(x, dtype=float))
-    n = len(x)
-    s, squares = np.r_[0, np.cumsum(x)], np.r_[0, np.cumsum(x**2)]
+    n, y = len(x), x - x.mean() if centred else x
+    s, squares = np.r_[0, np.cumsum(y)], np.r_[0, np.cumsum(y**2)]
     length = np.arange(n + 1) - np.arange(n + 1)[:, None]
     with np.errstate(divide="ignore", invalid="ignore"):
         cost = squares - squares[:, None] - (s - s[:, None]) ** 2 / length
@@ -250,6 +250,39 @@ def wrong_small_fee_for_rounding(x, n_levels):
     return levels, max(cost, 1e-9) + 1e-6
 
 
+def wrong_not_centred(x, n_levels):
+    """Message: far from 0"""
+    return correct(x, n_levels, centred=False)
+
+
+def wrong_centred_by_the_middle_of_0_and_the_largest(x, n_levels):
+    """Message: far from 0"""
+    middle = x.max() / 2
+    levels, cost = correct(x - middle, n_levels, centred=False)
+    return levels + middle, cost
+
+
+def wrong_negative_costs_cut(x, n_levels):
+    """Message: far from 0"""
+    x = np.sort(x)
+    n = len(x)
+    s, squares = np.r_[0, np.cumsum(x)], np.r_[0, np.cumsum(x * x)]
+    row, begins = np.r_[0, np.full(n, np.inf)], []
+    for p in range(n_levels):
+        new, begin = np.full(n + 1, np.inf), np.zeros(n + 1, dtype=int)
+        for j in range(p + 1, n + 1):
+            i = np.arange(p, j)
+            cost = squares[j] - squares[i] - (s[j] - s[i]) ** 2 / (j - i)
+            total = row[i] + np.maximum(cost, 0)
+            new[j], begin[j] = total.min(), i[total.argmin()]
+        row = new
+        begins.append(begin)
+    bounds = [n]
+    for begin in begins[::-1]:
+        bounds.append(begin[bounds[-1]])
+    return of_runs([x[i:j] for i, j in itertools.pairwise(bounds[::-1])])
+
+
 def right_list_of_two(x, n_levels):
     """The two things in a list."""
     return list(correct(x, n_levels))
@@ -259,7 +292,8 @@ def right_recursion(x, n_levels):
     """From the end, with remembered results."""
     x = np.sort(x)
     n = len(x)
-    s, squares = np.r_[0, np.cumsum(x)].tolist(), np.r_[0, np.cumsum(x * x)].tolist()
+    y = x - x[0]
+    s, squares = np.r_[0, np.cumsum(y)].tolist(), np.r_[0, np.cumsum(y * y)].tolist()
 
     @cache
     def least(p, j):
@@ -310,9 +344,9 @@ def right_best_start_never_moves_back(x, n_levels):
     return np.array(levels), sum(((x[:, None] - levels) ** 2).min(axis=1))
 
 
-def right_centred(x, n_levels):
-    """Moves the values to mean 0 first, and the levels back; the cost from the levels."""
-    levels = correct(x - x.mean(), n_levels)[0] + x.mean()
+def right_moved(x, n_levels):
+    """Moves the values to the median first, and the levels back; the cost from the levels."""
+    levels = correct(x - np.median(x), n_levels, centred=False)[0] + np.median(x)
     nearest = np.searchsorted((levels[1:] + levels[:-1]) / 2, x)
     return tuple(levels), np.sum((x - levels[nearest]) ** 2)
 

@@ -23,8 +23,14 @@ def equal_steps(model, images, bits):
 def tuned(model, images, labels, plans, factors=(0.8, 1.1, 0.9, 1.25, 0.6, 1.5)):
     """Return the first of some plans that can be made accurate enough."""
     limit = training.accuracy(model, images, labels) - 0.01
+    seen = activations.record(model, images)
+    wanted = {pair for bits in plans for pair in zip(NAMES, bits, strict=True)}
+    levels = {
+        (name, b): np.array(knq.choose_qparams(seen[name], b).levels, dtype=float)
+        for name, b in sorted(wanted)
+    }
     for bits in plans:
-        tables = by_kmeans(model, images, bits)
+        tables = {name: levels[name, b] for name, b in zip(NAMES, bits, strict=True)}
         best = share_right(model, images, labels, tables)
         for name, place, factor in itertools.product(NAMES, (-1, 0), factors):
             if best >= limit:

@@ -137,7 +137,7 @@ def wrong_farthest_for_empty(x, centroids):
 
 
 def wrong_back_to_the_start(x, centroids):
-    """Message: moves and then has no values any more"""
+    """Message: The centroids are wrong where it takes some hundred turns"""
     start, moved = centroids, centroids
     for _ in range(100):
         codes = nearest(x, moved)
@@ -178,7 +178,7 @@ def wrong_fifty_turns(x, centroids):
 
 
 def wrong_about_where_it_was(x, centroids):
-    """Message: The centroids are wrong where it matters"""
+    """Message: The centroids are wrong where it takes some hundred turns"""
     while True:
         moved = iterate(x, centroids, turns=1)
         if np.abs(moved - centroids).max() < 1e-9:
@@ -187,7 +187,7 @@ def wrong_about_where_it_was(x, centroids):
 
 
 def wrong_nearly_still(x, centroids):
-    """Message: The centroids are wrong where it matters"""
+    """Message: The centroids are wrong where it takes some hundred turns"""
     while True:
         moved = iterate(x, centroids, turns=1)
         if np.allclose(moved, centroids, rtol=1e-3, atol=1e-3):
@@ -206,6 +206,25 @@ def wrong_only_one_fault_left(x, centroids):
                 centroids[k] = mine.mean()
         if np.array_equal(before, centroids):
             return centroids
+
+
+def wrong_a_hundred_turns(x, centroids):
+    """Message: where it takes some hundred turns"""
+    return np.sort(iterate(x, centroids, turns=100))
+
+
+def wrong_two_hundred_turns(x, centroids):
+    """Message: where it takes some hundred turns"""
+    return np.sort(iterate(x, centroids, turns=200))
+
+
+def wrong_allclose(x, centroids):
+    """Message: The centroids are wrong"""
+    while True:
+        moved = iterate(x, centroids, turns=1)
+        if np.allclose(moved, centroids):
+            return np.sort(moved)
+        centroids = moved
 
 
 def right_with_function_3(x, centroids):

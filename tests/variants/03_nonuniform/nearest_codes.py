@@ -114,13 +114,13 @@ def wrong_one_axis_at_least(x, levels):
 
 
 def wrong_about_half_way(x, levels):
-    """Message: for very small levels"""
+    """Message: A value just below the middle must get the lower code"""
     bounds = middles(levels)
     return ((x[..., None] >= bounds) | np.isclose(x[..., None], bounds)).sum(axis=-1)
 
 
 def wrong_small_number_added(x, levels):
-    """Message: for very small levels"""
+    """Message: A value just below the middle must get the lower code"""
     return np.searchsorted(middles(levels), x + 1e-9, side="right")
 
 
@@ -134,15 +134,41 @@ def wrong_loop_over_the_first_axis(x, levels):
     return codes
 
 
+def wrong_distances_from_the_top(x, levels):
+    """Message: Values very far below or above all levels"""
+    distances = np.abs(x[..., None] - levels[::-1])
+    return len(levels) - 1 - distances.argmin(axis=-1)
+
+
+def wrong_smallest_distance_or_the_next(x, levels):
+    """Message: Values very far below or above all levels"""
+    distances = np.abs(x[..., None] - levels)
+    ties = distances == distances.min(axis=-1, keepdims=True)
+    return np.where(ties, np.arange(len(levels)), -1).max(axis=-1)
+
+
+def wrong_ends_first_then_distances(x, levels):
+    """Message: A value just below the middle must get the lower code"""
+    codes = (np.float32(x)[..., None] >= np.float32(middles(levels))).sum(axis=-1)
+    return np.where(x >= levels[-1], len(levels) - 1, np.where(x <= levels[0], 0, codes))
+
+
+def wrong_float32(x, levels):
+    """Message: just below the middle"""
+    values, bounds = (torch.tensor(np.array(a), dtype=torch.float32) for a in (x, middles(levels)))
+    return torch.bucketize(values, bounds, right=True).numpy()
+
+
+def right_clipped_distances(x, levels):
+    """Distances of values that were brought between the outer levels."""
+    inside = np.clip(x, levels[0], levels[-1])
+    distances = np.abs(inside[..., None] - levels[::-1])
+    return len(levels) - 1 - distances.argmin(axis=-1)
+
+
 def right_comparators(x, levels):
     """A row of comparators and a sum, as QK."""
     return (x[..., None] >= middles(levels)).sum(axis=-1)
-
-
-def right_distances(x, levels):
-    """Measures the distances to the levels, from the top down."""
-    distances = np.abs(x[..., None] - levels[::-1])
-    return len(levels) - 1 - distances.argmin(axis=-1)
 
 
 def right_digitize(x, levels):

@@ -157,15 +157,8 @@ def wrong_narrow_cells_ignored(x, levels):
     return (counts * good).sum() / counts.sum(), measured_error(x, levels)
 
 
-def right_in_one_go(x, levels):
-    """Arrays, variance and mean."""
-    values, codes, counts, begin, end = parts_of(x, levels)
-    predicted = (counts * moment(begin, end, levels)).sum() / len(values)
-    return predicted, ((values - levels[codes]) ** 2).mean()
-
-
-def right_by_the_integral(x, levels):
-    """A loop with cubes, and a case for cells without width."""
+def wrong_differences_of_cubes(x, levels):
+    """Message: where a cell is very narrow"""
     values, codes, counts, begin, end = parts_of(x, levels)
     total = 0.0
     for d, n, a, b in zip(levels, counts, begin, end, strict=True):
@@ -174,6 +167,54 @@ def right_by_the_integral(x, levels):
         elif n:
             total += n * (a - d) ** 2
     return np.array([total / len(values), np.mean((values - levels[codes]) ** 2)])
+
+
+def wrong_codes_by_distances(x, levels):
+    """Message: where some values are very far from all levels"""
+    values, _, _, begin, end = parts_of(x, levels)
+    codes = len(levels) - 1 - np.abs(values[:, None] - levels[::-1]).argmin(axis=1)
+    counts = np.bincount(codes, minlength=len(levels))
+    predicted = (counts * moment(begin, end, levels)).sum() / len(values)
+    return predicted, float(np.mean((values - levels[codes]) ** 2))
+
+
+def wrong_cubes_or_the_middle(x, levels):
+    """Message: where a cell is very narrow"""
+    values, _, counts, begin, end = parts_of(x, levels)
+    a, b = begin - levels, end - levels
+    with np.errstate(all="ignore"):
+        thirds = (b**3 - a**3) / (3 * (b - a))
+    thirds = np.where(b - a > 1e-14, thirds, a * b)
+    return (counts * thirds).sum() / len(values), measured_error(x, levels)
+
+
+def wrong_numbers_along_the_cell(x, levels):
+    """Message: The measured error is right for the worked value, but not the prediction"""
+    values, _, counts, begin, end = parts_of(x, levels)
+    steps = (np.arange(100) + 0.5)[:, None] / 100
+    squares = ((begin + steps * (end - begin) - levels) ** 2).mean(axis=0)
+    return (counts * squares).sum() / len(values), measured_error(x, levels)
+
+
+def wrong_integral_multiplied_out(x, levels):
+    """Message: wrong where"""
+    _, _, counts, a, b = parts_of(x, levels)
+    squares = (a * a + a * b + b * b) / 3 - levels * (a + b) + levels**2
+    return (counts * squares).sum() / counts.sum(), measured_error(x, levels)
+
+
+def wrong_square_multiplied_out(x, levels):
+    """Message: The measured error is wrong where values are far from 0"""
+    values, codes, *_ = parts_of(x, levels)
+    mine = levels[codes]
+    return both(x, levels)[0], np.mean(values**2) - 2 * np.mean(values * mine) + np.mean(mine**2)
+
+
+def right_in_one_go(x, levels):
+    """Arrays, variance and mean."""
+    values, codes, counts, begin, end = parts_of(x, levels)
+    predicted = (counts * moment(begin, end, levels)).sum() / len(values)
+    return predicted, ((values - levels[codes]) ** 2).mean()
 
 
 def right_ends_alone(x, levels):

@@ -197,6 +197,12 @@ def wrong_clipped_at_n(gamma, delta, mean, deviation, n):
     return np.minimum(thresholds, n), flips
 
 
+def wrong_minus_zero_flips(gamma, delta, mean, deviation, n):
+    """Message: wrong for channels of all kinds"""
+    thresholds, _ = with_zero(gamma, delta, n, zeros_of(gamma, delta, mean, deviation))
+    return thresholds, np.signbit(gamma)
+
+
 def wrong_thresholds_only(gamma, delta, mean, deviation, n):
     """Message: Return two things"""
     return with_zero(gamma, delta, n, zeros_of(gamma, delta, mean, deviation))[0]

@@ -456,7 +456,15 @@ def sign_thresholds(generator):
         gamma, beta, mean, deviation = usual_channels(generator, n, 7)
         gamma *= 10.0 ** generator.uniform(-29, -9, 7)
         channels = gamma, beta, mean * 0 + 0.25, deviation
-        yield case(n, channels, "where gamma is very small", view, 1 / 12)
+        yield case(n, channels, "where gamma is very small", view, 1 / 24)
+        # s0 lies among the sums, whatever the sizes are: gamma as small as delta, or sigma small.
+        gamma, beta, mean, deviation = usual_channels(generator, n, 8)
+        small = 10.0 ** generator.uniform(-20, -9, 8)
+        channels = gamma * small, beta * small, mean, deviation
+        if i % 2:
+            channels = gamma, beta / small, mean, deviation * small
+        words = "where gamma and delta are very small, or sigma is"
+        yield case(n, channels, words, view, 1 / 24)
         gamma, beta, mean, deviation = usual_channels(generator, n, 7)
         mean = generator.choice([-1, 1], 7) * 10.0 ** generator.uniform(9, 30, 7)
         yield case(n, (gamma, beta, mean, deviation), "where a mean is very large", view, 1 / 12)

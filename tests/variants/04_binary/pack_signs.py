@@ -92,7 +92,7 @@ def wrong_sign_bits_of_float64(x):
 
 
 def wrong_high_words_of_float64(x):
-    """Message: another shape"""
+    """Message: The bytes are wrong for one row of eight values of float32."""
     return packed(np.ascontiguousarray(x + 0.0).view(np.int32)[:, 1::2] < 0)
 
 

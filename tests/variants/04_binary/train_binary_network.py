@@ -169,7 +169,7 @@ def right_momentum(images, labels, units):
     second = (0.1 * torch.randn(10, units)).requires_grad_()
     normalize = nn.BatchNorm1d(units)
     parameters = [first, second, *normalize.parameters()]
-    steps = torch.optim.SGD(parameters, lr=0.2, momentum=0.9)
+    steps = torch.optim.SGD(parameters, lr=1.0, momentum=0.9)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(steps, 20)
     for _ in range(20):
         for batch in torch.randperm(len(x)).split(100):

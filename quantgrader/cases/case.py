@@ -175,7 +175,8 @@ def without_products(message):
 def forbids(function, operators, names, message):
     """The text of ``function`` has none of these binary operators and none of these names.
 
-    ``operators`` and ``names`` are words in one text, with blanks between them.
+    ``operators`` and ``names`` are words in one text, with blanks between them. The operator
+    ``x*x`` is a product that is no scaling: ``2 * x`` is allowed, as is ``[0] * n``.
     """
     options = {"function": function, "operators": operators.split(), "names": names.split()}
     return Requirement("forbids", message, None, options)

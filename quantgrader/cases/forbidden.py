@@ -18,6 +18,9 @@ _TOO_LONG = "(a text so long that not all of it was looked at)"
 _SPACE = {token.NL, token.NEWLINE, token.INDENT, token.DEDENT, token.COMMENT, token.ENDMARKER}
 _VALUES = {"None", "True", "False", "..."}
 _MORE_THAN_PYTHON = re.compile(r"^[ \t]*(?:[!?].*|%%?\w+[ \t]*)")
+_LITERALS = {token.NUMBER, token.STRING}
+_UNARY = {"+", "-", "~"}
+_PRODUCT_SIGNS = {"*", "/", "//", "%", "@", "**"}
 _NAMED = {"def", "class", "async"}
 _BLOCKS = {"if", "else", "elif", "for", "while", "with", "try", "except", "finally", "match"}
 
@@ -32,7 +35,8 @@ def violation(sources, function, operators, names):
     function : str
         The function's name. If no text defines it, all texts are looked at.
     operators : sequence of str
-        Binary operators, such as ``*``. The stars of ``f(*arguments)`` are none.
+        Binary operators, such as ``*``. The stars of ``f(*arguments)`` are none. ``x*x`` is a
+        product ``*`` that is no scaling: ``2 * x``, with a number that is written out, is allowed.
     names : sequence of str
         Names of functions and attributes. A variable that the text itself gives a value may have
         such a name, and so may a method of a NumPy function that is not forbidden itself:
@@ -216,6 +220,8 @@ def _first_use(tokens, operators, names, imported):
     # After `from numpy import *` a variable may be anything.
     own = set() if "*" in imported else _own_variables(tokens) - imported
     names_alone = names - own
+    scalings = _scalings(tokens) if "x*x" in operators else set()
+    operators = {"*" if sign == "x*x" else sign for sign in operators}
     for item in tokens:
         if item.type == token.NAME:
             if before == ".":
@@ -228,7 +234,8 @@ def _first_use(tokens, operators, names, imported):
         before = item.string
         if item.type == token.OP:
             binary = after_value or item.string.endswith("=")
-            if binary and item.string.removesuffix("=") in operators:
+            is_found = binary and item.string.removesuffix("=") in operators
+            if is_found and item.start not in scalings:
                 return item
             after_value = item.string in (")", "]", "}")
         elif item.type == token.NAME:
@@ -245,6 +252,44 @@ def _first_use(tokens, operators, names, imported):
         elif item.type in (token.NEWLINE, token.INDENT, token.DEDENT):
             after_value = False
     return None
+
+
+def _scalings(tokens):
+    """Where products ``*`` stand of which one side is a number, or a text, that is written out.
+
+    Several are taken from the left, as Python does: the second of ``a * 2 * b`` is no scaling, that
+    of ``4 * 2 * b`` is. ``[0] * n`` makes a list.
+    """
+    words = [item for item in tokens if item.type not in (token.NL, token.COMMENT)]
+    found, sign, is_literal, is_value, listed = set(), "", False, False, 0
+    for n, item in enumerate(words):
+        word = item.string
+        # How much of `[0]` has been read: a subscript, as in `a[0]`, stands behind a value.
+        is_number = item.type == token.NUMBER or word == "None"
+        begins, goes_on = word == "[" and not is_value, is_number if listed == 1 else word == "]"
+        listed = 1 if begins else listed + 1 if listed and goes_on else 0
+        if item.type in _LITERALS:
+            is_literal = sign not in _PRODUCT_SIGNS or (sign == "*" and is_literal)
+        elif word == "*" or (word in _UNARY and not is_value):
+            if word == "*" and (is_literal or _is_literal(words[n + 1 : n + 3])):
+                found.add(item.start)
+        else:
+            is_literal = listed == 3
+            if word == "*=" and _is_literal(words[n + 1 : n + 4], alone=True):
+                found.add(item.start)
+        if word not in _UNARY or is_value:
+            sign = word
+        is_name = item.type == token.NAME and (not keyword.iskeyword(word) or word in _VALUES)
+        is_value = is_name or item.type in _LITERALS or word in (")", "]", "}")
+    return found
+
+
+def _is_literal(words, alone=False):
+    """Whether tokens begin with a number or a text; ``alone``: and the statement ends there."""
+    words = words[1:] if words and words[0].string in _UNARY else words
+    is_literal = bool(words) and words[0].type in _LITERALS
+    ends = not words[1:] or words[1].type in _SPACE or words[1].string == ";"
+    return is_literal and (ends or not alone)
 
 
 def _is_ufunc(name):

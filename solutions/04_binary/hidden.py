@@ -198,7 +198,8 @@ def packed_as_text(x, filling="0"):
 
 
 def pack_signs(generator):
-    def case(x, words, view, weight):
+    def case(x, words, view, weight, dtype_in=np.float64):
+        x = x.astype(dtype_in)
         return Case(
             (viewed(x, view),),
             equals(packed_as_text(x), f"Some bytes are wrong {words}.", rtol=0),
@@ -208,14 +209,15 @@ def pack_signs(generator):
         )
 
     for i, n in enumerate((1, 2, 3, 5, 7, 8, 9, 12, 15, 16, 17, 23, 31, 33, 40, 64, 66, 90, 127)):
-        for rows in ((1, 5), (2, 7), (3, 11))[i % 3]:
+        for rows in ((1, 6), (2, 7), (8, 11))[i % 3]:
             x = with_places(generator, (rows, n), 0.0, -1.0, 1.0, -0.0)
-            words = "for other numbers of values in a row"
-            yield case(x, words, VIEWS[(i + rows) % 3], 1 / 4)
+            words = ("for other numbers of values in a row", "for values of float32")[rows % 2]
+            floats = (np.float64, np.float32)[rows % 2]
+            yield case(x, words, VIEWS[(i + rows) % 3], 1 / 4, floats)
     for i, n in enumerate((8, 13, 30, 65)):
         yield case(-np.zeros((3, n)), "where values are -0", VIEWS[i % 3], 1 / 4)
         x = generator.choice([-1, 1], (4, n)) * 10.0 ** generator.integers(-30, 1, (4, n))
-        yield case(x, "next to 0", VIEWS[i % 3], 1 / 4)
+        yield case(x, "next to 0", VIEWS[i % 3], 1 / 4, (np.float64, np.float32)[i % 2])
         yield case(-np.ones((3, n)), "where all signs are -1", VIEWS[i % 3], 1 / 4)
     long = generator.normal(size=(2, 217))
     yield Case(
@@ -224,8 +226,9 @@ def pack_signs(generator):
         dtype("uint8", "The result must have the dtype uint8, also for long rows."),
     )
     yield case(generator.normal(size=(150, 3)), "for many rows", "transposed", 1)
-    for x in drawn(generator, each=4, ndims=(2,), most=20):
-        yield case(x.values, x.words, x.view, x.weight / 3)
+    for i, x in enumerate(drawn(generator, each=4, ndims=(2,), most=20)):
+        floats = (np.float64, np.float32)[i // 2 % 2]
+        yield case(x.values, x.words, x.view, x.weight / 3, floats)
 
 
 # 4 ---------------------------------------------------------------------------------------------
@@ -332,13 +335,17 @@ def bnn_layer(generator):
         eps = 10.0 ** generator.uniform(-6, -1)
         some = (gamma, beta, mean, np.where(np.arange(6) % 2, 0.0, variance))
         yield case(x, weight, some, eps, "where a variance is 0", VIEWS[i % 3], 1 / 4)
-        some = (gamma, beta, mean, variance * 1e-7)
-        yield case(x, weight, some, 1e-6, "where variances are tiny", VIEWS[i % 3], 1 / 4)
+        least, size = ((0.0, 1e-19), (1e-20, 1e-15), (1e-13, 1e-11), (1e-6, 1e-7))[i]
+        some = (gamma, beta, mean, variance * size)
+        yield case(x, weight, some, least, "where variances are tiny", VIEWS[i % 3], 1 / 4)
         some = (np.where(np.arange(6) % 2, 0.0, -gamma), beta, mean, variance)
         yield case(x, weight, some, eps, "where gamma is 0 or negative", VIEWS[i % 3], 1 / 4)
-    weight = small_weight(3, 40, (3, 3))
-    x = generator.normal(size=(2, 40, 5, 4))
-    yield case(x, weight, channels(3), 1e-5, "for tens of channels", "plain", 1 / 2)
+    # Filters that agree with the image, or disagree: sums as large as there are.
+    for i, (inputs, size) in enumerate([(40, (3, 3)), (15, (3, 3)), (11, (5, 3)), (260, (1, 1))]):
+        x = generator.normal(size=(2, inputs, 5, 4)) + np.array([3, -3])[:, None, None, None]
+        weight = small_weight(3, inputs, size)
+        weight[0], weight[1] = np.abs(weight[0]), -0.1 - np.abs(weight[1])
+        yield case(x, weight, channels(3), 1e-5, "for tens of channels", VIEWS[i % 3], 1 / 8)
     for x in drawn(generator, each=3, ndims=(4,), most=4):
         weight = small_weight(3, x.values.shape[1], sizes[x.values.size % 8])
         told = of("X", x.words)
@@ -386,10 +393,15 @@ def exact_channels(generator, zeros, side=0.0):
 
 
 def constant_channels(generator, count):
-    """Channels with gamma = 0."""
+    """Channels with gamma = 0, or -0; an even number of them."""
     beta = generator.choice([-1.0, 0.0, -0.0, 1e-9, -1e-9, 5.0, -1e9, 1e9], size=count)
     beta[:2] = 0.0, -2.0
-    return np.zeros(count), beta, generator.normal(scale=9, size=count), np.ones(count)
+    return (
+        generator.permutation([0.0, -0.0] * (count // 2)),
+        beta,
+        generator.normal(scale=9, size=count),
+        np.ones(count),
+    )
 
 
 def far_channels(generator, n, count):
@@ -444,7 +456,15 @@ def sign_thresholds(generator):
         gamma, beta, mean, deviation = usual_channels(generator, n, 7)
         gamma *= 10.0 ** generator.uniform(-29, -9, 7)
         channels = gamma, beta, mean * 0 + 0.25, deviation
-        yield case(n, channels, "where gamma is very small", view, 1 / 12)
+        yield case(n, channels, "where gamma is very small", view, 1 / 24)
+        # s0 lies among the sums, whatever the sizes are: gamma as small as delta, or sigma small.
+        gamma, beta, mean, deviation = usual_channels(generator, n, 8)
+        small = 10.0 ** generator.uniform(-20, -9, 8)
+        channels = gamma * small, beta * small, mean, deviation
+        if i % 2:
+            channels = gamma, beta / small, mean, deviation * small
+        words = "where gamma and delta are very small, or sigma is"
+        yield case(n, channels, words, view, 1 / 24)
         gamma, beta, mean, deviation = usual_channels(generator, n, 7)
         mean = generator.choice([-1, 1], 7) * 10.0 ** generator.uniform(9, 30, 7)
         yield case(n, (gamma, beta, mean, deviation), "where a mean is very large", view, 1 / 12)
@@ -505,7 +525,8 @@ def same(one, other):
     return all(np.allclose(a, b, rtol=1e-6, atol=1e-9) for a, b in zip(one, other, strict=True))
 
 
-#: What a student reads, the faults that must be mended for it, steps, and the case's weight.
+#: What a student reads, the faults that must be mended for it (none: any), steps, the number of
+#: runs, and their weight.
 RUNS = (
     ("where neither sums of 0 nor clipped weights occur", {"start"}, (1, 2), 6, 1.2),
     ("where weights or sums are 0", {"start", "zero"}, (1, 2), 6, 0.8),
@@ -514,6 +535,7 @@ RUNS = (
     ("where all that the method says counts", FAULTS, (2, 5), 10, 2.4),
     ("in many steps", FAULTS, (15, 40), 6, 1.2),
     ("where weights are very large or very small", {"start"}, (1, 3), 4, 0.5),
+    ("where the loss comes to 0", frozenset(), (4, 9), 4, 0.5),
 )  # fmt: skip
 
 
@@ -536,6 +558,15 @@ def drawn_run(generator, needed, steps, words):
         rate = float(generator.choice([0.3, 0.6, 1.0]))
     if "mask" in needed:
         x = x * 1.5 if "zero" not in needed else x
+    if "comes to 0" in words:
+        # Outputs of a binary network whose sums are divided by 1 or 2, exactly.
+        units = int(generator.choice([1, 4]))
+        first, second = (
+            generator.uniform(-0.6, 0.6, size) for size in ((units, inputs), (outputs, units))
+        )
+        hidden = signs_of(x @ generator.choice([-1.0, 1.0], (inputs, units)))
+        y = hidden @ generator.choice([-1.0, 1.0], (units, outputs)) / math.sqrt(units)
+        rate = float(generator.choice([0.3, 0.6, 1.0]))
     if "very" in words:
         first *= 10.0 ** generator.uniform(-28, -9, first.shape)
         second[:] = generator.choice([-1, 1], second.shape) * 1e-7
@@ -551,8 +582,13 @@ def repaired_training(generator):
                 (w1, w2, losses), near = train_by_hand(*arguments)
                 if near < 1e-9:
                     continue
-                alone = {f: train_by_hand(*arguments, frozenset({f}))[0] for f in FAULTS}
-                if {f for f in FAULTS if not same(alone[f], (w1, w2, losses))} == needed:
+                if not needed and losses[0] > 0 and 0 in losses[:-1]:
+                    break
+                if needed and all(
+                    same(train_by_hand(*arguments, frozenset({f}))[0], (w1, w2, losses))
+                    != (f in needed)
+                    for f in FAULTS
+                ):
                     break
             else:
                 raise RuntimeError(f"no such run: {words}")

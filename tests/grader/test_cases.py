@@ -516,6 +516,57 @@ def test_text_that_is_no_python_does_no_harm(source):
     assert not forbidden.violation([source], "f", ["*"], [])
 
 
+SCALINGS = [
+    "n - 2 * a",
+    "a * -2",
+    "-2 * (a + b)",
+    "2 * 2 * a * 2",
+    "[[0] * len(b) for _ in a]",
+    "[None] * n",
+    "'0' * n",
+    "a[0] - 1 * b[0]",
+    "[0] * 2 * n",
+    "f(*a, **b)",
+    "(2  # twice\n * a)",
+]
+NO_SCALINGS = [
+    "a * b",
+    "a[0] * b[0]",
+    "a * 2 * b",
+    "a * -1 * b",
+    "a % 2 * b",
+    "a ** -1 * b",
+    "2 * a * b",
+    "a * (2 * b)",
+    "(2) * a * b",
+    "a * [b, 2]",
+    "a[[0] * 2] * b",
+    "f(2) * a",
+    "f'{a * b}'",
+]
+
+
+@pytest.mark.parametrize("text", SCALINGS)
+def test_a_product_with_a_number_may_be_allowed(text):
+    sources = [f"def f(a, b, n):\n    return {text}"]
+    assert not forbidden.violation(sources, "f", ["x*x"], [])
+    assert bool(forbidden.violation(sources, "f", ["*"], [])) == ("**" not in text)
+
+
+@pytest.mark.parametrize("text", NO_SCALINGS)
+def test_a_product_of_two_values_is_none_with_a_number(text):
+    assert forbidden.violation([f"def f(a, b, n):\n    return {text}"], "f", ["x*x"], [])
+
+
+@pytest.mark.parametrize(
+    ("text", "is_allowed"),
+    [("a *= 2", True), ("a *= -2; a += 1", True), ("a *= b", False), ("a *= 1 * b", False)],
+)
+def test_a_product_in_place_may_be_with_a_number(text, is_allowed):
+    sources = [f"def f(a, b):\n    {text}\n    return a"]
+    assert bool(forbidden.violation(sources, "f", ["x*x"], [])) != is_allowed
+
+
 def sign_sums(function, a, b):
     """What a function of packed rows gives when its arguments are watched, and its verdict."""
     case = cases.Case(

@@ -184,6 +184,24 @@ def wrong_rows_and_columns_exchanged(x, weight, gamma, delta, mean, variance, ep
     return normalized(sums, gamma, delta, mean, variance, eps)
 
 
+def wrong_sums_in_int8(x, weight, gamma, delta, mean, variance, eps):
+    """Message: Some results are wrong for tens of channels."""
+    sums = convolved(signs_of(x), signs_of(weight)).to(torch.int8).double()
+    return normalized(sums, gamma, delta, mean, variance, eps)
+
+
+def wrong_floor_below_the_root(x, weight, gamma, delta, mean, variance, eps):
+    """Message: Some results are wrong where variances are tiny."""
+    spread = np.maximum(variance + eps, 1e-12)
+    return normalized(convolved(signs_of(x), signs_of(weight)), gamma, delta, mean, spread, 0.0)
+
+
+def wrong_floor_below_the_deviation(x, weight, gamma, delta, mean, variance, eps):
+    """Message: Some results are wrong where variances are tiny."""
+    spread = (np.sqrt(variance + eps) + 1e-9) ** 2
+    return normalized(convolved(signs_of(x), signs_of(weight)), gamma, delta, mean, spread, 0.0)
+
+
 def wrong_in_place(x, weight, gamma, delta, mean, variance, eps):
     """Message: The inputs were changed in place"""
     x[:] = np.where(x >= 0, 1, -1)

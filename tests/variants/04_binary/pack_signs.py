@@ -86,6 +86,16 @@ def wrong_two_bytes_only(x):
     return packed(x < 0)[:, :2]
 
 
+def wrong_sign_bits_of_float64(x):
+    """Message: The bytes are wrong for one row of eight values of float32."""
+    return packed(np.ascontiguousarray(x + 0.0).view(np.int64) < 0)
+
+
+def wrong_high_words_of_float64(x):
+    """Message: The bytes are wrong for one row of eight values of float32."""
+    return packed(np.ascontiguousarray(x + 0.0).view(np.int32)[:, 1::2] < 0)
+
+
 def wrong_zero_in_the_result_only(x):
     """Message: The values in x were changed in place"""
     x[x == 0] = 1

@@ -133,6 +133,24 @@ def wrong_stops_when_the_loss_rises(first, second, x, y, rate, steps):
     return w1, w2, losses
 
 
+def wrong_stops_at_loss_zero(first, second, x, y, rate, steps):
+    """Message: There must be one loss for each step, also where the loss comes to 0."""
+    w1, w2, losses = train(first, second, x, y, rate, steps)
+    return w1, w2, losses[: losses.index(0.0) + 1] if 0.0 in losses else losses
+
+
+def wrong_stops_when_no_weight_moves(first, second, x, y, rate, steps):
+    """Message: There must be one loss for each step, also where the loss comes to 0."""
+    losses, before = [], None
+    for count in range(1, steps + 1):
+        w1, w2, found = train(first, second, x, y, rate, count)
+        losses.append(found[-1])
+        if before is not None and all(map(torch.equal, before, (w1, w2))):
+            break
+        before = w1, w2
+    return w1, w2, losses
+
+
 def wrong_inputs_are_signs(first, second, x, y, rate, steps):
     """Message: The very first loss is wrong"""
     return train(first, second, sign_ste(double(x)), y, rate, steps)

@@ -197,6 +197,25 @@ def wrong_clipped_at_n(gamma, delta, mean, deviation, n):
     return np.minimum(thresholds, n), flips
 
 
+def wrong_minus_zero_flips(gamma, delta, mean, deviation, n):
+    """Message: wrong for channels of all kinds"""
+    thresholds, _ = with_zero(gamma, delta, n, zeros_of(gamma, delta, mean, deviation))
+    return thresholds, np.signbit(gamma)
+
+
+def wrong_floor_below_gamma(gamma, delta, mean, deviation, n):
+    """Message: where gamma and delta are very small, or sigma is."""
+    large = np.copysign(np.maximum(np.abs(gamma), 1e-9), gamma)
+    zero = zeros_of(np.where(gamma == 0, 0.0, large), delta, mean, deviation)
+    return finished(beyond(zero, gamma < 0), gamma, delta, n), gamma < 0
+
+
+def wrong_floor_below_the_deviation(gamma, delta, mean, deviation, n):
+    """Message: where gamma and delta are very small, or sigma is."""
+    zero = zeros_of(gamma, delta, mean, np.maximum(deviation, 1e-8))
+    return with_zero(gamma, delta, n, zero)
+
+
 def wrong_thresholds_only(gamma, delta, mean, deviation, n):
     """Message: Return two things"""
     return with_zero(gamma, delta, n, zeros_of(gamma, delta, mean, deviation))[0]

@@ -5,9 +5,9 @@ def trained(
     images,
     labels,
     units,
-    epochs=25,
+    epochs=16,
     batch_size=128,
-    rate=0.02,
+    rate=0.03,
     fall=0.05,
     weight_sign=sign_ste,
     activation=sign_ste,
@@ -169,9 +169,9 @@ def right_momentum(images, labels, units):
     second = (0.1 * torch.randn(10, units)).requires_grad_()
     normalize = nn.BatchNorm1d(units)
     parameters = [first, second, *normalize.parameters()]
-    steps = torch.optim.SGD(parameters, lr=0.2, momentum=0.9)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(steps, 30)
-    for _ in range(30):
+    steps = torch.optim.SGD(parameters, lr=1.0, momentum=0.9)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(steps, 20)
+    for _ in range(20):
         for batch in torch.randperm(len(x)).split(100):
             hidden = sign_ste(normalize(x[batch] @ sign_ste(first).T))
             scores = hidden @ sign_ste(second).T / units**0.5
@@ -221,7 +221,7 @@ def right_modules(images, labels, units):
 
 def right_statistics_of_all_images(images, labels, units):
     """Longer, with the statistics of all images in the end."""
-    first, normalize, second = trained(images, labels, units, epochs=35, seed=3)
+    first, normalize, second = trained(images, labels, units, epochs=20, seed=3)
     with torch.no_grad():
         sums = torch.from_numpy(binary_inputs(images)) @ torch.where(first >= 0, 1.0, -1.0).T
         normalize.running_mean, normalize.running_var = sums.mean(dim=0), sums.var(dim=0)

@@ -129,6 +129,61 @@ def wrong_matrix_product(a, b, n):
     return u @ v.T
 
 
+def wrong_products_of_python_numbers(a, b, n):
+    """Message: What stands here is forbidden in this function. XOR the bytes and count bits."""
+    u, v = (
+        (1 - 2 * np.unpackbits(x, axis=1, count=n, bitorder="little").astype(int)).tolist()
+        for x in (a, b)
+    )
+    return [[sum(p * q for p, q in zip(x, y, strict=True)) for y in v] for x in u]
+
+
+def wrong_products_of_elements(a, b, n):
+    """Message: What stands here is forbidden in this function. XOR the bytes and count bits."""
+    sums = np.zeros((len(a), len(b)), int)
+    for k in range(n):
+        u, v = (1 - 2 * (x[:, k // 8] >> k % 8 & 1).astype(int) for x in (a, b))
+        for i in range(len(a)):
+            for j in range(len(b)):
+                sums[i, j] += u[i] * v[j]
+    return sums
+
+
+def wrong_products_of_tensors(a, b, n):
+    """Message: What stands here is forbidden in this function. XOR the bytes and count bits."""
+    u, v = (
+        torch.tensor(1 - 2 * np.unpackbits(x, axis=1, count=n, bitorder="little").astype(int))
+        for x in (a, b)
+    )
+    return (u[:, None] * 1 * v).sum(dim=2)
+
+
+def wrong_batches_of_matrices(a, b, n):
+    """Message: What stands here is forbidden in this function. XOR the bytes and count bits."""
+    u, v = (
+        torch.tensor(1 - 2 * np.unpackbits(x, axis=1, count=n, bitorder="little").astype(int))
+        for x in (a, b)
+    )
+    zero = torch.zeros((len(a), len(b)), dtype=int)
+    return torch.addbmm(zero, u[None], v.T[None])
+
+
+def wrong_bytes_without_watch(a, b, n):
+    """Message: What stands here is forbidden in this function. XOR the bytes and count bits."""
+    u, v = (
+        1
+        - 2
+        * np.unpackbits(
+            np.frombuffer(x.tobytes(), np.uint8).reshape(x.shape),
+            axis=1,
+            count=n,
+            bitorder="little",
+        ).astype(int)
+        for x in (a, b)
+    )
+    return np.vecdot(u[:, None], v)
+
+
 def wrong_floats(a, b, n):
     """Message: The sums must be integers"""
     return n - 2.0 * count(masked(a, b, n))
@@ -169,3 +224,14 @@ def right_python_integers(a, b, n):
         [int.from_bytes(row.tobytes(), "little") & everything for row in x] for x in (a, b)
     )
     return [[2 * (~(u ^ v) & everything).bit_count() - n for v in columns] for u in rows]
+
+
+def right_lists(a, b, n):
+    """Python's numbers, bit by bit; a product with a number is none."""
+    sums = [[0] * len(b) for _ in a]
+    for i, p in enumerate(a.tolist()):
+        for j, q in enumerate(b.tolist()):
+            differences = [x ^ y for x, y in zip(p, q, strict=True)]
+            for k in range(n):
+                sums[i][j] += 1 - 2 * (differences[k // 8] >> k % 8 & 1)
+    return sums

@@ -583,6 +583,9 @@ LAYERS = {
     "where t is 1": (2, "t 1"),
     "for very small numbers": (2, "tiny"),
     "for very large numbers": (2, "huge"),
+    "where the loss is 0 from the first step on": (4, "solved"),
+    "where the loss is 0 after the first step": (5, "solved soon"),
+    "where all gradients are 0 but the loss is not": (4, "no gradient"),
 }
 
 
@@ -634,7 +637,28 @@ def layer_of(kind, generator):
         scale = 10.0 ** (generator.uniform(8, 14) * (1 if kind == "huge" else -1))
         # Inputs and targets by one factor: losses go with its square, and a step with it too.
         x, y, rate = x * scale, y * scale, rate / scale**2
+    if kind == "no gradient":
+        x = np.zeros(x.shape)
+    if kind in ("solved", "solved soon"):
+        return exact_layer(kind == "solved", generator)
     return w, *levels.tolist(), x, y, float(t), float(rate)
+
+
+def exact_layer(solved, generator):
+    """A layer that reads unit vectors and gives what is wanted, at once or after one step.
+
+    All weights are large and of one sign, so that one step of a level by half of its gradient is
+    all that is missing. Numbers are fractions by powers of 2, which rounding does not touch.
+    """
+    outputs, inputs = (int(v) for v in generator.choice([1, 2, 4], 2))
+    sign = int(generator.choice([-1, 1]))
+    w = sign * generator.integers(8, 13, (outputs, inputs)) / 4
+    levels = generator.permutation([2, 3, 5, 6, 7])[:2] / 4
+    mine = int(sign < 0)
+    y = np.full((inputs, outputs), sign * levels[mine])
+    if not solved:
+        levels[mine] += generator.choice([-0.25, 0.25])
+    return w, *levels.tolist(), np.eye(inputs), y, 0.125, 0.5
 
 
 def training_case(generator, words, steps, kind, i):
@@ -656,7 +680,7 @@ def training_case(generator, words, steps, kind, i):
     return Case(
         (w, p, n, x, y, t, rate, steps),
         shape([steps], f"There must be one loss for each step, also {words}.", part=3),
-        *nine_digits(losses, f"The losses are wrong {words}.", 3),
+        *nine_digits(losses, f"The losses are wrong {words}.", 3, 1e-20 * (0.0 in losses)),
         *nine_digits(weight, f"The latent weights are wrong {words}.", 0, close),
         *nine_digits(positive, f"W_p is wrong {words}.", 1, close),
         *nine_digits(negative, f"W_n is wrong {words}.", 2, close),
@@ -671,10 +695,13 @@ def training_case(generator, words, steps, kind, i):
 def not_ternary(layers):
     """How far the codes are from -1, 0 and 1."""
     far = [0.0]
-    for terms, _ in layers:
+    for terms, bias in layers:
         for codes, scales in terms:
             codes = np.asarray(codes, float)
-            if codes.ndim != 2 or np.shape(scales) != codes.shape[:1]:
+            # One row too few would be spread over all by NumPy, and so would a single bias.
+            if codes.ndim != 2 or codes.shape != np.shape(terms[0][0]):
+                raise ValueError
+            if not codes.shape[:1] == np.shape(scales) == np.shape(bias):
                 raise ValueError
             far.append(np.abs(codes - np.clip(np.round(codes), -1, 1)).max())
     return max(far)

@@ -855,8 +855,11 @@ def share_read(result, images, labels):
     return np.mean(scores.argmax(1) == labels)
 
 
-def depthwise_network(generator, labels, images):
-    """A network with ranges far apart, {name: (weight, bias)}, and its features of images."""
+def depthwise_network(generator, labels, images, places):
+    """A network {name: (weight, bias)} with ranges far apart at some places, and what it reads.
+
+    Place 0 is behind the first layer.
+    """
     made = {}
     plan = {"stem": ((16, 1, 3, 3), {"padding": 1}), "depthwise": ((16, 1, 3, 3), {"padding": 1})}
     plan["depthwise"][1].update(stride=2, groups=16)
@@ -876,11 +879,14 @@ def depthwise_network(generator, labels, images):
     solution = np.linalg.lstsq(np.vstack([learnt, ridge]), targets, rcond=None)[0]
     share = np.mean((tested @ solution).argmax(1) == labels[1])
     made["output"] = [solution[:-1].T.copy(), solution[-1].copy()]
-    for one, two in (("stem", "depthwise"), ("depthwise", "pointwise")):
+    names = list(made)
+    for place in places:
+        one, two = names[place], names[place + 1]
         far = 10.0 ** (4 * generator.random(16) - 2)
         made[one] = [made[one][0] * far[:, None, None, None], made[one][1] * far]
-        back = far[:, None, None, None] if two == "depthwise" else far[None, :, None, None]
-        made[two][0] = made[two][0] / back
+        size = {"depthwise": (16, 1, 1, 1), "pointwise": (1, 16, 1, 1), "output": (1, 16, 1)}[two]
+        taken = made[two][0].reshape(10, 16, 16) if two == "output" else made[two][0]
+        made[two][0] = (taken / far.reshape(size)).reshape(made[two][0].shape)
     return {layer_name: tuple(pair) for layer_name, pair in made.items()}, float(share)
 
 
@@ -888,10 +894,17 @@ def rescue(generator):
     digits = data.load("digits")
     images = digits.train_images, digits.test_images
     codes = np.rint(255.0 * digits.test_images[:, 0]).astype(np.uint8)
-    for i in range(4):
+    one = int(generator.integers(2))
+    plans = {
+        "": ((0, 1), (0, 1)),
+        " where ranges are far apart behind one layer": ((one,), (2,)),
+        " where ranges are far apart behind other layers": ((1 - one, 2), (0, 1, 2)),
+        " where no ranges are far apart": ((),),
+    }
+    for i, (where, places) in enumerate((w, p) for w, many in plans.items() for p in many):
         named = generator.permutation(10)  # what the digits are called this time
         labels = named[digits.train_labels], named[digits.test_labels]
-        network, share = depthwise_network(generator, labels, images)
+        network, share = depthwise_network(generator, labels, images, places)
         budget = int(generator.integers(2470, 2601)) if i else 2470
         chosen = np.sort(generator.permutation(len(images[0]))[:200])
         yield Case(
@@ -917,7 +930,7 @@ def rescue(generator):
                 share_read,
                 share - 0.03,
                 1,
-                "Too few test images are read right by another network of the same kind.",
+                f"Too few test images are read right by another network of the same kind{where}.",
                 given=(codes, labels[1]),
             ),
             SAME,

@@ -136,6 +136,32 @@ def wrong_one_scale_a_layer(images, labels, budget):
     return [([(c, s.mean()) for c, s in terms], b) for terms, b in layers]
 
 
+def wrong_one_bias_a_layer(images, labels, budget):
+    """Message: another form"""
+    layers = train(images, labels, *plan(budget), epochs=1)
+    return [(terms, b.mean(keepdims=True)) for terms, b in layers]
+
+
+def wrong_bias_is_a_number(images, labels, budget):
+    """Message: another form"""
+    layers = train(images, labels, *plan(budget), epochs=1)
+    return [(terms, float(b.mean())) for terms, b in layers]
+
+
+def wrong_second_term_for_all_rows_at_once(images, labels, budget):
+    """Message: another form"""
+    layers = train(images, labels, *plan(budget), epochs=1)
+    return [([*terms, (terms[0][0][:1], terms[0][1][:1])], b) for terms, b in layers]
+
+
+def wrong_trained_with_the_test_images(images, labels, budget):
+    """Message: The test images are for looking at the result"""
+    named = np.array([labels[digits.train_labels == digit][0] for digit in range(10)])
+    more = np.concatenate([images, digits.test_images])
+    known = np.concatenate([labels, named[digits.test_labels]])
+    return train(more, known, *plan(budget))
+
+
 def wrong_transposed(images, labels, budget):
     """Message: another form"""
     layers = train(images, labels, *plan(budget), epochs=1)

@@ -23,6 +23,7 @@ def trained(
     train_levels=True,
     exchanged=False,
     fresh=True,
+    ends=lambda losses, gradients: False,
 ):
     """Train by the formulas, right unless an option says otherwise."""
     w, p, n, losses = weight.copy(), float(positive), float(negative), []
@@ -42,6 +43,8 @@ def trained(
         slope = np.where(above | below, slope, zero_slope) if scaled else np.ones_like(g)
         size = [max(above.sum(), 1), max(below.sum(), 1)] if mean else [1, 1]
         new = [slope * g, g[above].sum() / size[0], sign * g[below].sum() / size[1]]
+        if ends([*losses, (rest**2).mean()], new):
+            break
         if kept:
             new = [a + b for a, b in zip(old, new, strict=True)]
         old = new
@@ -193,6 +196,44 @@ def wrong_levels_kept_positive(weight, positive, negative, x, y, t, rate, steps)
     """Message: wrong"""
     w, p, n, losses = trained(weight, positive, negative, x, y, t, rate, steps)
     return w, max(p, 0.0), max(n, 0.0), losses
+
+
+def wrong_ends_where_the_loss_is_0(weight, positive, negative, x, y, t, rate, steps):
+    """Message: There must be one loss for each step, also where the loss is 0"""
+    return trained(
+        weight, positive, negative, x, y, t, rate, steps, ends=lambda losses, _: losses[-1] == 0
+    )
+
+
+def wrong_ends_where_all_gradients_are_0(weight, positive, negative, x, y, t, rate, steps):
+    """Message: There must be one loss for each step, also where the loss is 0"""
+    return trained(
+        weight,
+        positive,
+        negative,
+        x,
+        y,
+        t,
+        rate,
+        steps,
+        ends=lambda _, new: not any(map(np.any, new)),
+    )
+
+
+def wrong_ends_where_the_loss_stays(weight, positive, negative, x, y, t, rate, steps):
+    """Message: There must be one loss for each step"""
+
+    def ends(losses, _):
+        return len(losses) > 1 and losses[-1] == losses[-2]
+
+    return trained(weight, positive, negative, x, y, t, rate, steps, ends=ends)
+
+
+def wrong_ends_where_only_weights_stay(weight, positive, negative, x, y, t, rate, steps):
+    """Message: There must be one loss for each step"""
+    return trained(
+        weight, positive, negative, x, y, t, rate, steps, ends=lambda _, new: not new[0].any()
+    )
 
 
 def wrong_momentum(weight, positive, negative, x, y, t, rate, steps):

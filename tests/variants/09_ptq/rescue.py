@@ -1,8 +1,21 @@
 """Answers to `rescue` of exercise 09."""
 
 
-def by_quantlib(network, images, bit_width, **options):
+def evened(network, images=None):
+    """The network with like ranges between pointwise and output: of weights, or of results."""
+    (weight, bias), (last, other) = network["pointwise"], network["output"]
+    if images is None:
+        taken = np.abs(last).reshape(10, 16, 16).max(axis=(0, 2))
+        s = np.sqrt(np.abs(weight).max(axis=(1, 2, 3)) / taken)
+    else:
+        s = features(network, images).reshape(len(images), 16, 16).max(axis=(0, 2)) + 1e-30
+    made = weight / s[:, None, None, None], bias / s
+    return network | {"pointwise": made, "output": (last * np.repeat(s, 16), other)}
+
+
+def by_quantlib(network, images, bit_width, even=True, **options):
     """A network of whole numbers by the library."""
+    network = evened(network, images) if even else network
     made = ptq.quantize_model(as_model(network), images, bit_width, with_report=False, **options)
     return as_whole_numbers(made.network)
 
@@ -23,6 +36,9 @@ def by_hand(network, images, bits, per_channel=True, equalizing=True, clip=1.0):
     for _ in range(20 if equalizing else 0):
         stem[0], stem[1], deep[0] = equalized_pair(*stem, deep[0], True)
         deep[0], deep[1], point[0] = equalized_pair(*deep, point[0], False)
+        last = layers["output"][0].reshape(10, 16, 4, 4)
+        point[0], point[1], last = equalized_pair(*point, last, False)
+        layers["output"][0] = last.reshape(10, 256)
     whole, scale = {}, 1 / 255
     x = images.astype(np.float64)
     for name, (weight, bias) in layers.items():
@@ -175,6 +191,40 @@ def wrong_by_hand_not_equalized(network, images, budget):
     return by_hand(network, images, bits, equalizing=False)
 
 
+def wrong_ranges_behind_pointwise_forgotten(network, images, budget):
+    """Message: where ranges are far apart behind pointwise"""
+    return by_quantlib(network, images, 5, even=False, equalize=True, bias_correction=True)
+
+
+def wrong_ranges_behind_pointwise_by_place(network, images, budget):
+    """Message: where ranges are far apart behind pointwise"""
+    weight, bias = network["pointwise"]
+    last, other = network["output"]
+    # The 256 numbers as 16 places of 16 channels.
+    s = np.sqrt(np.abs(weight).max(axis=(1, 2, 3)) / np.abs(last).reshape(10, 16, 16).max((0, 1)))
+    pointwise = weight / s[:, None, None, None], bias / s
+    even = network | {"pointwise": pointwise, "output": (last * np.tile(s, 16), other)}
+    return by_quantlib(even, images, 5, even=False, equalize=True, bias_correction=True)
+
+
+def wrong_remedy_for_one_pair(network, images, budget):
+    """Message: Too few test images are read right by another network"""
+
+    def far(rows):
+        return rows.max() / rows.min() > 300
+
+    if far(np.abs(network["stem"][0]).max(axis=(1, 2, 3))):
+        return by_quantlib(network, images, 5, even=False, equalize=True, bias_correction=True)
+    return by_quantlib(network, images, 5, bias_correction=True)
+
+
+def wrong_remedies_of_the_two_visible_networks(network, images, budget):
+    """Message: where ranges are far apart behind other layers"""
+    rows = np.abs(network["output"][0]).reshape(10, 16, 16).max(axis=(0, 2))
+    behind = rows.max() / rows.min() > 100
+    return by_quantlib(network, images, 5, even=behind, equalize=not behind, bias_correction=True)
+
+
 def wrong_network_of_its_own(network, images, budget):
     """Message: or in one that it calls"""
     return by_quantlib(make_network(3), images, 5, equalize=True)
@@ -219,7 +269,7 @@ def right_last_layer_of_four_bits(network, images, budget):
 
 def right_by_sensitivity(network, images, budget):
     """Bits by how much each layer minds."""
-    graph = ptq.equalize(ptq.fold(ptq.trace(as_model(network))))
+    graph = ptq.equalize(ptq.fold(ptq.trace(as_model(evened(network, images)))))
     noise = ptq.sensitivity(graph, images[:50], (4, 5, 6, 8))
     points = ptq.frontier(graph, noise)
     chosen = ptq.within_budget(points, budget - 9 * 58)
@@ -228,6 +278,17 @@ def right_by_sensitivity(network, images, budget):
         graph, ptq.weight_qparams(graph, chosen.bit_width), ptq.activation_qparams(seen, 8)
     )
     return as_whole_numbers(ptq.to_integer(ptq.correct_bias(graph, simulated, images)))
+
+
+def right_evened_by_weights(network, images, budget):
+    """By the ranges of weights for the last pair, after the library's way for the others."""
+    graph = ptq.equalize(ptq.fold(ptq.trace(as_model(network))))
+    names = ("stem", "depthwise", "pointwise", "output")
+    weights = [graph.layers[name].weight.detach().double().numpy() for name in names]
+    biases = [graph.layers[name].bias.detach().double().numpy() for name in names]
+    layers = zip(weights, biases, strict=True)
+    even = evened(dict(zip(names, layers, strict=True)))
+    return by_quantlib(even, images, 5, even=False, equalize=True, bias_correction=True)
 
 
 def right_most_bits_that_fit(network, images, budget):

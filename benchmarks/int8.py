@@ -20,6 +20,10 @@ TORCH_ROWS = 17
 
 INPUT_ZERO_POINT, ZERO_POINT = 131, 120
 
+#: Weights of 7 bits, with which ONNX Runtime is fast and exact on every processor: without VNNI
+#: it adds up two products in 16 bits, which saturate beyond 2 x 255 x 64.
+W_LIMIT = 64
+
 
 class Layer(NamedTuple):
     """A convolution of square images."""
@@ -68,7 +72,7 @@ MATRICES = {
 
 def _operands(n_filters, length, rng):
     """Return the scale from sums to codes, as a number and as a requantization, and a bias."""
-    scale = 1 / (220 * math.sqrt(length))  # sums are some 7 000 times the root in magnitude
+    scale = 1 / (110 * math.sqrt(length))  # sums are some 3 500 times the root in magnitude
     mantissa, exponent = math.frexp(scale)
     multiplier, shift = round(mantissa * 2**31), 31 - exponent
     requantization = kernels.Requantization(
@@ -114,7 +118,7 @@ def layer(it, rng):
     padding = it.kernel_size // 2
     x = rng.integers(0, 256, (it.n_images, it.size, it.size, it.channels), dtype=np.uint8)
     shape = it.filters, it.channels // it.groups, it.kernel_size, it.kernel_size
-    w = rng.integers(-127, 128, shape).astype(np.int8)
+    w = rng.integers(-W_LIMIT, W_LIMIT, shape).astype(np.int8)
     scale, requantization, bias = _operands(it.filters, w[0].size, rng)
     panels = kernels.pack_int8(w)
 
@@ -147,8 +151,8 @@ def layer(it, rng):
 def matrix(sizes, rng):
     """Return the operations of a product of matrices, and its cases."""
     m, length, n = sizes
-    a, w = rng.integers(0, 256, (m, length), dtype=np.uint8), rng.integers(-127, 128, (n, length))
-    w = w.astype(np.int8)
+    a = rng.integers(0, 256, (m, length), dtype=np.uint8)
+    w = rng.integers(-W_LIMIT, W_LIMIT, (n, length)).astype(np.int8)
     scale, requantization, bias = _operands(n, length, rng)
     panels = kernels.pack_int8(w)
     a_real, w_real = (torch.tensor(values, dtype=torch.float32) for values in (a, w))

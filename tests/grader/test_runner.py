@@ -592,7 +592,6 @@ ANSWER = (
         "text('{\"value\": ' + '[' * 500 + ']' * 500 + '}')",
         "text('{\"value\": NaN}')",
         "text('{\"value\": ' + '9' * 5000 + '}')",
-        "text('{\"value\": 1, \"x\": \"' + 'x' * (1 << 24) + '\"}')",
         "text('{\"error\": [1]}')",
         "collector.ask = lambda *_: 1 / 0",
         "collector.ask = None",
@@ -602,6 +601,12 @@ ANSWER = (
 def test_malformed_answers_are_refused(runner, forged):
     answer = ask(runner, f"{ANSWER}def f():\n    return 1\n{forged}")
     assert set(answer) == {"refused"}, str(answer)[:300]
+
+
+def test_answers_without_end_are_refused_as_large(runner):
+    forged = "text('{\"value\": 1, \"x\": \"' + 'x' * (1 << 24) + '\"}')"
+    answer = ask(runner, f"{ANSWER}def f():\n    return 1\n{forged}")
+    assert answer == {"refused": "the result takes more than 16777216 bytes", "large": True}
 
 
 def test_forged_answers_are_plain_data(runner):

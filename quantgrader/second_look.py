@@ -6,11 +6,12 @@ model answers to these, and the function is asked again. Of that run only the fu
 are kept; the earlier functions' own marks are known by then, and nothing that it shows is shown.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from quantgrader.cases.forbidden import used_names
-from quantgrader.course.reference import grade_id
+from quantgrader.course.reference import defined_names, grade_id
 from quantgrader.marking import make_job, mark_tasks
+from quantgrader.sandbox.job import Cell
 from quantgrader.texts import listed
 
 
@@ -27,7 +28,10 @@ class SecondLook:
         return [question for question in questions if question.grade_id == self.grade_id]
 
     def job(self, reference, questions, answers, notebook):
-        """The `Job` of the notebook with model answers to the earlier functions."""
+        """The `Job` of the notebook with model answers to the earlier functions.
+
+        It ends where the function counts as it is: what comes further down changes nothing.
+        """
         ids = {task.function: task.solution_id for task in reference.tasks}
         texts = {ids[name]: answers[name] for name in self.instead}
         changed = notebook.copy()
@@ -35,7 +39,12 @@ class SecondLook:
             type(cell)(cell | {"source": texts.get(grade_id(cell), cell.source)})
             for cell in notebook.cells
         ]
-        return make_job(changed, self.questions(questions), reference)
+        job = make_job(changed, self.questions(questions), reference)
+        end = next((probe.moment for probe in job.probes), None)
+        before = [cell for cell in job.cells if end and int(cell.grade_id) < int(end)]
+        if not any(self.function in defined_names(cell.source) for cell in before):
+            return job
+        return replace(job, cells=(*before, Cell(end, "")))
 
     def better(self, reference, questions, marks, outcome, sources):
         """The better one of two marks: the one that is known, and that of this look."""

@@ -10,10 +10,13 @@ import keyword
 import re
 import token
 import tokenize
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
 _MAX_LENGTH = 200_000
+_SHORT = 10_000
 _TOO_LONG = "(a text so long that not all of it was looked at)"
 _SPACE = {token.NL, token.NEWLINE, token.INDENT, token.DEDENT, token.COMMENT, token.ENDMARKER}
 _VALUES = {"None", "True", "False", "..."}
@@ -44,8 +47,8 @@ def violation(sources, function, operators, names):
     """
     if any(re.search(r"\b(def|lambda)\b", source[_MAX_LENGTH:]) for source in sources):
         return _TOO_LONG
-    everything, texts = _texts(sources, function)
-    imported = set().union(*map(_imported, everything))
+    texts = _texts(sources, function)
+    imported = set().union(*(_read(source).imported for source in sources))
     found = (_first_use(tokens, set(operators), set(names), imported) for tokens in texts)
     return next((item.line.strip() for item in found if item is not None), None)
 
@@ -56,22 +59,20 @@ def used_names(sources, function):
     >>> sorted(used_names(["def f(x):\\n    return g(x)", "def g(y):\\n    return abs(y)"], "f"))
     ['abs', 'def', 'f', 'g', 'return', 'x', 'y']
     """
-    _, texts = _texts(sources, function)
+    texts = _texts(sources, function)
     return {item.string for tokens in texts for item in tokens if item.type == token.NAME}
 
 
 def _texts(sources, function):
-    """The tokens of all texts, and those of a function and of the functions that it uses.
+    """The tokens of a function, and of the functions that it uses.
 
     If no text defines the function, all texts are taken for its own.
     """
-    definitions, everything = {}, []
+    definitions = {}
     for source in sources:
-        tokens = _tokens(source)
-        everything.append(tokens)
-        definitions.update(_definitions(tokens))
+        definitions |= _read(source).definitions
     if function not in definitions:
-        return everything, everything
+        return [_read(source).tokens for source in sources]
     texts, wanted, seen = [], [function], set()
     while wanted:
         name = wanted.pop()
@@ -80,7 +81,7 @@ def _texts(sources, function):
             seen.add(name)
             texts.append(text)
             wanted += [t.string for t in text if t.type == token.NAME and t.string not in own]
-    return everything, texts
+    return texts
 
 
 def _parameters(text):
@@ -103,6 +104,28 @@ def _parameters(text):
         if depth == 0:
             break
     return found
+
+
+class _Text(NamedTuple):
+    """What is known of a text: its tokens, those of what it defines by name, and its imports."""
+
+    tokens: list
+    definitions: dict
+    imported: set
+
+
+def _read(source):
+    """Return the `_Text` of a source. Most cells are the same in everybody's notebook."""
+    return (_read_anew if len(source) > _SHORT else _read_once)(source)
+
+
+def _read_anew(source):
+    tokens = _tokens(source)
+    return _Text(tokens, _definitions(tokens), _imported(tokens))
+
+
+#: Of short texts only: they are kept in a process whose memory is bounded.
+_read_once = lru_cache(256)(_read_anew)
 
 
 def _tokens(source):

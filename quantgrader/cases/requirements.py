@@ -4,8 +4,10 @@ A result may hold anything that plain data can. It is only read, and compared as
 called, of `recomputed`, is the instructor's function.
 """
 
+import pickle
 import warnings
 from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
 
@@ -191,14 +193,20 @@ def _within(requirement, value, _answer):
 
 def _recomputed(requirement, value, _answer):
     options = requirement.options
-    namespace = {"np": np}
-    exec(compile(options["source"], "<recomputed>", "exec"), namespace)
     try:
-        with np.errstate(all="ignore"), warnings.catch_warnings(action="ignore"):
-            values = _numbers(namespace[options["name"]](value, *options["given"]))
+        arguments = pickle.dumps((value, *options["given"]))
+        values = _value(options["source"], options["name"], arguments)
     except Exception:  # whatever a result does to it
         raise Failure(OTHER_FORM) from None
     _need_bounds(values, requirement)
+
+
+@lru_cache(8)  # several requirements may bound the same number
+def _value(source, name, arguments):
+    namespace = {"np": np}
+    exec(compile(source, "<recomputed>", "exec"), namespace)
+    with np.errstate(all="ignore"), warnings.catch_warnings(action="ignore"):
+        return _numbers(namespace[name](*pickle.loads(arguments)))
 
 
 def _need_bounds(values, requirement):

@@ -5,7 +5,7 @@ So a worker on another machine can run it.
 
 import ast
 import base64
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class Job:
         """JSON-able; the files' bytes as base64."""
         files = {name: base64.b64encode(data).decode() for name, data in self.files.items()}
         return {
-            "cells": [asdict(cell) for cell in self.cells],
-            "probes": [asdict(probe) for probe in self.probes],
+            "cells": [vars(cell) for cell in self.cells],
+            "probes": [vars(probe) for probe in self.probes],
             "files": files,
         }
 
@@ -90,7 +90,7 @@ class Outcome:
 
     def as_dict(self):
         """JSON-able."""
-        return asdict(self) | {"cells": [asdict(c) for c in self.cells], "probes": [*self.probes]}
+        return vars(self) | {"cells": [vars(cell) for cell in self.cells], "probes": [*self.probes]}
 
     @classmethod
     def from_dict(cls, data):

@@ -2,11 +2,12 @@
 
 import pytest
 
+from quantgrader.cases import Case, equals
 from quantgrader.cases.compare import Mark
 from quantgrader.cases.questions import Question
 from quantgrader.course.journal import Journal
 from quantgrader.release import authoring
-from quantgrader.second_look import second_looks
+from quantgrader.second_look import SecondLook, second_looks
 from tests.grader import grading_support as small
 from tests.grader.sandbox_support import require_sandbox
 
@@ -60,6 +61,29 @@ def test_the_model_answer_takes_the_place_of_the_failing_one_only():
     assert [pair for pair in zip(asked, changed, strict=True) if pair[0] != pair[1]] == [
         (TRIPLED, "model")
     ]
+
+
+def second_job(*, mean, mean_test=""):
+    """The cells of the second look at `mean`, which is asked one question."""
+    asked = [Question("mean-test", "mean", Case(([1, 2],), equals(1.5, "Not 1.5.")))]
+    look = SecondLook("mean-test", "mean", ("double",))
+    handed_in = small.answered(double=TRIPLED, mean=mean, why="x = 1")
+    small.cell_of(handed_in, "mean-test").source += mean_test
+    job = look.job(small.reference(), asked, {"double": small.DOUBLE}, handed_in)
+    numbers = [cell["id"] for cell in handed_in.cells]
+    return {numbers[int(cell.grade_id)]: cell.source for cell in job.cells}
+
+
+def test_a_second_look_runs_only_what_comes_before_the_checks_of_its_function():
+    found = second_job(mean=SUM)
+    assert list(found)[-2:] == ["mean", "mean-test"]
+    assert found["double"] == small.DOUBLE and found["mean"] == SUM
+    assert found["mean-test"] == ""  # the moment at which `mean` is taken as it is, and no more
+
+
+def test_a_second_look_runs_everything_where_the_function_is_defined_further_down():
+    found = second_job(mean="pass", mean_test=f"\n{SUM}")
+    assert SUM in found["mean-test"]
 
 
 def test_model_answers_come_with_the_cases(tmp_path):

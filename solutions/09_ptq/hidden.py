@@ -621,18 +621,6 @@ def integer_convolution(generator):
         bias = bias * np.int32(2 ** max(0, min(n - 30, 25)))
         given = x, zx, w, zw, bias, ms, np.array([n, max(n - 1, 1), n], np.int32), *rest
         yield case(given, "for shifts from 1 to 61", i, 1 / 3)
-    for i, part in enumerate(np.array_split(generator.permutation(np.arange(31, 62)), 6)):
-        # One kernel element; for one of the pixels the biases make the sums that are wanted.
-        pairs = [nearest_below_a_jump(generator, n, 100) for n in part.tolist()]
-        pairs += [one_below_a_jump(generator, n) for n in part.tolist() if n >= 54]
-        pairs = np.array(pairs)
-        ns = np.append(part, part[part >= 54]).astype(np.int32)
-        x = generator.integers(0, 256, (1, 2, 2, 3)).astype(np.uint8)
-        w = generator.integers(-128, 128, (len(ns), 2, 1, 1)).astype(np.int8)
-        there = (w[:, :, 0, 0].astype(int) - 3) @ (x[0, :, 1, i % 3].astype(int) - 90)
-        bias, ms = (pairs[:, 0] - there).astype(np.int32), pairs[:, 1].astype(np.int32)
-        words = "where products lie just below a jump, for all shifts"
-        yield case((x, 90, w, 3, bias, ms, ns, 128, 0, False), words, i, 1 / 3)
     for i in range(3):
         given = draw((3, 3, 3, 3), (3, 3), 3, padding=1)
         yield case(given, "where all sizes are the same", i, 1 / 3)
@@ -655,6 +643,18 @@ def integer_convolution(generator):
         zx, zy = (ends[v] for v in generator.integers(0, 3, 2))
         given = draw((n, c, h, width), (k, l_), outputs, zx, None, zy, padding, bool(i // 4 % 2))
         yield case(given, "for sizes and zero points of all kinds", i, 1 / 8)
+    for i, part in enumerate(np.array_split(generator.permutation(np.arange(31, 62)), 6)):
+        # One kernel element; for one of the pixels the biases make the sums that are wanted.
+        pairs = [nearest_below_a_jump(generator, n, 100) for n in part.tolist()]
+        pairs += [one_below_a_jump(generator, n) for n in part.tolist() if n >= 54]
+        pairs = np.array(pairs)
+        ns = np.append(part, part[part >= 54]).astype(np.int32)
+        x = generator.integers(0, 256, (1, 2, 2, 3)).astype(np.uint8)
+        w = generator.integers(-128, 128, (len(ns), 2, 1, 1)).astype(np.int8)
+        there = (w[:, :, 0, 0].astype(int) - 3) @ (x[0, :, 1, i % 3].astype(int) - 90)
+        bias, ms = (pairs[:, 0] - there).astype(np.int32), pairs[:, 1].astype(np.int32)
+        words = "where products lie just below a jump, for all shifts"
+        yield case((x, 90, w, 3, bias, ms, ns, 128, 0, False), words, i, 1 / 3)
 
 
 # 6 ---------------------------------------------------------------------------------------------

@@ -374,6 +374,37 @@ def next_to_a_jump(generator, n):
             return a, m / 2.0**n
 
 
+def just_below_a_jump(generator, n, reach):
+    """A sum, a multiplier of the shift n, and how far their product is below a half of 2**n.
+
+    Whoever rounds twice takes it for the half. ``reach`` is how large the result may be.
+    """
+    while True:
+        m = int(generator.integers(2**30, 2**31))
+        jump = (2 * int(generator.integers(-reach, reach)) + 1) * 2 ** (n - 1)
+        a = jump // m
+        if 0 < abs(a) < 2**31 - 2**20:
+            m = jump // a if a > 0 else -(-jump // a)  # the product is below, and near
+            if 2**30 <= m < 2**31 and a * m < jump:
+                return a, m, jump - a * m
+
+
+def nearest_below_a_jump(generator, n, reach):
+    """The nearest of many: a sum and its multiplier."""
+    reach = min(reach, 2 ** (61 - n))
+    many = [just_below_a_jump(generator, n, reach) for _ in range(60)]
+    return min(many, key=lambda found: found[2])[:2]
+
+
+def one_below_a_jump(generator, n):
+    """A sum and a multiplier whose product is below a half of 2**n by a few units only."""
+    # (v - f) (u + c f) is u v - c f**2 where u is c v.
+    c, v = 2 - n % 2, 2 ** ((n - 1) // 2)
+    odd = 1 + 2 * int(generator.integers(2 ** (30 - n // 2) // 2, 2 ** (31 - n // 2) // 2))
+    f = int(generator.integers(1, 4))
+    return odd * v - f, odd * c * v + c * f
+
+
 def requantize(generator):
     def case(sums, factors, z, low, high, words, view="plain", weight=1):
         while any(map(halfway, factors.tolist())):
@@ -472,6 +503,13 @@ def requantize(generator):
         row, factors = zip(*(next_to_a_jump(generator, int(n)) for n in part), strict=True)
         words = "where results are next to a jump, for many shifts"
         yield case(np.array([row]), np.array(factors), 0, -wide, wide, words, weight=1 / 3)
+    for part in np.array_split(np.arange(31, 62), 6):
+        words = "where products lie just below a jump, for all shifts"
+        pairs = [one_below_a_jump(generator, n) for n in part.tolist()]
+        pairs += [nearest_below_a_jump(generator, n, 1000) for n in part.tolist() * 2]
+        row, m = np.array(pairs).T
+        factors = m / 2.0 ** np.tile(part, 3)
+        yield case(row[None], factors, 0, -wide, wide, words, weight=1 / 3)
     sums = generator.integers(-3000, 3000, (40, 3)).astype(np.int32)
     factors = generator.uniform(0.01, 0.2, 3)
     words = "when the same sums come again, with other arguments"
@@ -605,6 +643,18 @@ def integer_convolution(generator):
         zx, zy = (ends[v] for v in generator.integers(0, 3, 2))
         given = draw((n, c, h, width), (k, l_), outputs, zx, None, zy, padding, bool(i // 4 % 2))
         yield case(given, "for sizes and zero points of all kinds", i, 1 / 8)
+    for i, part in enumerate(np.array_split(generator.permutation(np.arange(31, 62)), 6)):
+        # One kernel element; for one of the pixels the biases make the sums that are wanted.
+        pairs = [nearest_below_a_jump(generator, n, 100) for n in part.tolist()]
+        pairs += [one_below_a_jump(generator, n) for n in part.tolist() if n >= 54]
+        pairs = np.array(pairs)
+        ns = np.append(part, part[part >= 54]).astype(np.int32)
+        x = generator.integers(0, 256, (1, 2, 2, 3)).astype(np.uint8)
+        w = generator.integers(-128, 128, (len(ns), 2, 1, 1)).astype(np.int8)
+        there = (w[:, :, 0, 0].astype(int) - 3) @ (x[0, :, 1, i % 3].astype(int) - 90)
+        bias, ms = (pairs[:, 0] - there).astype(np.int32), pairs[:, 1].astype(np.int32)
+        words = "where products lie just below a jump, for all shifts"
+        yield case((x, 90, w, 3, bias, ms, ns, 128, 0, False), words, i, 1 / 3)
 
 
 # 6 ---------------------------------------------------------------------------------------------

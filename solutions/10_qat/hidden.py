@@ -417,6 +417,12 @@ def observe(generator):
         words = "for very small numbers" if unit < 1 else "for very large numbers"
         batches = [unit * v for v in some(4)]
         yield case(batches, [True] * 4, 4, (-unit, unit), 0.3, words, 1 / 3)
+    for count in (1, 2, 3):
+        words = "for few batches, frozen from any of them on, or never"
+        for frozen_from in range(count + 1):
+            yield case(some(count), [True] * count, frozen_from, (-0.2, 0.3), 0.7, words, 1 / 4)
+        flags = [i != count - 1 for i in range(count)]
+        yield case(some(count), flags, count, (-0.2, 0.3), 0.7, words, 1 / 4)
     words = "where all numbers of a batch are the same"
     batches = [np.full((2, 3), v) for v in generator.uniform(-3, 3, 5)]
     yield case(batches, [True] * 5, 4, (-0.5, 0.5), 0.6, words, 2 / 3)
@@ -681,8 +687,10 @@ def to_integers(generator):
             if "full" in other:
                 numbers = generator.choice([-1, 1], o) * generator.uniform(1.9e9, 2.147e9, o)
             if "far" in other:
-                ratios = np.where(generator.random(sizes) < 0.5, ratios, 1e12 * ratios)
-                ratios.flat[0] = -(10.0 ** generator.uniform(3, 20))
+                # Beyond the types of integers, from int8 to int64 and uint64, on both sides of 0.
+                tens = generator.uniform([19.5, 19.5, 3, 5, 10], [26, 26, 5, 10, 19])
+                signs = 1, -1, *generator.choice([-1, 1], 3)
+                ratios.flat[generator.permutation(ratios.size)[:5]] = signs * 10.0**tens
             numbers = moved_off(numbers, 1.0, 1e-2)
             if "zeros" in other:
                 ratios = ratios * (generator.random(sizes) < 0.5)
@@ -887,8 +895,11 @@ def without_training(pairs, pixels, tests):
 def four_bit_network(generator):
     known = data.load("digits")
     pixels, tests = (v.reshape(len(v), 64) for v in (known.train_images, known.test_images))
-    codes = np.rint(15 * tests).astype(np.uint8)
     for i in range(2):
+        # Other test images that are at hand, under any name, are of no use for these.
+        order = generator.permutation(64)
+        pixels, tests = pixels[:, order], tests[:, order]
+        codes = np.rint(15 * tests).astype(np.uint8)
         while True:
             named = generator.permutation(10)  # what the digits are called this time
             labels, wanted = both = named[known.train_labels], named[known.test_labels]

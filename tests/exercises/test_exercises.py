@@ -10,6 +10,7 @@ import pytest
 from nbclient import NotebookClient
 from nbgrader.utils import determine_grade
 
+from quantgrader.checks import PRODUCTS
 from quantgrader.kernels import SteadyKernelManager
 from quantgrader.release import authoring
 from tests.variants import harness
@@ -34,6 +35,11 @@ def released(name):
 def graded_cells(notebook):
     """Return {grade_id: cell} for the cells that nbgrader knows."""
     return {c.metadata.nbgrader.grade_id: c for c in notebook.cells if "nbgrader" in c.metadata}
+
+
+def test_names_of_products_stand_in_the_text_that_forbids_them():
+    cells = {cell.id: cell.source for cell in released("02_logarithmic").cells}
+    assert not {n for n in PRODUCTS.split() if f"`{n}`" not in cells["shift-dot-text"]}
 
 
 @pytest.mark.slow

@@ -1,5 +1,7 @@
 """Answers to `shift_dot` of exercise 02."""
 
+import inspect
+
 
 def add_up(a, signs, shifts):
     """Return the sum of the shifted values with the signs of the weights."""
@@ -46,7 +48,7 @@ def wrong_correlate(a, signs, exponents):
 def wrong_product_by_another_name(a, signs, exponents):
     """Message: Two of the arrays were multiplied"""
     exponent = int(exponents.min())
-    by = vars(np)["mult" + "iply"]
+    by = dict(inspect.getmembers(np))["mult" + "iply"]
     return int(by(a.astype(np.int64) << (exponents - exponent), signs).sum()), exponent
 
 
@@ -183,3 +185,29 @@ def right_other_pair(a, signs, exponents):
     """Another pair of integers that stands for the same number."""
     smallest = int(exponents.min()) - 1
     return add_up(a, signs, [k - smallest for k in exponents.tolist()]), smallest
+
+
+def wrong_products_along_a_stack(a, signs, exponents):
+    """Message: one of the names of the list"""
+    exponent = int(exponents.min())
+    shifted = a.astype(np.int64) << (exponents - exponent)
+    return int(np.nanprod(np.stack([shifted, signs]), axis=0).sum()), exponent
+
+
+def wrong_fused_products_of_decimals(a, signs, exponents):
+    """Message: one of the names of the list"""
+    import decimal
+
+    exponent, total = int(exponents.min()), decimal.Decimal(0)
+    shifted = a.astype(np.int64) << (exponents - exponent)
+    for value, sign in zip(shifted.tolist(), signs.tolist(), strict=True):
+        total = decimal.Decimal(value).fma(sign, total)
+    return int(total), exponent
+
+
+def wrong_on_a_line_through_the_weight(a, signs, exponents):
+    """Message: one of the names of the list"""
+    exponent = int(exponents.min())
+    pairs = zip(a.tolist(), signs.tolist(), (exponents - exponent).tolist(), strict=True)
+    found = [int(np.interp(v, [-128, 128], [-s << k + 7, s << k + 7])) for v, s, k in pairs]
+    return sum(found), exponent

@@ -432,3 +432,15 @@ def right_tensordot_channels_last(
     codes = (product + 2 ** (shifts.astype(np.int64) - 1)) // 2 ** shifts.astype(np.int64)
     codes = np.clip(codes + y_zero, (0, y_zero)[relu], 255)
     return np.moveaxis(codes, 3, 1).astype("uint8")
+
+
+def wrong_long_shifts_rounded_twice(
+    x, x_zero, weight, weight_zero, bias, multipliers, shifts, y_zero, padding, relu
+):
+    """Message: where products lie just below a jump, for all shifts"""
+    sums = sums_of(x, x_zero, weight, weight_zero, padding) + bias[:, None, None]
+    m, n = (v.astype(np.int64)[:, None, None] for v in (multipliers, shifts))
+    first = np.where(n > 36, 16, 0)
+    sums = (sums * m + ((1 << first) >> 1)) >> first
+    codes = y_zero + ((sums + (1 << (n - first - 1))) >> (n - first))
+    return np.clip(codes, y_zero if relu else 0, 255).astype(np.uint8)

@@ -375,3 +375,23 @@ def right_floor_then_half(sums, factors, zero_point, low, high):
     m, n = np.where(m == 2**31, 2**30, m), np.where(m == 2**31, n - 1, n)
     codes = (((sums.astype(np.int64) * m) >> (n - 1)) + 1) >> 1
     return m.astype(np.uint32), n.astype(np.int8), np.clip(codes + zero_point, low, high)
+
+
+def wrong_two_roundings_of_very_long_shifts(sums, factors, zero_point, low, high):
+    """Message: where products lie just below a jump, for all shifts"""
+
+    def rule(a, m, n):
+        return half_up(half_up(a, m, 31), 1, n - 31) if n > 40 else half_up(a, m, n)
+
+    m, n = pairs_of(factors)
+    return m, n, codes_by(sums, m, n, zero_point, low, high, rule)
+
+
+def wrong_first_rounding_of_few_bits(sums, factors, zero_point, low, high):
+    """Message: where products lie just below a jump, for all shifts"""
+
+    def rule(a, m, n):
+        return half_up(half_up(a, m, 8), 1, n - 8) if n > 50 else half_up(a, m, n)
+
+    m, n = pairs_of(factors)
+    return m, n, codes_by(sums, m, n, zero_point, low, high, rule)

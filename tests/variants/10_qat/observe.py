@@ -211,3 +211,9 @@ def wrong_repeats_the_row_before(batches, training, frozen_from, start, momentum
         high = (1 - momentum) * high + momentum * x.max()
         rows.append((min(low, 0), max(high, 0)))
     return rows
+
+
+def wrong_a_single_batch_always_moves(batches, training, frozen_from, start, momentum):
+    """Message: for few batches, frozen from any of them on, or never"""
+    frozen_from = frozen_from if len(batches) > 1 else 1
+    return follow(batches, may_move(batches, training, frozen_from), start, momentum)

@@ -249,3 +249,15 @@ def wrong_bias_of_31_bits(weight, bias, step_in, weight_steps, step_out, bit_wid
     """Message: where the bias nearly fills 32 bits"""
     found = layer_with(weight, bias, step_in, weight_steps, step_out, bit_width)
     return {**found, "bias": np.clip(found["bias"], -(2**30), 2**30)}
+
+
+def wrong_weights_in_64_bits_before_the_clamp(
+    weight, bias, step_in, weight_steps, step_out, bit_width
+):
+    """Message: where some weights lie far beyond the codes"""
+    top = 2 ** (bit_width - 1) - 1
+    ratios = np.round(weight / weight_steps[:, None])
+    # What astype(np.int64) makes of numbers that don't fit, on most processors.
+    whole = np.where(np.abs(ratios) < 2.0**63, ratios, -(2.0**63)).astype(np.int64)
+    found = layer_with(weight, bias, step_in, weight_steps, step_out, bit_width)
+    return {**found, "weight": np.clip(whole, -top, top).astype(np.int8)}

@@ -25,7 +25,7 @@ _NAMED = {"def", "class", "async"}
 _BLOCKS = {"if", "else", "elif", "for", "while", "with", "try", "except", "finally", "match"}
 
 
-def violation(sources, function, operators, names):
+def violation(sources, function, operators, names, modules=None):
     """The line of a function, or of a function it uses, that has what is forbidden; or None.
 
     Parameters
@@ -41,12 +41,18 @@ def violation(sources, function, operators, names):
         Names of functions and attributes. A variable that the text itself gives a value may have
         such a name, and so may a method of a NumPy function that is not forbidden itself:
         ``np.bitwise_xor.outer``.
+    modules : sequence of str, optional
+        The only modules that may be used, by the first part of their names. The ``import`` of
+        another one counts in the function, and anywhere if the function uses a name that it brings.
     """
     if any(re.search(r"\b(def|lambda)\b", source[_MAX_LENGTH:]) for source in sources):
         return _TOO_LONG
     everything, texts = _texts(sources, function)
     imported = set().union(*map(_imported, everything))
-    found = (_first_use(tokens, set(operators), set(names), imported) for tokens in texts)
+    found = [_first_use(tokens, set(operators), set(names), imported) for tokens in texts]
+    if modules is not None:
+        foreign = _brought(everything, set(modules))
+        found += [_first_foreign(tokens, foreign, set(modules)) for tokens in texts]
     return next((item.line.strip() for item in found if item is not None), None)
 
 
@@ -180,6 +186,67 @@ def _imported(tokens):
         behind = item.string == "import" or (behind and item.type != token.NEWLINE)
         found |= {item.string} if behind else set()
     return found
+
+
+def _imports(tokens):
+    """(first token, module, names that it brings) of each ``import``."""
+    statement = []
+    for item in tokens:
+        ends = item.type in (token.NEWLINE, token.ENDMARKER) or item.string in (";", ":")
+        if not ends and item.type not in _SPACE:
+            statement.append(item)
+        if ends:
+            yield from _import(statement)
+            statement = []
+    yield from _import(statement)
+
+
+def _import(statement):
+    """What one statement imports; ``from . import x`` is of the module ``.``."""
+    words = [item.string for item in statement]
+    if words[:1] == ["from"] and "import" in words:
+        behind = [word for word in words[words.index("import") + 1 :] if word not in "()"]
+        yield statement[0], words[1], {part[-1] for part in _split(behind)}
+    elif words[:1] == ["import"]:
+        for part in _split(words[1:]):
+            yield statement[0], part[0], {part[-1] if "as" in part else part[0]}
+
+
+def _split(words):
+    """The words between commas."""
+    groups = itertools.groupby(words, lambda word: word == ",")
+    return [list(group) for is_comma, group in groups if not is_comma]
+
+
+def _brought(everything, modules):
+    """By name: the imports, anywhere, of other modules than these.
+
+    A name that a text gives to a function of its own, as well, is taken for that.
+    """
+    found, own = {}, set()
+    for tokens in everything:
+        pairs = itertools.pairwise(tokens)
+        own |= {after.string for item, after in pairs if item.string in ("def", "class")}
+        for first, module, names in _imports(tokens):
+            if module not in modules:
+                found |= dict.fromkeys(names, first)
+    return {name: first for name, first in found.items() if name not in own}
+
+
+def _first_foreign(tokens, foreign, modules):
+    """The first import of another module in a text, or of a name in it; or None."""
+    for first, module, _ in _imports(tokens):
+        if module not in modules:
+            return first
+    if "*" in foreign:  # which may bring anything
+        return foreign["*"]
+    own, words = _own_variables(tokens), [item for item in tokens if item.type not in _SPACE]
+    for before, item, after in zip([None, *words], words, [*words[1:], None], strict=False):
+        is_attribute = before is not None and before.string == "."
+        is_keyword = after is not None and after.string == "="
+        if item.string in foreign and item.string not in own and not is_attribute | is_keyword:
+            return foreign[item.string]
+    return None
 
 
 def _own_variables(tokens):

@@ -231,6 +231,25 @@ def best_threshold(generator):
         large = math.sqrt(1.2 * (n + few) / few) * generator.uniform(0.98, 1.02, few)
         w = mixed(np.concatenate([large, generator.uniform(0.95, 1.05, n)]))
         yield case(w, "where few of thousands of weights are worth keeping", weight=1 / 3)
+    # As narrow, before a hundred thousand: whoever tries some thresholds only steps over it.
+    small = ("numpy.linspace", generator.uniform(0, 1), generator.uniform(9e4, 9.9e4), 100_000)
+    m = np.abs(np.sin(np.linspace(*small[1:]))) ** 3
+    sums, counts = np.sort(m)[::-1].cumsum(), np.arange(1, len(m) + 1)
+    for few in (3, 30, 1, *(10.0 ** generator.uniform(0.5, 4, 5)).astype(int).tolist()):
+        # So large that few alone gain more than with any others, and by so much than with many.
+        large, ratios = 2.1, np.where(counts > few, generator.uniform(1.02, 1.1), 1)
+        while few * large**2 <= (ratios * (few * large + sums) ** 2 / (few + counts)).max():
+            large *= 1.02
+        outliers = ("numpy.linspace", -1.01 * large, -0.99 * large, few)
+        alpha = -math.fsum(np.linspace(*outliers[1:])) / few
+        others = Build("numpy.power", Build("numpy.sin", Build(*small)), 3)
+        words = "where few of a hundred thousand weights are worth keeping"
+        yield Case(
+            (Build("numpy.append", Build(*outliers), others),),
+            *nine_digits(m.max(), f"The threshold is not the one with the least error {words}.", 0),
+            *nine_digits(alpha, f"The threshold is right, but alpha is wrong {words}.", 1),
+            weight=1 / 4,
+        )
     for steps in (3, 4, 5, 5, 6):
         yield case(stairs(steps), "where the error has many valleys", weight=1 / 3)
     for n, spread in itertools.product((6, 17, 50, 200), (1.5, 3, 6)):

@@ -364,6 +364,38 @@ def wrong_thousands_of_candidates(w):
     return answer_of(m, int(ks[gain[ks].argmax()]) + 1) if m[0] else (0.0, 0.0)
 
 
+def wrong_all_sizes_coarse_to_fine(w):
+    """Message: where few of a hundred thousand weights are worth keeping"""
+    m, _, gain = sorted_sums(w)
+    n = len(m)
+    step = max(1, n // 5000)
+    coarse = np.union1d(np.arange(0, n, step), [n - 1])
+    for _ in range(2):
+        around = coarse[np.argsort(-gain[coarse])[:3]]
+        near = (around[:, None] + np.arange(-step, step + 1)).ravel()
+        coarse = np.union1d(coarse, near[(near >= 0) & (near < n)])
+    return answer_of(m, int(coarse[gain[coarse].argmax()]) + 1) if m[0] else (0.0, 0.0)
+
+
+def wrong_counts_that_grow_by_a_tenth(w):
+    """Message: not the one with the least error"""
+    m, _, gain = sorted_sums(w)
+    ks = np.unique((1.1 ** np.arange(150)).astype(int))
+    ks = np.append(ks[ks < len(m)], len(m)) - 1
+    best = int(ks[gain[ks].argmax()])
+    near = np.arange(int(best / 1.1), min(int(best * 1.1) + 2, len(m)))
+    return answer_of(m, int(near[gain[near].argmax()]) + 1) if m[0] else (0.0, 0.0)
+
+
+def wrong_thousand_quantiles(w):
+    """Message: where few of"""
+    m, _, gain = sorted_sums(w)
+    ks = np.arange(len(m))
+    if len(m) > 10_000:
+        ks = np.unique(np.quantile(ks, np.linspace(0, 1, 10_001)).astype(int))
+    return answer_of(m, int(ks[gain[ks].argmax()]) + 1) if m[0] else (0.0, 0.0)
+
+
 def wrong_stops_after_fifty_steps(w):
     """Message: valleys"""
     m, _, gain = sorted_sums(w)

@@ -387,6 +387,19 @@ def wrong_counts_that_grow_by_a_tenth(w):
     return answer_of(m, int(near[gain[near].argmax()]) + 1) if m[0] else (0.0, 0.0)
 
 
+def wrong_grid_made_finer(w):
+    """Message: not the"""
+    m, low, threshold = np.sort(np.abs(w)), 0.0, 0.0
+    high, sums = m[-1], np.append(0, m[::-1].cumsum())
+    for _ in range(12 if high else 0):
+        tried = np.linspace(low, high, 200, endpoint=False)
+        kept = len(m) - np.searchsorted(m, tried, "right")
+        threshold = tried[np.argmax(sums[kept] ** 2 / np.maximum(kept, 1))]
+        step = (high - low) / 200
+        low, high = max(threshold - step, 0.0), min(threshold + step, m[-1])
+    return m[m <= threshold].max(initial=0.0), m[m > threshold].mean() if m.any() else 0.0
+
+
 def wrong_thousand_quantiles(w):
     """Message: where few of"""
     m, _, gain = sorted_sums(w)

@@ -112,7 +112,7 @@ def wrong_int8_codes(weight, bit_width):
 
 
 def wrong_zero_by_its_sum(weight, bit_width):
-    """Message: where the weights of a channel cancel"""
+    """Message: The scales are wrong"""
     highest = 2 ** (bit_width - 1) - 1
     axes = tuple(range(1, weight.ndim))
     scales = np.where(weight.sum(axis=axes) == 0, 1.0, np.abs(weight).max(axis=axes) / highest)
@@ -167,7 +167,7 @@ def wrong_half_away_from_zero(weight, bit_width):
 
 
 def wrong_half_down(weight, bit_width):
-    """Message: The codes are wrong half-way between two codes."""
+    """Message: The codes are wrong though the scales are right."""
     steps, scales = scaled(weight, bit_width)
     return np.ceil(steps - 0.5).astype(np.int32), scales
 

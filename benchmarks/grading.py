@@ -27,7 +27,7 @@ from pathlib import Path
 import nbformat
 import psutil
 
-from quantgrader.cases.forbidden import used_names
+from quantgrader.cases.source import used_names
 from quantgrader.sandbox import walls
 from tests.variants import harness
 from tools.course import ROOT, TrialCourse, environment, fill_in, read_notebook

@@ -166,9 +166,27 @@ def _sources(function):
                 texts.append(textwrap.dedent(inspect.getsource(value)))
         if callable(value) or isinstance(value, types.ModuleType):
             own = str(getattr(value, "__name__", "")).split(".")
-            if own[-1] != name and all(map(str.isidentifier, own)):
+            if not all(map(str.isidentifier, own)):
+                continue
+            if own[-1] != name:
                 texts.append(f"{name} = {'.'.join(own)}\n")  # as after `mul = np.matmul`
+            if getattr(value, "__module__", None) != names.get("__name__"):
+                texts.append(_import_of(name, value, own))
     return texts
+
+
+def _import_of(name, value, own):
+    """The import that may have brought a name, where another module has made its value."""
+    other = "" if own[-1] == name else f" as {name}"
+    if isinstance(value, types.ModuleType):
+        return (
+            f"from {own[0]} import {own[-1]}{other}\n" if own[1:] else f"import {own[0]}{other}\n"
+        )
+    # Of `functools.reduce` it is `_functools`.
+    module = str(getattr(value, "__module__", "")).split(".")[0].lstrip("_")
+    if module not in sys.modules or module == "builtins":
+        return ""
+    return f"from {module} import {own[-1]}{other}\n"
 
 
 def _wrapped(message):

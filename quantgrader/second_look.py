@@ -8,7 +8,7 @@ are kept; the earlier functions' own marks are known by then, and nothing that i
 
 from dataclasses import dataclass, replace
 
-from quantgrader.cases.forbidden import used_names
+from quantgrader.cases.source import used_names
 from quantgrader.course.reference import defined_names, grade_id
 from quantgrader.marking import make_job, mark_tasks
 from quantgrader.sandbox.job import Cell

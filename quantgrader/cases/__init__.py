@@ -5,6 +5,7 @@ codec         plain values as JSON, both ways
 compare       an answer against its case, and the mark for all of them
 requirements  what each kind of requirement looks at
 forbidden     operators and names that a function must do without
+products      names of what multiplies, for `forbids`
 questions     the cases of an assignment, as they are asked
 regimes       arrays of many kinds, for cases that are drawn
 recording     taking down the visible cases of a notebook

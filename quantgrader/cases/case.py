@@ -172,13 +172,15 @@ def without_products(message):
     return no_warning("MultipliedWarning", message)
 
 
-def forbids(function, operators, names, message):
+def forbids(function, operators, names, message, *, modules=None):
     """The text of ``function`` has none of these binary operators and none of these names.
 
-    ``operators`` and ``names`` are words in one text, with blanks between them. The operator
-    ``x*x`` is a product that is no scaling: ``2 * x`` is allowed, as is ``[0] * n``.
+    ``operators``, ``names`` and ``modules`` are words in one text, with blanks between them. The
+    operator ``x*x`` is a product that is no scaling: ``2 * x`` is allowed, as is ``[0] * n``.
+    ``modules`` are the only ones from which it may use anything; None: all are.
     """
     options = {"function": function, "operators": operators.split(), "names": names.split()}
+    options |= {} if modules is None else {"modules": modules.split()}
     return Requirement("forbids", message, None, options)
 
 

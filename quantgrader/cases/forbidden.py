@@ -1,34 +1,22 @@
-"""Look for operators and names that a function must do without, in its text.
+"""Look for operators, names and modules that a function must do without, in its text."""
 
-Only tokens are looked at. The text is neither run nor compiled, and not parsed into a tree either:
-what a stranger wrote could bring the parser down.
-"""
-
-import io
 import itertools
 import keyword
 import re
 import token
-import tokenize
-from functools import lru_cache
-from typing import NamedTuple
 
 import numpy as np
 
-_MAX_LENGTH = 200_000
-_SHORT = 10_000
+from quantgrader.cases.source import LONGEST, SPACE, imports, own_variables, read, texts_of
+
 _TOO_LONG = "(a text so long that not all of it was looked at)"
-_SPACE = {token.NL, token.NEWLINE, token.INDENT, token.DEDENT, token.COMMENT, token.ENDMARKER}
 _VALUES = {"None", "True", "False", "..."}
-_MORE_THAN_PYTHON = re.compile(r"^[ \t]*(?:[!?].*|%%?\w+[ \t]*)")
 _LITERALS = {token.NUMBER, token.STRING}
 _UNARY = {"+", "-", "~"}
 _PRODUCT_SIGNS = {"*", "/", "//", "%", "@", "**"}
-_NAMED = {"def", "class", "async"}
-_BLOCKS = {"if", "else", "elif", "for", "while", "with", "try", "except", "finally", "match"}
 
 
-def violation(sources, function, operators, names):
+def violation(sources, function, operators, names, modules=None):
     """The line of a function, or of a function it uses, that has what is forbidden; or None.
 
     Parameters
@@ -44,204 +32,58 @@ def violation(sources, function, operators, names):
         Names of functions and attributes. A variable that the text itself gives a value may have
         such a name, and so may a method of a NumPy function that is not forbidden itself:
         ``np.bitwise_xor.outer``.
+    modules : sequence of str, optional
+        The only modules that may be used, by the first part of their names. The ``import`` of
+        another one counts in the function, and anywhere if the function uses a name that it brings.
     """
-    if any(re.search(r"\b(def|lambda)\b", source[_MAX_LENGTH:]) for source in sources):
+    if any(re.search(r"\b(def|lambda)\b", source[LONGEST:]) for source in sources):
         return _TOO_LONG
-    texts = _texts(sources, function)
-    imported = set().union(*(_read(source).imported for source in sources))
-    found = (_first_use(tokens, set(operators), set(names), imported) for tokens in texts)
+    texts = texts_of(sources, function)
+    everything = [read(source) for source in sources]
+    imported = set().union(*(text.imported for text in everything))
+    found = [_first_use(tokens, set(operators), set(names), imported) for tokens in texts]
+    if modules is not None:
+        foreign = _brought(everything, set(modules))
+        found += [_first_foreign(tokens, foreign, set(modules)) for tokens in texts]
     return next((item.line.strip() for item in found if item is not None), None)
 
 
-def used_names(sources, function):
-    """Names in the text of a function, and of the functions that it uses.
+def _brought(everything, modules):
+    """By name: the imports, anywhere, of other modules than these.
 
-    >>> sorted(used_names(["def f(x):\\n    return g(x)", "def g(y):\\n    return abs(y)"], "f"))
-    ['abs', 'def', 'f', 'g', 'return', 'x', 'y']
+    A name that a text gives to a function of its own, as well, is taken for that.
     """
-    texts = _texts(sources, function)
-    return {item.string for tokens in texts for item in tokens if item.type == token.NAME}
+    found, own = {}, set()
+    for text in everything:
+        pairs = itertools.pairwise(text.tokens)
+        own |= {after.string for item, after in pairs if item.string in ("def", "class")}
+        for first, module, names in imports(text.tokens):
+            if module not in modules:
+                found |= dict.fromkeys(names, first)
+    return {name: first for name, first in found.items() if name not in own}
 
 
-def _texts(sources, function):
-    """The tokens of a function, and of the functions that it uses.
-
-    If no text defines the function, all texts are taken for its own.
-    """
-    definitions = {}
-    for source in sources:
-        definitions |= _read(source).definitions
-    if function not in definitions:
-        return [_read(source).tokens for source in sources]
-    texts, wanted, seen = [], [function], set()
-    while wanted:
-        name = wanted.pop()
-        if name in definitions and name not in seen:
-            text, own = definitions[name], _parameters(definitions[name])
-            seen.add(name)
-            texts.append(text)
-            wanted += [t.string for t in text if t.type == token.NAME and t.string not in own]
-    return texts
-
-
-def _parameters(text):
-    """The parameters of a ``def``: inside of it these names mean no other function.
-
-    One with a default is left out, since the default may bear its name: ``def f(g=g)``.
-    """
-    words = [item for item in text if item.type not in _SPACE]
-    if len(words) < 3 or words[0].string != "def":
-        return set()
-    found, depth, name = set(), 0, None
-    for before, item in itertools.pairwise(words[1:]):
-        depth += (item.string in "([{") - (item.string in ")]}") if item.type == token.OP else 0
-        if depth == 1 and item.type == token.NAME and before.string in ("(", ","):
-            name = item.string
-        elif depth == 1 and item.string == "=":
-            name = None
-        elif name and ((depth == 1 and item.string == ",") or depth == 0):
-            found.add(name)
-        if depth == 0:
-            break
-    return found
-
-
-class _Text(NamedTuple):
-    """What is known of a text: its tokens, those of what it defines by name, and its imports."""
-
-    tokens: list
-    definitions: dict
-    imported: set
-
-
-def _read(source):
-    """Return the `_Text` of a source. Most cells are the same in everybody's notebook."""
-    return (_read_anew if len(source) > _SHORT else _read_once)(source)
-
-
-def _read_anew(source):
-    tokens = _tokens(source)
-    return _Text(tokens, _definitions(tokens), _imported(tokens))
-
-
-#: Of short texts only: they are kept in a process whose memory is bounded.
-_read_once = lru_cache(256)(_read_anew)
-
-
-def _tokens(source):
-    """The tokens of a text, as far as it is Python."""
-    source = "\n".join(map(_python, source[:_MAX_LENGTH].split("\n")))
-    try:
-        return list(tokenize.generate_tokens(io.StringIO(source).readline))
-    except (tokenize.TokenError, SyntaxError):  # also of an IndentationError
-        lines = source.splitlines(keepends=True)
-        return [item for number, line in enumerate(lines, 1) for item in _line(line, number)]
-
-
-def _python(line):
-    """A line without what IPython takes beyond Python: a magic's name, the shell, a question."""
-    line = _MORE_THAN_PYTHON.sub("", line)
-    return line.rstrip(" \t\r?") if line.rstrip().endswith("?") else line
-
-
-def _line(line, number):
-    """The tokens of one line, as far as it is Python."""
-    try:
-        for item in tokenize.generate_tokens(io.StringIO(line).readline):
-            if item.type not in (token.INDENT, token.DEDENT, token.ENDMARKER):
-                yield item._replace(start=(number, item.start[1]))
-    except (tokenize.TokenError, SyntaxError):
-        return
-
-
-def _definitions(tokens):
-    """Tokens of all that gives a function a name at the top level, by that name."""
-    # That is `def` and `class`, also inside of `if` and the like; a name for a lambda or for
-    # another function; and `import one as other`.
-    found = {}
-    for decorators, statement in _statements(tokens):
-        words = [item.string for item in statement if item.type not in _SPACE]
-        kind, text = words[0], decorators + statement
-        if kind in _NAMED:
-            found[next((word for word in words if word not in _NAMED), "")] = text
-        elif kind in _BLOCKS:
-            pairs = itertools.pairwise(words)
-            found |= {name: text for word, name in pairs if word in _NAMED}
-        elif kind in ("import", "from"):
-            places = [n for n, item in enumerate(statement[:-1]) if item.string == "as"]
-            found |= {statement[n + 1].string: [statement[n - 1]] for n in places}
-        elif statement[0].type == token.NAME and "=" in words:
-            value = words[len(words) - words[::-1].index("=") :]
-            if "lambda" in words or all(w == "." or w.isidentifier() for w in value):
-                found[kind] = text
-    return found
-
-
-def _statements(tokens):
-    """(tokens of its decorators, tokens) of each statement at the top level, with its body."""
-    statement, decorators, is_new = [], [], True
-    for item in tokens:
-        if item.type not in _SPACE and item.start[1] == 0 and is_new:
-            if statement and statement[0].string == "@":
-                decorators = decorators + statement
-            elif statement:
-                yield decorators, statement
-                decorators = []
-            statement = []
-        if item.type == token.NEWLINE or item.type not in _SPACE:
-            is_new = item.type == token.NEWLINE
-        if statement or item.type not in _SPACE:
-            statement.append(item)
-    if statement:
-        yield decorators, statement
-
-
-def _imported(tokens):
-    """All names behind an ``import``."""
-    found, behind = set(), False
-    for item in tokens:
-        behind = item.string == "import" or (behind and item.type != token.NEWLINE)
-        found |= {item.string} if behind else set()
-    return found
-
-
-def _own_variables(tokens):
-    """Names that a text gives a value: parameters, targets of ``=`` and ``:=``, loop variables."""
-    found, line, depth = set(), [], 0
-    for item in tokens:
-        if item.type not in _SPACE:
-            depth += (item.string in "([{") - (item.string in ")]}") if item.type == token.OP else 0
-            line.append((item, depth))
-        if item.type in (token.NEWLINE, token.ENDMARKER):
-            found |= _targets(line)
-            line = []
-    return found | _targets(line)
-
-
-def _targets(line):
-    """The variables that one logical line gives a value; ``line`` has (token, brackets open)."""
-    words = [item.string for item, _ in line]
-    equals = [n for n, (item, depth) in enumerate(line) if item.string == "=" and not depth]
-    last, found = (equals[-1] if equals else -1), set()
-    head = words.index("(") if "def" in words[:2] and "(" in words else len(words)
-    in_for = False
-    for n, (item, depth) in enumerate(line):
-        in_for = item.string == "for" or (in_for and item.string != "in")
-        if item.type != token.NAME or words[n - 1 : n] == ["."]:
-            continue
-        after = words[n + 1] if n + 1 < len(words) else ""
-        is_target = n < last and after not in ("(", "[", ".")
-        is_parameter = n > head and depth == 1 and words[n - 1] in ("(", ",", "*", "**")
-        if is_target or is_parameter or in_for or after == ":=":
-            found.add(item.string)
-    return found
+def _first_foreign(tokens, foreign, modules):
+    """The first import of another module in a text, or of a name in it; or None."""
+    for first, module, _ in imports(tokens):
+        if module not in modules:
+            return first
+    if "*" in foreign:  # which may bring anything
+        return foreign["*"]
+    own, words = own_variables(tokens), [item for item in tokens if item.type not in SPACE]
+    for before, item, after in zip([None, *words], words, [*words[1:], None], strict=False):
+        is_attribute = before is not None and before.string == "."
+        is_keyword = after is not None and after.string == "="
+        if item.string in foreign and item.string not in own and not is_attribute | is_keyword:
+            return foreign[item.string]
+    return None
 
 
 def _first_use(tokens, operators, names, imported):
     """The first token that is forbidden, or None."""
     after_value, before, called_on = False, "", ""
     # After `from numpy import *` a variable may be anything.
-    own = set() if "*" in imported else _own_variables(tokens) - imported
+    own = set() if "*" in imported else own_variables(tokens) - imported
     names_alone = names - own
     scalings = _scalings(tokens) if "x*x" in operators else set()
     operators = {"*" if sign == "x*x" else sign for sign in operators}
@@ -311,7 +153,7 @@ def _is_literal(words, alone=False):
     """Whether tokens begin with a number or a text; ``alone``: and the statement ends there."""
     words = words[1:] if words and words[0].string in _UNARY else words
     is_literal = bool(words) and words[0].type in _LITERALS
-    ends = not words[1:] or words[1].type in _SPACE or words[1].string == ";"
+    ends = not words[1:] or words[1].type in SPACE or words[1].string == ";"
     return is_literal and (ends or not alone)
 
 

@@ -283,15 +283,16 @@ def xnor_product(generator):
 
 
 def normalized_sums(x, weight, gamma, beta, mean, variance, eps):
-    """The layer, each window by itself, and how large the terms are that are added up."""
+    """The layer, each window by itself, and how large the terms are that a channel adds up."""
     height, width = weight.shape[2:]
     around = ((0, 0), (0, 0), (height // 2,) * 2, (width // 2,) * 2)
     padded = np.pad(signs_of(x), around, constant_values=1)
     windows = np.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(2, 3))
     sums = np.einsum("ncyxhw,ochw->noyx", windows, signs_of(weight))
     slope, beta, mean = (v[:, None, None] for v in (gamma / np.sqrt(variance + eps), beta, mean))
-    largest = np.abs(slope) * (np.abs(sums).max() + np.abs(mean)) + np.abs(beta)
-    return slope * (sums - mean) + beta, float(largest.max())
+    most = np.abs(sums).max(axis=(0, 2, 3))[:, None, None]
+    largest = np.abs(slope) * (most + np.abs(mean)) + np.abs(beta)
+    return slope * (sums - mean) + beta, largest
 
 
 def bnn_layer(generator):
@@ -335,7 +336,7 @@ def bnn_layer(generator):
         eps = 10.0 ** generator.uniform(-6, -1)
         some = (gamma, beta, mean, np.where(np.arange(6) % 2, 0.0, variance))
         yield case(x, weight, some, eps, "where a variance is 0", VIEWS[i % 3], 1 / 4)
-        least, size = ((0.0, 1e-19), (1e-20, 1e-15), (1e-13, 1e-11), (1e-6, 1e-7))[i]
+        least, size = ((0.0, 1e-11), (1e-12, 1e-15), (1e-11, 1e-12), (1e-6, 1e-7))[i]
         some = (gamma, beta, mean, variance * size)
         yield case(x, weight, some, least, "where variances are tiny", VIEWS[i % 3], 1 / 4)
         some = (np.where(np.arange(6) % 2, 0.0, -gamma), beta, mean, variance)
@@ -393,9 +394,10 @@ def exact_channels(generator, zeros, side=0.0):
 
 
 def constant_channels(generator, count):
-    """Channels with gamma = 0, or -0; an even number of them."""
-    beta = generator.choice([-1.0, 0.0, -0.0, 1e-9, -1e-9, 5.0, -1e9, 1e9], size=count)
-    beta[:2] = 0.0, -2.0
+    """Channels with gamma = 0, or -0, and beta of any size; an even number of them."""
+    beta = generator.choice([-1, 1], count) * 10.0 ** generator.uniform(-30, 30, count)
+    # What is next to 0 is no 0.
+    beta[:2] = generator.choice([0.0, -0.0]), -(10.0 ** generator.uniform(-30, -9))
     return (
         generator.permutation([0.0, -0.0] * (count // 2)),
         beta,
@@ -426,16 +428,6 @@ def sign_thresholds(generator):
         )
 
     numbers = (1, 2, 3, 8, 9, 27, 64, 128, 577, 1152, 4608, 20_000)
-    for i, n in enumerate((*numbers, *numbers)):
-        kinds = (
-            usual_channels(generator, n, 8),
-            exact_channels(generator, generator.integers(-n, n + 1, 8).astype(float)),
-            constant_channels(generator, 4),
-            far_channels(generator, n, 4),
-        )
-        order = generator.permutation(24)
-        channels = [np.concatenate(rows)[order] for rows in zip(*kinds, strict=True)]
-        yield case(n, channels, "for channels of all kinds", VIEWS[i % 3], 1 / 2)
     for i, n in enumerate(numbers):
         view = VIEWS[i % 3]
         channels = usual_channels(generator, n, 9)
@@ -473,6 +465,17 @@ def sign_thresholds(generator):
         yield case(n, channels, "where beta is very large", view, 1 / 12)
         channels = usual_channels(generator, n, 1)
         yield case(n, channels, "for a single channel", view, 1 / 12)
+    # All kinds side by side come last: their message says less.
+    for i, n in enumerate((*numbers, *numbers)):
+        kinds = (
+            usual_channels(generator, n, 8),
+            exact_channels(generator, generator.integers(-n, n + 1, 8).astype(float)),
+            constant_channels(generator, 4),
+            far_channels(generator, n, 4),
+        )
+        order = generator.permutation(24)
+        channels = [np.concatenate(rows)[order] for rows in zip(*kinds, strict=True)]
+        yield case(n, channels, "for channels of all kinds", VIEWS[i % 3], 1 / 2)
     yield case(64, usual_channels(generator, 64, 300), "for hundreds of channels", "flipped", 1)
 
 

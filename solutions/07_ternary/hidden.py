@@ -231,6 +231,44 @@ def best_threshold(generator):
         large = math.sqrt(1.2 * (n + few) / few) * generator.uniform(0.98, 1.02, few)
         w = mixed(np.concatenate([large, generator.uniform(0.95, 1.05, n)]))
         yield case(w, "where few of thousands of weights are worth keeping", weight=1 / 3)
+    # As narrow, before a hundred thousand: whoever tries some thresholds only steps over it.
+    small = ("numpy.linspace", generator.uniform(0, 1), generator.uniform(9e4, 9.9e4), 100_000)
+    m = np.abs(np.sin(np.linspace(*small[1:]))) ** 3
+    sums, counts = np.sort(m)[::-1].cumsum(), np.arange(1, len(m) + 1)
+    for few in (3, 30, 1, *(10.0 ** generator.uniform(0.5, 4, 5)).astype(int).tolist()):
+        # Just so large that few alone gain more than with any others, by a share than with many.
+        low, large = 2.1, 2000.0
+        ratios = np.where(counts > few, 1 + 10.0 ** generator.uniform(-4, -2), 1)
+        for _ in range(30):
+            middle = (low + large) / 2
+            gains = ratios * (few * middle + sums) ** 2 / (few + counts)
+            low, large = (low, middle) if few * middle**2 > gains.max() else (middle, large)
+        outliers = ("numpy.linspace", -1.01 * large, -0.99 * large, few)
+        alpha = -math.fsum(np.linspace(*outliers[1:])) / few
+        others = Build("numpy.power", Build("numpy.sin", Build(*small)), 3)
+        words = "where few of a hundred thousand weights are worth keeping"
+        yield Case(
+            (Build("numpy.append", Build(*outliers), others),),
+            *nine_digits(m.max(), f"The threshold is not the one with the least error {words}.", 0),
+            *nine_digits(alpha, f"The threshold is right, but alpha is wrong {words}.", 1),
+            weight=1 / 4,
+        )
+    # Two weights set the range of magnitudes; the threshold is where this range hardly begins.
+    for many in (300, 4000, 70_000):
+        size = 10.0 ** generator.uniform(-3, 3)
+        middle = np.linspace(0.99 * size, 1.01 * size, many)
+        first = math.sqrt(generator.uniform(0.7, 0.9) * many) * size
+        rest = Build("numpy.linspace", -0.01 * size, -0.1 * size, many)
+        ends = [first, -first / 3]
+        both = Build("numpy.append", Build("numpy.linspace", middle[0], middle[-1], many), ends)
+        words = "where two weights are far larger than all others"
+        alpha = (math.fsum(middle) + first + first / 3) / (many + 2)
+        yield Case(
+            (Build("numpy.append", rest, both),),
+            *nine_digits(0.1 * size, f"The threshold is not the best one {words}.", 0),
+            *nine_digits(alpha, f"The threshold is right, but alpha is wrong {words}.", 1),
+            weight=1 / 3,
+        )
     for steps in (3, 4, 5, 5, 6):
         yield case(stairs(steps), "where the error has many valleys", weight=1 / 3)
     for n, spread in itertools.product((6, 17, 50, 200), (1.5, 3, 6)):

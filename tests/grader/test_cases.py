@@ -500,6 +500,48 @@ def test_a_parameter_is_no_call_of_a_function_of_its_name(head, is_called):
     assert bool(forbidden.violation(sources, "f", ["*"], [])) == is_called
 
 
+OTHER_MODULES = {
+    "inside": "def f(a):\n    import sympy\n    return a",
+    "inside, after a colon": "def f(a):\n    if a: import sympy; return a",
+    "from it, inside": "def f(a):\n    from sympy import (\n        Matrix,\n    )\n    return a",
+    "of the notebook": "import sympy\n\ndef f(a):\n    return sympy.Matrix(a)",
+    "beside others": "import math, sympy.matrices as m\n\ndef f(a):\n    return m.Matrix(a)",
+    "from it": "from math import pi\nfrom sympy import Matrix\n\ndef f(a):\n    return Matrix(a)",
+    "by another name": "from sympy import Matrix as M\n\ndef f(a):\n    return M(a)",
+    "everything": "from sympy import *\n\ndef f(a):\n    return Matrix(a)",
+    "in a helper": "import sympy\n\ndef g(a):\n    return sympy\n\ndef f(a):\n    return g(a)",
+    "as a decorator": "from numba import njit\n\n@njit\ndef f(a):\n    return a",
+    "given a name": "import sympy\ng = sympy.Matrix\n\ndef f(a):\n    return g(a)",
+    "in an exception": "try:\n    import sympy\nexcept ImportError:\n    pass\n\n"
+    "def f(a):\n    return sympy.Matrix(a)",
+    "of the folder": "from . import sympy\n\ndef f(a):\n    return sympy",
+}
+THESE_MODULES = {
+    "one of them": "import numpy as np\n\ndef f(a):\n    import math\n    return np.pi - math.pi",
+    "a part of one": "def f(a):\n    import numpy.lib\n    from math import (pi, e)\n    return pi",
+    "not used": "import sympy\nfrom quantlib import data\n\ndef f(a):\n    return a",
+    "an attribute": "from quantlib import data\n\ndef f(a):\n    return a.data",
+    "a variable": "from quantlib import data\n\ndef f(a):\n    data = a\n    return data",
+    "a parameter": "from quantlib import data\n\ndef f(data):\n    return data",
+    "a keyword": "from quantlib import data\n\ndef f(a):\n    return g(a, data=2)",
+    "a helper of its own": "from quantgrader.checks import parts\n\n"
+    "def parts(a):\n    return a\n\ndef f(a):\n    return parts(a)",
+    "in a text": 'def f(a):\n    """\n    import sympy\n    """\n    return a',
+}
+
+
+@pytest.mark.parametrize("source", OTHER_MODULES.values(), ids=OTHER_MODULES.keys())
+def test_what_other_modules_bring_is_found(source):
+    line = forbidden.violation([source], "f", [], [], ["numpy", "math"])
+    assert "import" in line
+    assert not forbidden.violation([source], "f", [], [])
+
+
+@pytest.mark.parametrize("source", THESE_MODULES.values(), ids=THESE_MODULES.keys())
+def test_what_these_modules_bring_is_allowed(source):
+    assert not forbidden.violation([source], "f", [], [], ["numpy", "math"])
+
+
 def test_a_helper_in_another_cell_is_looked_at():
     assert forbidden.violation(
         ["def g(a):\n    return a * 2", "def f(a):\n    return g(a)"], "f", ["*"], []

@@ -175,6 +175,20 @@ def wrong_one_image_may_always_be_lost(model, images, labels):
     return accuracies, smallest(model, accuracies, images, labels, lost)
 
 
+def wrong_rounded_accuracies(model, images, labels):
+    """Message: The accuracies are wrong for a small network."""
+    accuracies = measure(model, images, labels, per_channel)
+    needed = smallest(model, accuracies, images, labels)
+    return {b: round(share, 3) for b, share in accuracies.items()}, needed
+
+
+def wrong_smoothed_accuracies(model, images, labels):
+    """Message: The accuracies are wrong for a small network."""
+    count, accuracies = len(labels), measure(model, images, labels, per_channel)
+    needed = smallest(model, accuracies, images, labels)
+    return {b: (count * a + 0.2) / (count + 0.4) for b, a in accuracies.items()}, needed
+
+
 def right_upwards(model, images, labels):
     """From 2 bits upwards; the first that reaches the limit is kept."""
     count = len(labels)

@@ -204,6 +204,41 @@ def wrong_signs_by_a_product(x, bit_width):
     return float(high) / quant_max or 1.0, 0
 
 
+def wrong_rounded_twice(x, bit_width):
+    """Message: where the zero point lies next to half-way between two codes"""
+    low, high = min(float(x.min()), 0.0), max(float(x.max()), 0.0)
+    scale = (high - low) / (2**bit_width - 1) or 1.0
+    return scale, round(round(-low / scale, 3))
+
+
+def wrong_share_in_single_precision(x, bit_width):
+    """Message: where the zero point lies next to half-way between two codes"""
+    low, high = min(float(x.min()), 0.0), max(float(x.max()), 0.0)
+    quant_max = 2**bit_width - 1
+    if low == high:
+        return 1.0, 0
+    share = np.float32(-low / (high - low) * quant_max)
+    return (high - low) / quant_max, int(np.round(share))
+
+
+def wrong_nearly_a_tie(x, bit_width):
+    """Message: where the zero point lies next to half-way between two codes"""
+    low, high = min(float(x.min()), 0.0), max(float(x.max()), 0.0)
+    scale = (high - low) / (2**bit_width - 1) or 1.0
+    zero = -low / scale
+    if abs(zero % 1 - 0.5) < 1e-4:
+        return scale, int(zero) + int(zero) % 2
+    return scale, round(zero)
+
+
+def wrong_in_place(x, bit_width):
+    """Message: The values in x were changed in place"""
+    low, high = min(float(x.min()), 0.0), max(float(x.max()), 0.0)
+    scale = (high - low) / (2**bit_width - 1) or 1.0
+    x -= low
+    return scale, round(-low / scale)
+
+
 def right_from_the_other_end(x, bit_width):
     """The zero point by Chenna's equation (4), at the highest value."""
     quant_max = 2**bit_width - 1

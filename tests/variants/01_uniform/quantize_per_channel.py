@@ -112,7 +112,7 @@ def wrong_int8_codes(weight, bit_width):
 
 
 def wrong_zero_by_its_sum(weight, bit_width):
-    """Message: where the weights of a channel cancel"""
+    """Message: The scales are wrong"""
     highest = 2 ** (bit_width - 1) - 1
     axes = tuple(range(1, weight.ndim))
     scales = np.where(weight.sum(axis=axes) == 0, 1.0, np.abs(weight).max(axis=axes) / highest)
@@ -145,6 +145,37 @@ def wrong_zero_by_its_first_weight(weight, bit_width):
     scales = np.where(weight.reshape(len(weight), -1)[:, 0] == 0, 1.0, largest / highest)
     codes = np.rint(weight / scales.reshape((-1,) + (1,) * (weight.ndim - 1)))
     return codes.clip(-highest, highest).astype(np.int32), scales
+
+
+def scaled(weight, bit_width):
+    """Return weights in steps of their channel's scale, and the scales."""
+    largest = np.abs(weight.astype(float)).max(axis=tuple(range(1, weight.ndim)))
+    scales = np.where(largest == 0, 1.0, largest / (2 ** (bit_width - 1) - 1))
+    return weight / scales.reshape(-1, *[1] * (weight.ndim - 1)), scales
+
+
+def wrong_half_up(weight, bit_width):
+    """Message: The codes are wrong half-way between two codes."""
+    steps, scales = scaled(weight, bit_width)
+    return np.floor(steps + 0.5).astype(np.int32), scales
+
+
+def wrong_half_away_from_zero(weight, bit_width):
+    """Message: The codes are wrong half-way between two codes."""
+    steps, scales = scaled(weight, bit_width)
+    return np.trunc(steps + 0.5 * np.sign(steps)).astype(np.int32), scales
+
+
+def wrong_half_down(weight, bit_width):
+    """Message: The codes are wrong though the scales are right."""
+    steps, scales = scaled(weight, bit_width)
+    return np.ceil(steps - 0.5).astype(np.int32), scales
+
+
+def wrong_rounded_twice(weight, bit_width):
+    """Message: The codes are wrong next to half-way between two codes."""
+    steps, scales = scaled(weight, bit_width)
+    return np.round(np.round(steps, 4)).astype(np.int32), scales
 
 
 def right_broadcast(weight, bit_width):

@@ -99,6 +99,33 @@ def wrong_same_power_is_nothing(x, x_hat):
     return 10 * np.log10(signal / np.sum((x - x_hat) ** 2)) if signal != power else float("inf")
 
 
+def wrong_order_of_the_memory(x, x_hat):
+    """Message: where one of the two arrays is a transposed view"""
+    noise = np.sum((x.ravel("K") - x_hat.ravel("K")) ** 2)
+    return 10 * np.log10(np.sum(x**2) / noise) if noise else float("inf")
+
+
+def wrong_order_of_the_first_array(x, x_hat):
+    """Message: where one of the two arrays is a transposed view"""
+    order = "F" if x.flags.f_contiguous else "C"
+    noise = np.sum((x.ravel(order) - x_hat.ravel("A")) ** 2)
+    return 10 * np.log10(np.sum(x**2) / noise) if noise else float("inf")
+
+
+def wrong_base_of_a_view(x, x_hat):
+    """Message: where one of the two arrays is a transposed view"""
+    a, b = (v if v.base is None else v.base for v in (x, x_hat))
+    noise = np.sum((a.ravel() - b.ravel()) ** 2)
+    return 10 * np.log10(np.sum(x**2) / noise) if noise else float("inf")
+
+
+def wrong_in_place(x, x_hat):
+    """Message: An array was changed in place"""
+    x_hat -= x
+    noise = np.sum(x_hat**2)
+    return 10 * np.log10(np.sum(x**2) / noise) if noise else float("inf")
+
+
 def right_means(x, x_hat):
     """Means in place of sums, the logarithms subtracted."""
     noise = np.mean(np.square(np.subtract(x, x_hat)))

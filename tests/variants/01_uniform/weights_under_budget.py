@@ -88,6 +88,18 @@ def wrong_network_of_the_notebook(model, images, labels, budget):
     return layers_of(network, plan(budget), 0.8)
 
 
+def wrong_test_images_looked_at(model, images, labels, budget):
+    """Message: One of the names test_images and test_labels stands in the function"""
+    found = [layers_of(model, plan(budget), share) for share in (0.75, 0.8)]
+    seen = data.load("digits")
+    return max(
+        found,
+        key=lambda layers: training.accuracy(
+            rebuild(model, layers), seen.test_images, seen.test_labels
+        ),
+    )
+
+
 def wrong_plan_of_the_example(model, images, labels, budget):
     """Message: more bytes than another budget"""
     return layers_of(model, (5, 4, 2, 2, 5), 0.8)
@@ -118,3 +130,9 @@ def right_one_scale_for_large_layers(model, images, labels, budget):
     scale = 0.6 * float(np.abs(w).max())
     layers["fc1"] = np.clip(np.round(w / scale), -1, 1), scale, 2
     return layers
+
+
+def right_negative_scales(model, images, labels, budget):
+    """Codes and scales turned round."""
+    layers = layers_of(model, plan(budget), 0.8)
+    return {name: (-codes, -scales, b) for name, (codes, scales, b) in layers.items()}

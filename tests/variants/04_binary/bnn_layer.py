@@ -192,13 +192,29 @@ def wrong_sums_in_int8(x, weight, gamma, delta, mean, variance, eps):
 
 def wrong_floor_below_the_root(x, weight, gamma, delta, mean, variance, eps):
     """Message: Some results are wrong where variances are tiny."""
-    spread = np.maximum(variance + eps, 1e-12)
+    spread = np.maximum(variance + eps, 1e-10)
     return normalized(convolved(signs_of(x), signs_of(weight)), gamma, delta, mean, spread, 0.0)
 
 
 def wrong_floor_below_the_deviation(x, weight, gamma, delta, mean, variance, eps):
     """Message: Some results are wrong where variances are tiny."""
-    spread = (np.sqrt(variance + eps) + 1e-9) ** 2
+    spread = (np.sqrt(variance + eps) + 1e-8) ** 2
+    return normalized(convolved(signs_of(x), signs_of(weight)), gamma, delta, mean, spread, 0.0)
+
+
+def wrong_half_precision(x, weight, gamma, delta, mean, variance, eps):
+    """Message: Some results are wrong"""
+    sums = convolved(signs_of(x), signs_of(weight)).half()
+    scale, shift, center = (
+        torch.tensor(v.copy()).half()[:, None, None] for v in (gamma, delta, mean)
+    )
+    spread = torch.tensor(np.sqrt(variance + eps))[:, None, None]
+    return (scale * (sums - center)).double() / spread + shift
+
+
+def wrong_small_spread_beside_a_large_one(x, weight, gamma, delta, mean, variance, eps):
+    """Message: Some results are wrong where a variance is 0."""
+    spread = np.maximum(variance + eps, (variance + eps).max() / 1000)
     return normalized(convolved(signs_of(x), signs_of(weight)), gamma, delta, mean, spread, 0.0)
 
 
@@ -235,3 +251,11 @@ def right_float32(x, weight, gamma, delta, mean, variance, eps):
         torch.tensor(v).float()[:, None, None] for v in (gamma, delta, mean, variance)
     )
     return scale * (sums - center) / torch.sqrt(spread + eps) + shift
+
+
+def right_folded_in_float32(x, weight, gamma, delta, mean, variance, eps):
+    """One slope and one shift for each channel, in float32."""
+    sums = functional.conv2d(padded(signs_of(x), weight), signs_of(weight)).numpy()
+    slope = (gamma / np.sqrt(variance + eps)).astype(np.float32)
+    shift = delta.astype(np.float32) - slope * mean.astype(np.float32)
+    return sums.astype(np.float32) * slope[:, None, None] + shift[:, None, None]

@@ -198,9 +198,26 @@ def wrong_clipped_at_n(gamma, delta, mean, deviation, n):
 
 
 def wrong_minus_zero_flips(gamma, delta, mean, deviation, n):
-    """Message: wrong for channels of all kinds"""
+    """Message: Some flips are wrong where gamma is 0."""
     thresholds, _ = with_zero(gamma, delta, n, zeros_of(gamma, delta, mean, deviation))
     return thresholds, np.signbit(gamma)
+
+
+def wrong_shift_next_to_zero(gamma, delta, mean, deviation, n):
+    """Message: Some thresholds are wrong where gamma is 0."""
+    zero = zeros_of(gamma, delta, mean, deviation)
+    return with_zero(gamma, np.where(np.isclose(delta, 0), 0.0, delta), n, zero)
+
+
+def wrong_shift_plus_the_smallest_step(gamma, delta, mean, deviation, n):
+    """Message: Some thresholds are wrong where gamma is 0."""
+    zero = zeros_of(gamma, delta, mean, deviation)
+    return with_zero(gamma, delta + np.finfo(float).eps, n, zero)
+
+
+def wrong_shift_in_fifteen_places(gamma, delta, mean, deviation, n):
+    """Message: Some thresholds are wrong where gamma is 0."""
+    return with_zero(gamma, np.round(delta, 15), n, zeros_of(gamma, delta, mean, deviation))
 
 
 def wrong_floor_below_gamma(gamma, delta, mean, deviation, n):
@@ -254,3 +271,11 @@ def right_channel_by_channel(gamma, delta, mean, deviation, n):
             t = math.floor(m - b * d / g) + 1
         thresholds.append(max(-n, min(n + 1, t)))
     return np.array(thresholds), np.signbit(gamma) & (gamma != 0)
+
+
+def right_division_without_a_warning(gamma, delta, mean, deviation, n):
+    """Divides everywhere, where NumPy is told not to warn."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        zero = mean - delta * deviation / gamma
+    zero = np.where(gamma == 0, np.where(delta < 0, n + 1.0, -n), zero)
+    return finished(beyond(zero, gamma < 0), gamma, delta, n), gamma < 0

@@ -184,6 +184,48 @@ def wrong_bytes_without_watch(a, b, n):
     return np.vecdot(u[:, None], v)
 
 
+def unpacked(a, b, n):
+    """Return the signs of all rows, in lists: they are watched no longer."""
+    bits = (np.unpackbits(x, axis=1, count=n, bitorder="little").astype(int) for x in (a, b))
+    return [(1 - 2 * x).tolist() for x in bits]
+
+
+def wrong_products_of_an_operator(a, b, n):
+    """Message: What stands here is forbidden in this function. XOR the bytes and count bits."""
+    from operator import imul as both
+
+    u, v = unpacked(a, b, n)
+    return [[sum(map(both, p, q)) for q in v] for p in u]
+
+
+def wrong_products_of_polynomials(a, b, n):
+    """Message: What stands here is forbidden in this function. XOR the bytes and count bits."""
+    u, v = unpacked(a, b, n)
+    return [[np.polymul(p, q[::-1])[n - 1] for q in v] for p in u]
+
+
+def wrong_values_of_polynomials(a, b, n):
+    """Message: What stands here is forbidden in this function. XOR the bytes and count bits."""
+    u, v = unpacked(a, b, n)
+    sides = [[[np.poly1d([s, 0])(t) for s, t in zip(p, q, strict=True)] for q in v] for p in u]
+    return np.sum(sides, axis=2).astype(int)
+
+
+def wrong_weighted_mean(a, b, n):
+    """Message: What stands here is forbidden in this function. XOR the bytes and count bits."""
+    u, v = unpacked(a, b, n)
+    sides = [[q + 2 for q in row] for row in v]
+    return [[round(np.average(p, weights=q) * sum(q)) - 2 * sum(p) for q in sides] for p in u]
+
+
+def wrong_sums_of_another_module(a, b, n):
+    """Message: What stands here is forbidden in this function. XOR the bytes and count bits."""
+    from sklearn.metrics.pairwise import linear_kernel
+
+    u, v = unpacked(a, b, n)
+    return linear_kernel(u, v).astype(int)
+
+
 def wrong_floats(a, b, n):
     """Message: The sums must be integers"""
     return n - 2.0 * count(masked(a, b, n))
@@ -235,3 +277,17 @@ def right_lists(a, b, n):
             for k in range(n):
                 sums[i][j] += 1 - 2 * (differences[k // 8] >> k % 8 & 1)
     return sums
+
+
+def right_modules_of_python(a, b, n):
+    """Counts, with what Python's own modules have."""
+    import functools
+    import itertools
+
+    keep = [255] * (n // 8) + [2 ** (n % 8) - 1]
+    ones = functools.reduce(lambda table, _: table + [c + 1 for c in table], range(8), [0])
+    sums = [
+        sum(ones[(x ^ y) & m] for x, y, m in zip(p, q, keep, strict=False))
+        for p, q in itertools.product(a.tolist(), b.tolist())
+    ]
+    return np.reshape([n - 2 * s for s in sums], (len(a), len(b)))

@@ -364,6 +364,51 @@ def wrong_thousands_of_candidates(w):
     return answer_of(m, int(ks[gain[ks].argmax()]) + 1) if m[0] else (0.0, 0.0)
 
 
+def wrong_all_sizes_coarse_to_fine(w):
+    """Message: where few of a hundred thousand weights are worth keeping"""
+    m, _, gain = sorted_sums(w)
+    n = len(m)
+    step = max(1, n // 5000)
+    coarse = np.union1d(np.arange(0, n, step), [n - 1])
+    for _ in range(2):
+        around = coarse[np.argsort(-gain[coarse])[:3]]
+        near = (around[:, None] + np.arange(-step, step + 1)).ravel()
+        coarse = np.union1d(coarse, near[(near >= 0) & (near < n)])
+    return answer_of(m, int(coarse[gain[coarse].argmax()]) + 1) if m[0] else (0.0, 0.0)
+
+
+def wrong_counts_that_grow_by_a_tenth(w):
+    """Message: not the one with the least error"""
+    m, _, gain = sorted_sums(w)
+    ks = np.unique((1.1 ** np.arange(150)).astype(int))
+    ks = np.append(ks[ks < len(m)], len(m)) - 1
+    best = int(ks[gain[ks].argmax()])
+    near = np.arange(int(best / 1.1), min(int(best * 1.1) + 2, len(m)))
+    return answer_of(m, int(near[gain[near].argmax()]) + 1) if m[0] else (0.0, 0.0)
+
+
+def wrong_grid_made_finer(w):
+    """Message: not the"""
+    m, low, threshold = np.sort(np.abs(w)), 0.0, 0.0
+    high, sums = m[-1], np.append(0, m[::-1].cumsum())
+    for _ in range(12 if high else 0):
+        tried = np.linspace(low, high, 200, endpoint=False)
+        kept = len(m) - np.searchsorted(m, tried, "right")
+        threshold = tried[np.argmax(sums[kept] ** 2 / np.maximum(kept, 1))]
+        step = (high - low) / 200
+        low, high = max(threshold - step, 0.0), min(threshold + step, m[-1])
+    return m[m <= threshold].max(initial=0.0), m[m > threshold].mean() if m.any() else 0.0
+
+
+def wrong_thousand_quantiles(w):
+    """Message: where few of"""
+    m, _, gain = sorted_sums(w)
+    ks = np.arange(len(m))
+    if len(m) > 10_000:
+        ks = np.unique(np.quantile(ks, np.linspace(0, 1, 10_001)).astype(int))
+    return answer_of(m, int(ks[gain[ks].argmax()]) + 1) if m[0] else (0.0, 0.0)
+
+
 def wrong_stops_after_fifty_steps(w):
     """Message: valleys"""
     m, _, gain = sorted_sums(w)

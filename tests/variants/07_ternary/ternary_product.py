@@ -304,6 +304,36 @@ def wrong_multi_dot(a_mask, a_sign, b_mask, b_sign):
     return np.linalg.multi_dot([u, v.T])
 
 
+def wrong_kernel_of_another_module(a_mask, a_sign, b_mask, b_sign):
+    """Message: There is a matrix product"""
+    from sklearn.metrics.pairwise import linear_kernel
+
+    u, v = unpacked_copies(a_mask, a_sign), unpacked_copies(b_mask, b_sign)
+    return linear_kernel(u, v).astype(int)
+
+
+def wrong_matrix_of_another_module(a_mask, a_sign, b_mask, b_sign):
+    """Message: There is a matrix product"""
+    import sympy as sp
+
+    u, v = unpacked_copies(a_mask, a_sign), unpacked_copies(b_mask, b_sign)
+    return (sp.Matrix(u.tolist()) * sp.Matrix(v.T.tolist())).tolist()
+
+
+def wrong_sums_of_ger(a_mask, a_sign, b_mask, b_sign):
+    """Message: There is a matrix product"""
+    u, v = (torch.from_numpy(unpacked_copies(*p)) for p in ((a_mask, a_sign), (b_mask, b_sign)))
+    return sum(torch.ger(p, q) for p, q in zip(u.T, v.T, strict=True))
+
+
+def wrong_found_by_inspection(a_mask, a_sign, b_mask, b_sign):
+    """Message: There is a matrix product"""
+    from inspect import getattr_static as found
+
+    u, v = unpacked_copies(a_mask, a_sign), unpacked_copies(b_mask, b_sign)
+    return found(np, "do" + "t")(u, v.T)
+
+
 def wrong_found_in_a_dictionary(a_mask, a_sign, b_mask, b_sign):
     """Message: There is a matrix product"""
     product = np.__dict__["do" + "t"]
@@ -330,3 +360,16 @@ def right_variables_with_names_of_products(a_mask, a_sign, b_mask, b_sign):
     """Variables that are called like products."""
     inner, outer = planes(a_mask, a_sign, b_mask, b_sign)
     return count(inner) - 2 * count(outer)
+
+
+def right_modules_of_python(a_mask, a_sign, b_mask, b_sign):
+    """With functools and itertools."""
+    from functools import reduce
+    from itertools import product
+
+    both, differ = planes(a_mask, a_sign, b_mask, b_sign)
+    sums = np.zeros(both.shape[:2], int)
+    for i, j in product(*map(range, sums.shape)):
+        pairs = zip(both[i, j].tolist(), differ[i, j].tolist(), strict=True)
+        sums[i, j] = reduce(lambda t, p: t + p[0].bit_count() - 2 * p[1].bit_count(), pairs, 0)
+    return sums

@@ -250,6 +250,50 @@ def wrong_hundredths_of_a_db(sizes, sqnr_db, target_db):
     return cheapest(sizes, sqnr_db, enough)
 
 
+def wrong_a_billion_to_begin_with(sizes, sqnr_db, target_db):
+    """Message: The function returned nothing"""
+    found, least = None, 10**9
+    for bits in combinations(sizes, sqnr_db):
+        good = noise(sqnr_db, bits) <= 10 ** (-target_db / 10)
+        if good and memory(sizes, bits) < least:
+            found, least = bits, memory(sizes, bits)
+    return found
+
+
+def wrong_the_largest_of_32_bits_to_begin_with(sizes, sqnr_db, target_db):
+    """Message: The bit widths are wrong where layers have hundreds of millions of activations"""
+    found, least = dict.fromkeys(sizes, 0), np.iinfo(np.int32).max
+    for bits in combinations(sizes, sqnr_db):
+        good = noise(sqnr_db, bits) <= 10 ** (-target_db / 10)
+        if good and memory(sizes, bits) < least:
+            found, least = bits, memory(sizes, bits)
+    return found
+
+
+def of_table(sizes, sqnr_db, target_db, dtype):
+    """Return what a table of all combinations gives, with sums of this type."""
+    table = combinations(sizes, sqnr_db)
+    bits = np.array([list(row.values()) for row in table], dtype=dtype)
+    sums = (bits * np.array(list(sizes.values()), dtype=dtype)).sum(axis=1, dtype=dtype)
+    good = [noise(sqnr_db, row) <= 10 ** (-target_db / 10) for row in table]
+    return table[min(np.flatnonzero(good), key=lambda i: sums[i])]
+
+
+def wrong_sums_of_32_bits(sizes, sqnr_db, target_db):
+    """Message: The bit widths are wrong where"""
+    return of_table(sizes, sqnr_db, target_db, np.int32)
+
+
+def wrong_sums_of_unsigned_32_bits(sizes, sqnr_db, target_db):
+    """Message: The bit widths are wrong where"""
+    return of_table(sizes, sqnr_db, target_db, np.uint32)
+
+
+def wrong_sums_in_float32(sizes, sqnr_db, target_db):
+    """Message: where one layer has a billion activations and others few"""
+    return of_table(sizes, sqnr_db, target_db, np.float32)
+
+
 def wrong_less_than_a_million(sizes, sqnr_db, target_db):
     """Message: The function returned nothing"""
     found, least = None, 1e6

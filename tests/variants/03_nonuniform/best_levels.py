@@ -262,6 +262,46 @@ def wrong_centred_by_the_middle_of_0_and_the_largest(x, n_levels):
     return levels + middle, cost
 
 
+def in_a_window(x, n_levels, reach, dtype=float):
+    """Return the best clusters of at most so many values, from tables of this type."""
+    x = np.sort(x)
+    n, y = len(x), (x - x.mean()).astype(dtype)
+    s, squares = (np.append(dtype(0), np.cumsum(y**p)) for p in (1, 2))
+    row, begins = np.append(dtype(0), np.full(n, np.inf, dtype)), []
+    for p in range(n_levels):
+        new, begin = np.full(n + 1, np.inf, dtype), np.zeros(n + 1, dtype=int)
+        for j in range(p + 1, n + 1):
+            i = np.arange(max(p, j - reach), j)
+            total = row[i] + squares[j] - squares[i] - (s[j] - s[i]) ** 2 / (j - i).astype(dtype)
+            new[j], begin[j] = total.min(), i[total.argmin()]
+        row = new
+        begins.append(begin)
+    bounds = [n]
+    for begin in begins[::-1]:
+        bounds.append(begin[bounds[-1]])
+    return of_runs([x[i:j] for i, j in itertools.pairwise(bounds[::-1])])
+
+
+def wrong_window_of_64(x, n_levels):
+    """Message: The levels are wrong where"""
+    return in_a_window(x, n_levels, max(64, 2 * len(x) // n_levels))
+
+
+def wrong_no_cluster_of_more_than_half(x, n_levels):
+    """Message: The levels are wrong where"""
+    return in_a_window(x, n_levels, len(x) if n_levels < 3 else max(len(x) // 2, 20))
+
+
+def wrong_float32_table(x, n_levels):
+    """Message: The levels are wrong where a few values are far from all others"""
+    return in_a_window(x, n_levels, len(x), np.float32)
+
+
+def wrong_float32_values(x, n_levels):
+    """Message: The levels are wrong"""
+    return correct(np.float32(x).astype(float), n_levels)
+
+
 def wrong_negative_costs_cut(x, n_levels):
     """Message: far from 0"""
     x = np.sort(x)

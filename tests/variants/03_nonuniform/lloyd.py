@@ -218,6 +218,90 @@ def wrong_two_hundred_turns(x, centroids):
     return np.sort(iterate(x, centroids, turns=200))
 
 
+def wrong_three_hundred_turns(x, centroids):
+    """Message: where it takes some hundred turns"""
+    return np.sort(iterate(x, centroids, turns=300))
+
+
+def until(x, centroids, is_enough):
+    """Return the centroids after the first turn that is the last by this rule."""
+    centroids = np.sort(centroids)
+    while True:
+        codes = nearest(x, centroids)
+        moved = iterate(x, centroids, turns=1)
+        if is_enough(centroids, moved, np.sum((x - moved[codes]) ** 2)):
+            return np.sort(moved)
+        centroids = moved
+
+
+def wrong_allclose_of_all_digits(x, centroids):
+    """Message: The centroids are wrong where it"""
+    return until(x, centroids, lambda c, moved, _: np.allclose(moved, c, rtol=1e-12, atol=1e-12))
+
+
+def wrong_less_than_anything(x, centroids):
+    """Message: where it takes some hundred turns"""
+    return until(x, centroids, lambda c, moved, _: np.abs(moved - c).max() < 1e-20)
+
+
+def wrong_small_beside_the_range(x, centroids):
+    """Message: where a few values are very far from all others"""
+    least = 1e-13 * np.ptp(np.append(x, centroids))
+    return until(x, centroids, lambda c, moved, _: np.abs(moved - c).max() <= least)
+
+
+def wrong_until_the_cost_stays(x, centroids):
+    """Message: where a few values are very far from all others"""
+    costs = [math.inf]
+
+    def is_enough(_, __, cost):
+        costs.append(cost)
+        return costs[-1] >= costs[-2]
+
+    return until(x, centroids, is_enough)
+
+
+def wrong_until_the_cost_hardly_falls(x, centroids):
+    """Message: where a few values are very far from all others"""
+    costs = [math.inf]
+
+    def is_enough(_, __, cost):
+        costs.append(cost)
+        return costs[-2] - costs[-1] <= 1e-14 * costs[-1]
+
+    return until(x, centroids, is_enough)
+
+
+def wrong_until_the_sum_stays(x, centroids):
+    """Message: where all values and centroids come with their negatives"""
+    return until(x, centroids, lambda c, moved, _: sum(moved) == sum(c))
+
+
+def by_prefix_sums(x, centroids):
+    """Return the last centroids, from sums over all values up to a bound."""
+    x, centroids = np.sort(x), np.sort(centroids)
+    sums = np.r_[0, np.cumsum(x)]
+    bounds = None
+    while True:
+        new = np.r_[0, np.searchsorted(x, (centroids[1:] + centroids[:-1]) / 2), len(x)]
+        if bounds is not None and np.array_equal(new, bounds):
+            return centroids
+        bounds, count = new, np.diff(new)
+        mean = np.diff(sums[bounds]) / np.maximum(count, 1)
+        centroids = np.where(count > 0, mean, centroids)
+
+
+def wrong_prefix_sums(x, centroids):
+    """Message: where a few values are very far from all others"""
+    return by_prefix_sums(x, centroids)
+
+
+def wrong_prefix_sums_of_centred_values(x, centroids):
+    """Message: where a few values are very far from all others"""
+    middle = x.mean()
+    return by_prefix_sums(x - middle, centroids - middle) + middle
+
+
 def wrong_allclose(x, centroids):
     """Message: The centroids are wrong"""
     while True:
@@ -253,18 +337,16 @@ def right_until_nothing_changes_hands(x, centroids):
         before = codes
 
 
-def right_prefix_sums(x, centroids):
-    """On sorted values, with prefix sums."""
-    x, centroids = np.sort(x), np.sort(centroids)
-    sums = np.r_[0, np.cumsum(x)]
-    bounds = None
-    while True:
-        new = np.r_[0, np.searchsorted(x, (centroids[1:] + centroids[:-1]) / 2), len(x)]
-        if bounds is not None and np.array_equal(new, bounds):
-            return centroids
-        bounds, count = new, np.diff(new)
-        mean = np.diff(sums[bounds]) / np.maximum(count, 1)
-        centroids = np.where(count > 0, mean, centroids)
+def right_sums_of_each_centroid(x, centroids):
+    """All sums at once, each of its own values only."""
+    centroids, before = np.sort(centroids), None
+    while before is None or not np.array_equal(before, centroids):
+        before = centroids
+        codes = np.searchsorted((centroids[1:] + centroids[:-1]) / 2, x)
+        sums = np.bincount(codes, weights=x, minlength=len(centroids))
+        count = np.bincount(codes, minlength=len(centroids))
+        centroids = np.where(count > 0, sums / np.maximum(count, 1), centroids)
+    return centroids
 
 
 def right_recursion(x, centroids):

@@ -153,17 +153,42 @@ def wrong_ends_first_then_distances(x, levels):
     return np.where(x >= levels[-1], len(levels) - 1, np.where(x <= levels[0], 0, codes))
 
 
+def wrong_clipped_distances(x, levels):
+    """Message: where some levels are close to each other and others far away"""
+    inside = np.clip(x, levels[0], levels[-1])
+    distances = np.abs(inside[..., None] - levels[::-1])
+    return len(levels) - 1 - distances.argmin(axis=-1)
+
+
+def wrong_clipped_distances_of_more_digits(x, levels):
+    """Message: where some levels are close to each other and others far away"""
+    inside = np.clip(x, levels[0], levels[-1]).astype(np.longdouble)
+    distances = np.abs(inside[..., None] - levels[::-1].astype(np.longdouble))
+    return len(levels) - 1 - distances.argmin(axis=-1)
+
+
+def wrong_distances_repaired_at_ties(x, levels):
+    """Message: where some levels are close to each other and others far away"""
+    codes = np.abs(x[..., None] - levels).argmin(axis=-1)
+    up = np.minimum(codes + 1, len(levels) - 1)
+    codes = np.where((levels[codes] + levels[up]) / 2 <= x, up, codes)
+    return np.where(x >= levels[-1], len(levels) - 1, codes)
+
+
+def wrong_clip_at_a_large_number(x, levels):
+    """Message: Some codes are wrong"""
+    return np.searchsorted(middles(levels), np.clip(x, -1e15, 1e15), side="right")
+
+
+def wrong_clip_at_a_larger_number(x, levels):
+    """Message: Some codes are wrong"""
+    return np.searchsorted(middles(levels), np.clip(x, -1e25, 1e25), side="right")
+
+
 def wrong_float32(x, levels):
     """Message: just below the middle"""
     values, bounds = (torch.tensor(np.array(a), dtype=torch.float32) for a in (x, middles(levels)))
     return torch.bucketize(values, bounds, right=True).numpy()
-
-
-def right_clipped_distances(x, levels):
-    """Distances of values that were brought between the outer levels."""
-    inside = np.clip(x, levels[0], levels[-1])
-    distances = np.abs(inside[..., None] - levels[::-1])
-    return len(levels) - 1 - distances.argmin(axis=-1)
 
 
 def right_comparators(x, levels):
@@ -186,3 +211,9 @@ def right_loop(x, levels):
 def right_twice_the_value(x, levels):
     """Compares twice the value with the sums of neighbours."""
     return np.searchsorted(levels[1:] + levels[:-1], 2 * x, side="right")
+
+
+def right_the_nearer_of_two_neighbours(x, levels):
+    """Finds the levels on either side, and compares the two distances."""
+    above = np.clip(np.searchsorted(levels, x, side="right"), 1, len(levels) - 1)
+    return above - (x - levels[above - 1] < levels[above] - x)

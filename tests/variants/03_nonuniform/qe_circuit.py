@@ -161,6 +161,48 @@ def wrong_sorts_the_widths(widths, fixed_bit_width):
     return right
 
 
+def decoded(widths, q, decode):
+    """Return a QE whose decoder has a line for each number that the layer's wires can carry."""
+    c, largest = Circuit(widths, q), max(widths)
+    tops = [c.add("or", q - largest + n, q) for n in range(largest)]
+    if len(widths) == 1:
+        return c.gates, [q + 1 + n for n in range(largest)]
+    lines = decode(c, list(range(q + 1, q + 1 + c.n_index)))
+    selects = {
+        width: c.join("or", [line for line, w in zip(lines, widths, strict=False) if w == width])
+        for width in set(widths)
+    }
+    outputs = []
+    for place in range(largest):
+        bits = {w: tops[largest - w + place] for w in selects if w > place}
+        outputs.append(c.join("or", [c.add("and", selects[w], b) for w, b in bits.items()]))
+    return c.gates, outputs
+
+
+def wrong_decodes_all_numbers(widths, fixed_bit_width):
+    """Message: There are more gates than allowed for five layers of one width"""
+
+    def decode(c, index):
+        lines = [c.add("not", index[0]), index[0]]
+        for wire in index[1:]:
+            no = c.add("not", wire)
+            lines = [c.add("and", line, bit) for bit in (no, wire) for line in lines]
+        return lines
+
+    return decoded(widths, fixed_bit_width, decode)
+
+
+def wrong_decodes_all_numbers_one_by_one(widths, fixed_bit_width):
+    """Message: All codes are right for six layers, but there are more gates than allowed"""
+
+    def decode(c, index):
+        inverse = [c.add("not", wire) for wire in index]
+        choices = [(w, i) for w, i in zip(inverse, index, strict=True)]
+        return [c.join("and", line[::-1]) for line in itertools.product(*choices[::-1])]
+
+    return decoded(widths, fixed_bit_width, decode)
+
+
 def wrong_only_gates(widths, fixed_bit_width):
     """Message: Return two things"""
     return [*small(widths, fixed_bit_width)[0], ("not", 0), ("not", 0), ("not", 0)]

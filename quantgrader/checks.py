@@ -37,7 +37,6 @@ from quantgrader.cases.recording import takes_down
 from quantgrader.sandbox import collector
 
 __all__ = [
-    "PRODUCTS",
     "Build",
     "check",
     "check_hidden",
@@ -57,22 +56,6 @@ __all__ = [
     "within",
     "without_products",
 ]
-
-#: Names for `forbids` where a task is to be solved without products: those by which NumPy, SciPy,
-#: torch and Python multiply, divide or raise to a power, and those that get at others by a text.
-PRODUCTS = (
-    "multiply mul prod cumprod nanprod nancumprod cumulative_prod cross divide true_divide "
-    "floor_divide divmod reciprocal lcm trapezoid trapz vander poly poly1d polynomial Polynomial "
-    "fft ma expm1 logaddexp logaddexp2 power pow float_power square ldexp exp2 exp logspace "
-    "geomspace interp fma dot vdot vecdot matvec vecmat inner outer innerproduct outerproduct "
-    "matmul einsum einsum_path tensordot kron linalg multi_dot convolve correlate cov corrcoef "
-    "polymul polyval matrix asmatrix bmat average torch mm bmm mv scipy sparse blas functional "
-    "integrate special optimize stats math operator fractions Fraction decimal Decimal statistics "
-    "sumprod eval exec compile getattr vars globals locals attrgetter methodcaller importlib "
-    "import_module numba numexpr ctypes __import__ __builtins__ __dict__ __getattribute__ __mul__ "
-    "__rmul__ __imul__ __matmul__ __rmatmul__ __imatmul__ __truediv__ __rtruediv__ __itruediv__ "
-    "__floordiv__ __rfloordiv__ __divmod__ __pow__ __rpow__"
-)
 
 # `nbgrader validate` cuts lines at 87 columns, and some of them are taken.
 _WIDTH = 66

@@ -163,13 +163,15 @@ def _import_of(name, value, own):
     other = "" if own[-1] == name else f" as {name}"
     if isinstance(value, types.ModuleType):
         return (
-            f"from {own[0]} import {own[-1]}{other}\n" if own[1:] else f"import {own[0]}{other}\n"
+            f"from {'.'.join(own[:-1])} import {own[-1]}{other}\n"
+            if own[1:]
+            else (f"import {own[0]}{other}\n")
         )
     # Of `functools.reduce` it is `_functools`.
-    module = str(getattr(value, "__module__", "")).split(".")[0].lstrip("_")
-    if module not in sys.modules or module == "builtins":
+    path = str(getattr(value, "__module__", "")).lstrip("_")
+    if path.split(".")[0] not in sys.modules or path == "builtins":
         return ""
-    return f"from {module} import {own[-1]}{other}\n"
+    return f"from {path} import {own[-1]}{other}\n"
 
 
 def _wrapped(message):

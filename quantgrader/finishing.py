@@ -22,13 +22,14 @@ from quantgrader.marking import mark_tasks
 from quantgrader.pages.autograded import autograded
 from quantgrader.sandbox.job import Outcome
 from quantgrader.sandbox.serve import answer_lines
-from quantgrader.second_look import second_looks
+from quantgrader.second_look import SecondLook, second_looks
 from quantgrader.texts import listed, printable
 
 #: Of one process, beyond what its program and libraries take.
 MEMORY_BYTES = 3 << 30
 #: For one submission; usually it takes a tenth of a second.
 SECONDS = 120
+_INSTEAD = "with the course's own in place of earlier functions that are wrong"
 
 
 def settings(released, cases):
@@ -47,9 +48,10 @@ def finish_text(found_settings, job):
     """`finish` for texts: ``job`` holds the notebook, files beside it, and the worker's answers.
 
     The first answer is to all ``chosen`` questions (None: all there are); marks of others may be
-    ``kept``. Each further one is to a `second_look`. What is returned holds "job" where the
-    next of these is to be run, "ended" where the grader itself failed, "problem" where what the
-    submission brought can't be looked at, or else what `finish` gives.
+    ``kept``. A second one is to a `second_look`. What is returned holds "job" where one of these is
+    to be run, with a "state" that belongs to its answer; "ended" where the grader itself failed,
+    "problem" where what the submission brought can't be looked at, or else what `finish` gives.
+    All runs together have the ``seconds`` of one.
     """
     reference, asked, model = _assignment(found_settings)
     job = json.loads(job)
@@ -62,15 +64,27 @@ def finish_text(found_settings, job):
             if outcome.ended and outcome.ended["reason"] == "sandbox":
                 return json.dumps({"ended": outcome.ended})
         sources = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
-        marks = {name: Mark.from_dict(mark) for name, mark in job["kept"].items()}
-        marks |= mark_tasks(reference, asked, outcomes[0].probes, sources)
-        looks = second_looks(reference, asked, model, marks, sources)
-        for look, outcome in zip(looks, outcomes[1:], strict=False):
-            marks[look.grade_id] = look.better(reference, asked, marks, outcome, sources)
-        if len(looks) >= len(outcomes):
-            next_one = looks[len(outcomes) - 1].job(reference, asked, model, notebook)
-            return json.dumps({"job": next_one.as_dict()})
+        state = job["state"] or {"marks": job["kept"], "looks": [], "spent": 0}
+        marks = {name: Mark.from_dict(mark) for name, mark in state["marks"].items()}
+        looks = [SecondLook.from_dict(look) for look in state["looks"]]
+        spent = state["spent"] + outcomes[-1].seconds
+        if job["state"] is None:
+            marks |= mark_tasks(reference, asked, outcomes[0].probes, sources)
+            looks = second_looks(reference, asked, model, marks, sources)
+        else:
+            look = looks.pop(0)
+            marks[look.grade_id] = look.better(reference, asked, marks, outcomes[1], sources)
+        if looks and spent < job["seconds"]:
+            state = {
+                "marks": {name: asdict(mark) for name, mark in marks.items()},
+                "looks": [asdict(look) for look in looks], "spent": spent,
+            }  # fmt: skip
+            next_one = looks[0].job(reference, asked, model, notebook)
+            return json.dumps({"job": next_one.as_dict(), "state": state})
         found = finish(reference, marks, notebook, job["beside"], outcomes[0])
+        if looks:
+            names = listed([look.function for look in looks])
+            found["reasons"].append(f"There was no time to ask {names} once more: {_INSTEAD}.")
     except Exception as error:
         return json.dumps({"problem": printable(f"{type(error).__name__}: {error}", 200)})
     return json.dumps(found)

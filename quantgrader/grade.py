@@ -41,12 +41,13 @@ _RULES = 2
 
 @dataclass
 class _Work:
-    """A submission that is being run: the workers' answers so far."""
+    """A submission that is being run: the workers' first and last answers, what came of them."""
 
     notebook: object
     result: Result
     beside: tuple = ()
     answers: list = field(default_factory=list)
+    state: dict | None = None
 
 
 @dataclass
@@ -109,7 +110,7 @@ class Grading:
         """What is to be looked at beside this process."""
         return {
             "notebook": work.notebook, "beside": list(work.beside), "answers": work.answers,
-            "chosen": None, "kept": {},
+            "state": work.state, "seconds": self.limits.total_seconds, "chosen": None, "kept": {},
         }  # fmt: skip
 
     def mark(self, result, found):
@@ -272,7 +273,7 @@ def _run_all(run, workers, finishers, sandbox_settings, students, force, progres
         if not is_finished:
             answer = future.result()
             require_outcome(answer)
-            work.answers.append(answer)
+            work.answers = [*work.answers[:1], answer]
             job = json.dumps(run.finishing_job(work))
             finishing_jobs[finishers.submit(run.finishing, job)] = work
             return
@@ -281,6 +282,7 @@ def _run_all(run, workers, finishers, sandbox_settings, students, force, progres
         except WorkerDied:
             found = {"problem": "it took too much time or memory"}
         if "job" in found:
+            work.state = found["state"]
             submit(work, found["job"])
         else:
             run.mark(work.result, found)

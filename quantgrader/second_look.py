@@ -23,6 +23,11 @@ class SecondLook:
     function: str
     instead: tuple[str, ...]
 
+    @classmethod
+    def from_dict(cls, data):
+        """The look that was written as a dict."""
+        return cls(**{**data, "instead": tuple(data["instead"])})
+
     def questions(self, questions):
         """Those of this task."""
         return [question for question in questions if question.grade_id == self.grade_id]

@@ -24,6 +24,10 @@ class WorkerDied(RuntimeError):
     """A worker ended, or was stuck, while it ran this job."""
 
 
+class WorkerStuck(WorkerDied):
+    """A worker was ended since a job took too long."""
+
+
 def require_outcome(answer):
     """Raise what kept a worker from running a job at all, if something did."""
     if not answer.startswith('{"outcome"'):
@@ -52,7 +56,13 @@ class _Process:
 
     def ask(self, settings, job, seconds):
         """Return the answer to a job; raises WorkerDied."""
-        watchdog = threading.Timer(seconds, self.process.kill)
+        stuck = threading.Event()
+
+        def end_it():
+            stuck.set()
+            self.process.kill()
+
+        watchdog = threading.Timer(seconds, end_it)
         watchdog.start()
         try:
             self.process.stdin.write(json.dumps([settings, job]) + "\n")
@@ -64,6 +74,8 @@ class _Process:
             watchdog.cancel()
         if not answer.endswith("\n"):
             self.end()
+            if stuck.is_set():
+                raise WorkerStuck(f"a job took more than {seconds:g} s")
             raise WorkerDied("the worker process ended")
         return answer
 
@@ -132,9 +144,10 @@ class LocalWorkers:
                     process.process.kill()
             try:
                 return process.ask(settings, job, seconds)
-            except WorkerDied:
+            except WorkerDied as error:
                 self._own.process = None
-                if attempt == 2 or self._closing:
+                # It would take as long again.
+                if attempt == 2 or self._closing or isinstance(error, WorkerStuck):
                     raise
         raise AssertionError("not reached")
 

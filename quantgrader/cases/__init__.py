@@ -5,6 +5,8 @@ codec         plain values as JSON, both ways
 compare       an answer against its case, and the mark for all of them
 requirements  what each kind of requirement looks at
 forbidden     operators and names that a function must do without
+source        what a cell's text defines, imports and makes
+tokens        its tokens, as far as it is Python
 products      names of what multiplies, for `forbids`
 questions     the cases of an assignment, as they are asked
 regimes       arrays of many kinds, for cases that are drawn

@@ -172,15 +172,17 @@ def without_products(message):
     return no_warning("MultipliedWarning", message)
 
 
-def forbids(function, operators, names, message, *, modules=None):
+def forbids(function, operators, names, message, *, modules=None, allowed=None):
     """The text of ``function`` has none of these binary operators and none of these names.
 
-    ``operators``, ``names`` and ``modules`` are words in one text, with blanks between them. The
-    operator ``x*x`` is a product that is no scaling: ``2 * x`` is allowed, as is ``[0] * n``.
-    ``modules`` are the only ones from which it may use anything; None: all are.
+    ``operators``, ``names``, ``modules`` and ``allowed`` are words in one text, with blanks between
+    them. The operator ``x*x`` is a product that is no scaling: ``2 * x`` is allowed, as is
+    ``[0] * n``. ``modules`` are the only ones from which it may use anything; None: all are.
+    ``allowed`` are names that it may use, whatever module brings them.
     """
     options = {"function": function, "operators": operators.split(), "names": names.split()}
-    options |= {} if modules is None else {"modules": modules.split()}
+    more = {"modules": modules, "allowed": allowed}
+    options |= {name: words.split() for name, words in more.items() if words is not None}
     return Requirement("forbids", message, None, options)
 
 

@@ -277,7 +277,8 @@ class _Decoder:
     def _list_of_array(self, item):
         kind, data = item
         array = self._array(data) if type(data) is dict else None
-        if not isinstance(array, np.ndarray) or not array.ndim:
+        # Lists without numbers come as they are: an array of none could make any number of them.
+        if not isinstance(array, np.ndarray) or not array.ndim or not array.size:
             raise BadData("a list of unknown form")
         # The numbers, and the lists, of which there may be many in an array without numbers.
         self._count_values(sum(itertools.accumulate(array.shape, operator.mul)))

@@ -16,6 +16,12 @@ from quantgrader.texts import printable
 
 NOTHING = "The function returned nothing (None). Is there a return?"
 CALL = "Not every check could be asked."
+# Kinds of errors that are named where a hidden case failed. With all of Python's a function could
+# spell out what it was asked.
+_TOLD = {
+    "AttributeError", "IndexError", "KeyError", "NameError", "NotImplementedError", "OverflowError",
+    "RuntimeError", "TypeError", "UnboundLocalError", "ValueError", "ZeroDivisionError",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -109,6 +115,8 @@ def _error(error, visible):
     known = getattr(builtins, kind, None) if isinstance(kind, str) else None
     if not (isinstance(known, type) and issubclass(known, BaseException)):
         kind = "an error of its own"
+    elif not visible and kind not in _TOLD:
+        kind = "an error"
     text = error.get("message") if isinstance(error, dict) else None
     if visible and isinstance(text, str) and text.strip():
         text = "".join(c if c.isprintable() else " " for c in text[:300])

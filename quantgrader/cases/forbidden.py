@@ -1,13 +1,13 @@
 """Look for operators, names and modules that a function must do without, in its text."""
 
-import itertools
 import keyword
 import re
 import token
 
 import numpy as np
 
-from quantgrader.cases.source import LONGEST, SPACE, imports, own_variables, read, texts_of
+from quantgrader.cases.source import imports, own_variables, read, texts_of
+from quantgrader.cases.tokens import LONGEST, SPACE
 
 _TOO_LONG = "(a text so long that not all of it was looked at)"
 _VALUES = {"None", "True", "False", "..."}
@@ -16,7 +16,7 @@ _UNARY = {"+", "-", "~"}
 _PRODUCT_SIGNS = {"*", "/", "//", "%", "@", "**"}
 
 
-def violation(sources, function, operators, names, modules=None):
+def violation(sources, function, operators, names, modules=None, allowed=()):
     """The line of a function, or of a function it uses, that has what is forbidden; or None.
 
     Parameters
@@ -31,10 +31,13 @@ def violation(sources, function, operators, names, modules=None):
     names : sequence of str
         Names of functions and attributes. A variable that the text itself gives a value may have
         such a name, and so may a method of a NumPy function that is not forbidden itself:
-        ``np.bitwise_xor.outer``.
+        ``np.bitwise_xor.outer``. What an ``import`` brings from a module of such a name counts as
+        well, under any name, if the function uses it.
     modules : sequence of str, optional
         The only modules that may be used, by the first part of their names. The ``import`` of
         another one counts in the function, and anywhere if the function uses a name that it brings.
+    allowed : sequence of str
+        Names that may be used, whatever brings them.
     """
     if any(re.search(r"\b(def|lambda)\b", source[LONGEST:]) for source in sources):
         return _TOO_LONG
@@ -42,40 +45,45 @@ def violation(sources, function, operators, names, modules=None):
     everything = [read(source) for source in sources]
     imported = set().union(*(text.imported for text in everything))
     found = [_first_use(tokens, set(operators), set(names), imported) for tokens in texts]
-    if modules is not None:
-        foreign = _brought(everything, set(modules))
-        found += [_first_foreign(tokens, foreign, set(modules)) for tokens in texts]
+    modules = None if modules is None else set(modules)
+    brought = _brought(everything, set(names), modules)
+    brought = {name: first for name, first in brought.items() if name not in allowed}
+    found += [brought.get(function)]
+    found += [_first_brought(tokens, brought, modules) for tokens in texts]
     return next((item.line.strip() for item in found if item is not None), None)
 
 
-def _brought(everything, modules):
-    """By name: the imports, anywhere, of other modules than these.
-
-    A name that a text gives to a function of its own, as well, is taken for that.
-    """
-    found, own = {}, set()
-    for text in everything:
-        pairs = itertools.pairwise(text.tokens)
-        own |= {after.string for item, after in pairs if item.string in ("def", "class")}
-        for first, module, names in imports(text.tokens):
-            if module not in modules:
-                found |= dict.fromkeys(names, first)
-    return {name: first for name, first in found.items() if name not in own}
+def _brought(everything, names, modules):
+    """By name: the imports, anywhere, of what is forbidden."""
+    # The course's own checks import words like `shape`. A text may have a function of that name.
+    own = set().union(*(text.definitions.keys() for text in everything))
+    return {
+        found.name: found.first
+        for text in everything
+        for found in text.imports
+        if _is_forbidden(found, names, modules)
+        and not (found.module == "quantgrader" and found.name in own)
+    }
 
 
-def _first_foreign(tokens, foreign, modules):
-    """The first import of another module in a text, or of a name in it; or None."""
-    for first, module, _ in imports(tokens):
-        if module not in modules:
-            return first
-    if "*" in foreign:  # which may bring anything
-        return foreign["*"]
+def _is_forbidden(found, names, modules):
+    is_foreign = modules is not None and found.module not in modules
+    return is_foreign or not found.words.isdisjoint(names)
+
+
+def _first_brought(tokens, brought, modules):
+    """The first import of another module in a text, or of a forbidden name in it; or None."""
+    for found in imports(tokens):
+        if modules is not None and found.module not in modules:
+            return found.first
+    if "*" in brought:  # which may bring anything
+        return brought["*"]
     own, words = own_variables(tokens), [item for item in tokens if item.type not in SPACE]
     for before, item, after in zip([None, *words], words, [*words[1:], None], strict=False):
         is_attribute = before is not None and before.string == "."
         is_keyword = after is not None and after.string == "="
-        if item.string in foreign and item.string not in own and not is_attribute | is_keyword:
-            return foreign[item.string]
+        if item.string in brought and item.string not in own and not is_attribute | is_keyword:
+            return brought[item.string]
     return None
 
 

@@ -123,6 +123,8 @@ def _shifted(value):
     """The exact number m * 2**k of a pair (m, k) of integers; a number as it is."""
     if isinstance(value, np.ndarray) and value.ndim:
         value = list(value)
+    if isinstance(value, str):
+        raise TypeError("no number")  # and 1e999999999 would take a day
     if not isinstance(value, tuple | list):
         return Fraction(value)
     total, exponent = map(_int, value)

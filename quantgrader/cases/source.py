@@ -1,35 +1,45 @@
-"""Read the text of a cell: what it defines, what it imports, and which variables it makes.
+"""Read the text of a cell: what it defines, what it imports, and which variables it makes."""
 
-Only tokens are looked at. The text is neither run nor compiled, and not parsed into a tree either:
-what a stranger wrote could bring the parser down.
-"""
-
-import io
 import itertools
-import re
 import token
 import tokenize
 from functools import lru_cache
 from typing import NamedTuple
 
-__all__ = ["LONGEST", "SPACE", "Text", "imports", "own_variables", "read", "texts_of", "used_names"]
+from quantgrader.cases.tokens import SPACE, tokens_of
 
-#: Characters of a text that are looked at.
-LONGEST = 200_000
-#: Tokens that are no words.
-SPACE = {token.NL, token.NEWLINE, token.INDENT, token.DEDENT, token.COMMENT, token.ENDMARKER}
+__all__ = ["Import", "Text", "imports", "own_variables", "read", "texts_of", "used_names"]
+
 _SHORT = 10_000
-_MORE_THAN_PYTHON = re.compile(r"^[ \t]*(?:[!?].*|%%?\w+[ \t]*)")
 _NAMED = {"def", "class", "async"}
 _BLOCKS = {"if", "else", "elif", "for", "while", "with", "try", "except", "finally", "match"}
 
 
 class Text(NamedTuple):
-    """What is known of a text: its tokens, those of what it defines by name, and names imported."""
+    """What is known of a text."""
 
     tokens: list
+    #: The tokens of each function by its name: of its ``def``, say.
     definitions: dict
+    #: The tokens of other statements that give a name a value, a list of them by the name.
+    bindings: dict
+    #: A list of `Import`.
+    imports: list
+    #: All words behind an ``import``.
     imported: set
+
+
+class Import(NamedTuple):
+    """A name that an ``import`` brings."""
+
+    #: Where the statement begins.
+    first: tokenize.TokenInfo
+    #: The first part of the module's name; of ``from . import x`` it is ``.``.
+    module: str
+    #: What it is by its own names: the path of the module, and what is taken from it. Of
+    #: ``from package import module`` it is the module alone.
+    words: set
+    name: str
 
 
 def read(source):
@@ -38,8 +48,9 @@ def read(source):
 
 
 def _read_anew(source):
-    tokens = _tokens(source)
-    return Text(tokens, _definitions(tokens), _imported(tokens))
+    tokens = tokens_of(source)
+    definitions, bindings = _defined(tokens)
+    return Text(tokens, definitions, bindings, [*imports(tokens)], _imported(tokens))
 
 
 #: Of short texts only: they are kept in a process whose memory is bounded.
@@ -61,20 +72,43 @@ def texts_of(sources, function):
 
     If no text defines the function, all texts are taken for its own.
     """
-    definitions = {}
+    definitions, bindings = {}, {}
     for source in sources:
-        definitions |= read(source).definitions
-    if function not in definitions:
+        text = read(source)
+        definitions |= text.definitions
+        for name, statements in text.bindings.items():
+            bindings.setdefault(name, []).extend(statements)
+    if function not in definitions and function not in bindings:
         return [read(source).tokens for source in sources]
-    texts, wanted, seen = [], [function], set()
-    while wanted:
-        name = wanted.pop()
-        if name in definitions and name not in seen:
-            text, own = definitions[name], _parameters(definitions[name])
-            seen.add(name)
-            texts.append(text)
-            wanted += [t.string for t in text if t.type == token.NAME and t.string not in own]
+    texts, waiting, seen = [], [function], set()
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        found = [definitions[name]] if name in definitions else bindings[name]
+        if name == function and name in definitions:
+            # Whatever else gives the function's name a value may take the place of its `def`.
+            found = [*found, *bindings.get(name, [])]
+        texts += found
+        for text in found:
+            own = _parameters(text)
+            names = [item.string for item in text if item.type == token.NAME]
+            waiting += [name for name in names if name in definitions and name not in own]
+            waiting += [name for name in _called(text) if name in bindings]
     return texts
+
+
+def _called(tokens):
+    """Names that a text calls and gives no value itself."""
+    own, words = own_variables(tokens), [item for item in tokens if item.type not in SPACE]
+    triples = zip([None, *words], words, words[1:], strict=False)
+    return [
+        item.string
+        for before, item, after in triples
+        if item.type == token.NAME and after.string == "(" and item.string not in own
+        and (before is None or before.string not in (".", "def", "class"))
+    ]  # fmt: skip
 
 
 def _parameters(text):
@@ -99,53 +133,33 @@ def _parameters(text):
     return found
 
 
-def _tokens(source):
-    """The tokens of a text, as far as it is Python."""
-    source = "\n".join(map(_python, source[:LONGEST].split("\n")))
-    try:
-        return list(tokenize.generate_tokens(io.StringIO(source).readline))
-    except (tokenize.TokenError, SyntaxError):  # also of an IndentationError
-        lines = source.splitlines(keepends=True)
-        return [item for number, line in enumerate(lines, 1) for item in _line(line, number)]
-
-
-def _python(line):
-    """A line without what IPython takes beyond Python: a magic's name, the shell, a question."""
-    line = _MORE_THAN_PYTHON.sub("", line)
-    return line.rstrip(" \t\r?") if line.rstrip().endswith("?") else line
-
-
-def _line(line, number):
-    """The tokens of one line, as far as it is Python."""
-    try:
-        for item in tokenize.generate_tokens(io.StringIO(line).readline):
-            if item.type not in (token.INDENT, token.DEDENT, token.ENDMARKER):
-                yield item._replace(start=(number, item.start[1]))
-    except (tokenize.TokenError, SyntaxError):
-        return
-
-
-def _definitions(tokens):
-    """Tokens of all that gives a function a name at the top level, by that name."""
-    # That is `def` and `class`, also inside of `if` and the like; a name for a lambda or for
-    # another function; and `import one as other`.
-    found = {}
+def _defined(tokens):
+    """The `definitions` of a `Text`, and its `bindings`."""
+    # A function is what `def` and `class` define, also inside of `if` and the like; and a name for
+    # a lambda or for another function, also by `import one as other`.
+    found, others = {}, {}
     for decorators, statement in _statements(tokens):
         words = [item.string for item in statement if item.type not in SPACE]
         kind, text = words[0], decorators + statement
         if kind in _NAMED:
             found[next((word for word in words if word not in _NAMED), "")] = text
-        elif kind in _BLOCKS:
-            pairs = itertools.pairwise(words)
-            found |= {name: text for word, name in pairs if word in _NAMED}
-        elif kind in ("import", "from"):
+            continue
+        if kind in ("import", "from"):
             places = [n for n, item in enumerate(statement[:-1]) if item.string == "as"]
             found |= {statement[n + 1].string: [statement[n - 1]] for n in places}
+            continue
+        pairs, functions = [*itertools.pairwise(words)], set()
+        if kind in _BLOCKS:
+            functions = {name for word, name in pairs if word in _NAMED}
         elif statement[0].type == token.NAME and "=" in words:
             value = words[len(words) - words[::-1].index("=") :]
             if "lambda" in words or all(w == "." or w.isidentifier() for w in value):
-                found[kind] = text
-    return found
+                functions = {kind}
+        found |= dict.fromkeys(functions, text)
+        variables = own_variables(statement) | {name for word, name in pairs if word == "as"}
+        for name in variables - functions:
+            others.setdefault(name, []).append(text)
+    return found, others
 
 
 def _statements(tokens):
@@ -177,7 +191,7 @@ def _imported(tokens):
 
 
 def imports(tokens):
-    """(first token, module, names that it brings) of each ``import``."""
+    """The `Import` of each name that a text imports."""
     statement = []
     for item in tokens:
         ends = item.type in (token.NEWLINE, token.ENDMARKER) or item.string in (";", ":")
@@ -190,14 +204,19 @@ def imports(tokens):
 
 
 def _import(statement):
-    """What one statement imports; ``from . import x`` is of the module ``.``."""
     words = [item.string for item in statement]
     if words[:1] == ["from"] and "import" in words:
-        behind = [word for word in words[words.index("import") + 1 :] if word not in "()"]
-        yield statement[0], words[1], {part[-1] for part in _split(behind)}
+        place = words.index("import")
+        path = {word for word in words[1:place] if word != "."}
+        for part in _split([word for word in words[place + 1 :] if word not in "()"]):
+            is_module = len(path) == 1 and part[0] != "*"
+            own = {part[0]} if is_module else {part[0], *path}
+            yield Import(statement[0], words[1], own, part[-1])
     elif words[:1] == ["import"]:
         for part in _split(words[1:]):
-            yield statement[0], part[0], {part[-1] if "as" in part else part[0]}
+            path = part[: part.index("as")] if "as" in part else part
+            name = part[-1] if "as" in part else part[0]
+            yield Import(statement[0], part[0], {*path} - {"."}, name)
 
 
 def _split(words):

@@ -542,6 +542,79 @@ def test_what_these_modules_bring_is_allowed(source):
     assert not forbidden.violation([source], "f", [], [], ["numpy", "math"])
 
 
+def test_lists_that_are_longer_than_their_text_are_refused():
+    empty = {"array": "", "dtype": "<f8", "shape": [1, 1_900_000, 0]}
+    for kind in ("list", "scalars"):
+        with pytest.raises(BadData):
+            decode({kind: empty})
+
+
+def test_a_text_is_no_exact_number():
+    exact = Case((1,), equals(1.5, "Not 1.5.", view="shifted"))
+    for text in ("15e-1", "1e999999999"):
+        assert not compare.judge(exact, {"value": encode(text)}).passed
+    assert compare.judge(exact, {"value": encode((3, -1))}).passed
+
+
+def test_of_hidden_cases_only_common_kinds_of_errors_are_told():
+    """So that a function can't spell out what it was asked."""
+
+    def told(kind, visible):
+        case = Case((1,), equals(1, "Not 1."), visible=visible)
+        return compare.judge(case, {"error": {"type": kind, "message": ""}}).message
+
+    assert told("KeyError", False) == "The function stopped with KeyError on another input."
+    assert told("BrokenPipeError", False) == "The function stopped with an error on another input."
+    assert told("BrokenPipeError", True) == "The function stopped with BrokenPipeError."
+
+
+#: A stub, and then the library's function under its name.
+STUB = "def f(x):\n    return 0\n\n"
+LIBRARY = {
+    "imported": STUB + "from quantlib.metrics import f",
+    "imported before": "from quantlib.metrics import f\n\n" + STUB,
+    "as another": STUB + "from quantlib.metrics import g as f",
+    "used": "from quantlib.metrics import g\n\ndef f(x):\n    return g(x)",
+    "module by another name": "import quantlib.metrics as m\n\ndef f(x):\n    return m.f(x)",
+    "package by another name": "import quantlib as q\n\ndef f(x):\n    return q.f(x)",
+    "everything": "from quantlib.metrics import *\n\ndef f(x):\n    return g(x)",
+    "one of a pair": STUB + "f, _ = metrics.f, 0",
+    "the rest of a list": STUB + "f, *_ = [metrics.f]",
+    "in a loop": STUB + "for f in [metrics.f]:\n    pass",
+    "with": STUB + "with metrics.f as f:\n    pass",
+    "walrus": STUB + "(f := metrics.f)",
+    "partial": STUB + "f = partial(metrics.f)",
+    "partial helper": "g = partial(metrics.f)\n\ndef f(x):\n    return g(x)",
+    "behind a bang": "def f(x):\n    (0\n    != (y := metrics.f(x)))\n    return y",
+    "behind a percent": "def f(x):\n    return (1\n    %metrics.f(x))",
+    "after a text": "def f(x):\n    '''\n    !it's\n    '''\n    return metrics.f(x)",
+}
+NO_LIBRARY = {
+    "not used": "from quantlib.metrics import g\n\ndef f(x):\n    return x",
+    "a variable of its own": "from quantlib.metrics import g\n\ndef f(x):\n    g = x\n    return g",
+    "an attribute": "from quantlib.metrics import data\n\ndef f(x):\n    return x.data",
+    "its result": "def f(x):\n    return x\n\nprint(f(1), metrics.f(1))\ny = metrics.f(f(2))",
+    "a lambda's own": "from quantlib.metrics import g\n\ndef f(x):\n    return map(lambda g: g, x)",
+    "a table": "table = [metrics.f(n) for n in range(3)]\n\ndef f(x):\n    return table[x]",
+}
+
+
+@pytest.mark.parametrize("source", LIBRARY.values(), ids=LIBRARY.keys())
+def test_the_library_is_found_however_it_comes_by_its_name(source):
+    assert forbidden.violation([source], "f", [], ["quantlib", "metrics"])
+
+
+@pytest.mark.parametrize("source", NO_LIBRARY.values(), ids=NO_LIBRARY.keys())
+def test_the_library_is_allowed_where_the_function_does_not_use_it(source):
+    assert not forbidden.violation([source], "f", [], ["quantlib", "metrics"])
+
+
+def test_a_name_may_be_allowed_whatever_brings_it():
+    source = "from quantlib.metrics import g, h\n\ndef f(x):\n    return g(x)"
+    assert not forbidden.violation([source], "f", [], ["quantlib"], allowed=["g"])
+    assert forbidden.violation([source], "f", [], ["quantlib"], allowed=["h"])
+
+
 def test_a_helper_in_another_cell_is_looked_at():
     assert forbidden.violation(
         ["def g(a):\n    return a * 2", "def f(a):\n    return g(a)"], "f", ["*"], []

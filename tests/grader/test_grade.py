@@ -19,6 +19,7 @@ import pytest
 
 from quantgrader import finishing
 from quantgrader import grade as grading
+from quantgrader.cases import questions
 from quantgrader.classroom import button
 from quantgrader.cli import main
 from quantgrader.course.folders import CourseError, open_course
@@ -28,7 +29,7 @@ from quantgrader.pages import report
 from quantgrader.sandbox import walls
 from quantgrader.sandbox.job import Outcome
 from quantgrader.validate import validate
-from quantgrader.workers import LocalWorkers, WorkerDied
+from quantgrader.workers import LocalWorkers, WorkerDied, WorkerStuck
 from tests.grader import grading_support as small
 from tests.grader.sandbox_support import require_sandbox
 
@@ -433,6 +434,23 @@ def test_worker_that_always_dies_costs_its_job_only(monkeypatch):
             futures[1].result()
 
 
+def test_a_job_that_takes_too_long_is_not_run_again(monkeypatch):
+    program, started = "import time\ntime.sleep(10_000)", []
+    start = subprocess.Popen
+    monkeypatch.setattr(
+        "quantgrader.workers.subprocess.Popen",
+        lambda command, **options: (
+            started.append(start([command[0], "-c", program], **options)) or started[-1]
+        ),
+    )
+    with (
+        LocalWorkers(1, seconds=1) as workers,
+        pytest.raises(WorkerStuck, match="took more than 1 s"),
+    ):
+        workers.submit("{}", "x").result()
+    assert len(started) == 1
+
+
 def test_each_worker_has_its_share_of_the_processor(monkeypatch):
     program = (
         "import json, os, sys\nfor line in sys.stdin:\n"
@@ -483,9 +501,23 @@ def finished(school, outcome, notebook=None):
     answer = json.dumps({"outcome": outcome})
     job = {
         "notebook": notebook or small.honest(), "beside": [], "answers": [answer],
-        "chosen": None, "kept": {},
+        "state": None, "seconds": 600, "chosen": None, "kept": {},
     }  # fmt: skip
     return json.loads(finishing.finish_text(found, json.dumps(job)))
+
+
+def test_second_looks_have_the_time_of_one_run_together(school):
+    """A submission of slow functions must not take a run for each of them."""
+    asked, _ = questions.load(school.root / "hidden" / "small.json", small.reference())
+    wrong = tuple({"missing": "x"} for question in asked if question.is_asked)
+    notebook = small.answered(
+        double="def double(x):\n    return 3", mean="def mean(v):\n    return double(sum(v))"
+    )
+    found = finished(school, Outcome((), wrong, seconds=599.0).as_dict(), notebook)
+    assert [look["function"] for look in found["state"]["looks"]] == ["mean"]
+    found = finished(school, Outcome((), wrong, seconds=601.0).as_dict(), notebook)
+    assert "There was no time to ask mean once more" in found["reasons"][-1]
+    assert found["marks"]["mean-test"]["score"] == 0
 
 
 def test_what_can_not_be_looked_at_is_that_students(school):

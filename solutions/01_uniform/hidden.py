@@ -807,10 +807,10 @@ def share_read_right(layers, pixels, labels, rest):
 
     def weight(name):
         codes, scales, _ = layers[name]
-        codes = np.asarray(codes, float)
-        return codes * np.reshape(np.asarray(scales, float), (-1, *[1] * (codes.ndim - 1)))
+        codes = np.asarray(codes, np.float32)
+        return codes * np.reshape(np.float32(scales), (-1, *[1] * (codes.ndim - 1)))
 
-    h = pixels / 16
+    h = np.float32(pixels) / 16
     for name in ("conv1", "conv2", "conv3"):
         padded = np.pad(h, ((0, 0), (0, 0), (1, 1), (1, 1)))
         windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(2, 3))

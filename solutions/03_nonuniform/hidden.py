@@ -123,6 +123,17 @@ def best_fraction_bits(generator):
             x = scale * np.append(x * generator.uniform(0.98, 1.02, x.size), larger * x[0])
             says = words("where the best F is far from the one at which all values fit")
             yield from case(generator.permutation(x), bit_width, says, VIEWS[i % 3], 2.0)
+        if bit_width < 7:
+            # The different values alone have another best F than all values have.
+            says, x = words("where one value occurs many times"), None
+            while x is None or not clear_best(x, bit_width):
+                few = scale * generator.uniform(0.1, 2.0 ** generator.uniform(0, 3, 4))
+                x = generator.permutation(
+                    np.repeat(few, [int(generator.integers(20, 60)), 1, 1, 1])
+                )
+                alone = clear_best(few, bit_width)
+                x = x if alone and alone[0] != (clear_best(x, bit_width) or alone)[0] else None
+            yield from case(x, bit_width, says, VIEWS[i % 3], 2.0)
         whole = generator.integers(0, 2**bit_width, (4, 5)).astype(float)
         whole[0, 0] = 1.0
         f = int(generator.integers(-6, 9))
@@ -426,21 +437,24 @@ def allocate_bits(generator):
             (6, 3.5, "where the noise is close to the limit"),
             (6, 3.5, "where the noise is close to the limit"),
             (6, 8.5, "where layers have millions of activations"),
-            (6 + i / 2, 3.5, "where the target is very high"),
+            (6, 3.5, "where the target is very high"),
         )[i % 4]
         found = None
         while found is None:
             names = generator.permutation(LAYERS)[: 2 + i % 3].tolist()
             curves = {name: measured(generator, 5, slope) for name in names}
             if i % 4 == 3:
-                curves = {n: {b: s + 90 for b, s in row.items()} for n, row in curves.items()}
+                curves = {n: {b: s + 115 for b, s in row.items()} for n, row in curves.items()}
             sizes = {name: int(10 ** generator.uniform(most - 2, most)) for name in names}
             chosen = [generator.choice(list(row.values())) for row in curves.values()]
             beside = 0.002 if i % 4 == 0 else -0.002
             target = -10 * math.log10(sum(0.1 ** (s / 10) for s in chosen)) + beside
             found = cheapest(sizes, curves, target)
             # Whoever takes a little more or less for enough finds something else.
-            if found == cheapest(sizes, curves, target - 2 * beside):
+            other = target - 2 * beside
+            if i % 4 == 3:
+                other = -10 * math.log10(0.1 ** (target / 10) + 1e-12)
+            if found == cheapest(sizes, curves, other):
                 found = None
         yield Case(
             (sizes, dict(reversed(curves.items())), float(target)),
@@ -601,6 +615,10 @@ def with_a_fault(x, start, fault):
                 i = np.searchsorted(x, (c[k - 1] + c[k]) / 2) if k else 0
                 j = np.searchsorted(x, (c[k] + c[k + 1]) / 2) if k + 1 < len(c) else len(x)
                 c[k : k + 1] = means(x, [i, j], c[k : k + 1])
+        elif fault == "argmin":
+            labels = np.abs(x[:, None] - c).argmin(axis=1)
+            runs = [x[labels == k].tolist() for k in range(len(c))]
+            c = np.array([math.fsum(r) / len(r) if r else c[k] for k, r in enumerate(runs)])
         elif fault == "prefix sums":
             count = np.diff(bounds)
             c = np.where(count > 0, np.diff(sums[bounds]) / np.maximum(count, 1), c)
@@ -705,6 +723,20 @@ def lloyd(generator):
             ),
             view=VIEWS[i % 3],
         )
+    # Next to a value far away, centroids that are close to one another are equally far in float64.
+    for i in range(3):
+
+        def close(n=(12, 20, 30)[i]):
+            x = 1 + generator.uniform(0, 1e-4, n)
+            start = generator.choice(x, 3, replace=False)
+            return np.append(x, 1e12), start
+
+        yield until(
+            close,
+            "The centroids are wrong where others are close together and a value is very far.",
+            lambda x, start, found: differs(x, start, found, "argmin"),
+            weight=2,
+        )
     for i in range(6):
         n, k = ((20, 2), (60, 2), (100, 3))[i % 3]
         yield until(
@@ -769,7 +801,7 @@ def lloyd(generator):
                 generator.choice(49, 4, replace=False) + 0.3,
             ),
             "The centroids are wrong where values occur several times.",
-            weight=1 / 2,
+            weight=3,
         )
         alike = np.full(5, generator.uniform(1, 9))
         text = "The centroids are wrong where all values are the same."
@@ -946,6 +978,28 @@ def best_levels(generator):
             bounds = by_table(np.sort(x), n_levels)
         found = of_cuts(np.sort(x), bounds)
         yield case(generator.permutation(x), n_levels, found, says, view=VIEWS[i % 3])
+    # Groups, whose own digits are lost in sums of float32, and values that differ little.
+    groups, apart = (
+        "where values lie in groups that are far apart",
+        "where all values are far from 0",
+    )
+    for i, (places, counts, spread, n_levels, says) in enumerate(
+        (
+            ((0, 1000, -1000), (70, 65, 65), 1.0, 16, groups),
+            ((0, -1000), (190, 10), 1.0, 16, groups),
+            ((0, 1000), (185, 15), 1.0, 14, groups),
+            ((-(10**6),), (100,), 0.1, 8, apart),
+            ((10**6,), (100,), 0.1, 8, apart),
+            ((-(2**28),), (60,), 16.0, 5, apart),
+        )
+    ):
+        bounds = None
+        while bounds is None:
+            x = np.repeat(np.array(places, float), counts)
+            x += generator.normal(0, spread, x.size)
+            bounds = by_table(np.sort(x), n_levels)
+        found = of_cuts(np.sort(x), bounds)
+        yield case(generator.permutation(x), n_levels, found, says, 2.0, VIEWS[i % 3])
     for n, n_distinct, n_levels, says in (
         (9, 9, 9, "where each value has a level of its own"),
         (24, 5, 5, "where each different value has a level of its own"),

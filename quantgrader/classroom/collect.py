@@ -31,6 +31,7 @@ class Collected:
     same: list = field(default_factory=list)
     waiting: list = field(default_factory=list)  # another version is there, and stays
     late: list = field(default_factory=list)  # as the system says
+    packed: list = field(default_factory=list)  # ZIP files kept as they came: (path, reason)
     left_out: list = field(default_factory=list)  # (path, reason)
     nothing: list = field(default_factory=list)  # of the roster
 
@@ -38,6 +39,7 @@ class Collected:
 @dataclass
 class _HandedIn:
     files: dict = field(default_factory=dict)
+    room: downloads.Room = field(default_factory=downloads.Room)
     late: bool = False
     when: str | None = None
 
@@ -73,8 +75,14 @@ def collect(course, assignment, place, roster, *, worksheet=None, match=None, up
         mine = handed_in.setdefault(student, _HandedIn())
         mine.late |= part.late
         mine.when = who.when(part, timezone)
-        for name, content in downloads.unpacked(part.file, data).items():
+        files, packed = mine.room.unpacked(part.file, data)
+        if packed:
+            found.packed.append((path, packed))
+        for name, content in files.items():
             if problem := _unfit(name, mine.files):
+                found.left_out.append((f"{path}: {name}", problem))
+            elif not mine.room.takes(content):
+                problem = "the student's files take too much, all together"
                 found.left_out.append((f"{path}: {name}", problem))
             else:
                 mine.files[name] = content

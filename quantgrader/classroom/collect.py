@@ -18,6 +18,7 @@ from quantgrader.classroom.roster import name_words
 from quantgrader.course import tables
 from quantgrader.course.folders import CourseError
 from quantgrader.course.submission import Unreadable, read_regular_file
+from quantgrader.texts import is_shown
 
 _STAMP = "timestamp.txt"
 
@@ -98,7 +99,7 @@ def collect(course, assignment, place, roster, *, worksheet=None, match=None, up
 
 def _unfit(name, files):
     """Why a file can't have its name here; None if it can."""
-    if not name.isprintable() or "/" in name or len(name.encode()) > 200:
+    if not all(map(is_shown, name)) or "/" in name or len(name.encode()) > 200:
         return "its name is no name of a file"
     if name.startswith(".") or name in (_STAMP, "submission_secret.txt"):
         return "its name is one that nbgrader uses"

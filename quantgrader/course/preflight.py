@@ -102,7 +102,7 @@ def _raw_cells(raw, notes):
         version = 4 if "cells" in raw else 3
         notes.append("The number of the notebook's format was missing.")
     if isinstance(version, bool) or not isinstance(version, int):
-        raise NeedsReview(f"The notebook's format {printable(version, 40)} is not known.")
+        raise NeedsReview(f"The notebook's format {printable(repr(version), 40)} is not known.")
     if version in (2, 3):
         notes.append(f"The notebook was in the old format {version}; it was converted.")
         sheets = raw.get("worksheets")

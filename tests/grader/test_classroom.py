@@ -125,8 +125,32 @@ def test_an_id_of_two_is_nobodys(tmp_path):
 def test_a_cell_is_no_formula(text):
     assert not as_cell(text).lstrip().startswith(("=", "+", "-", "@"))
     assert as_text(as_cell(text.strip())) == text.strip()
-    for harmless in ("-", "-0.5", "+49", "student-01", ""):
+    for harmless in ("-", "-0.5", "+49", "student-01", "", "a; b", "x;y=1"):
         assert as_cell(harmless) == harmless
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x;=cmd|'/C calc'!A0;",
+        "x; +1;@a",
+        "a,x;=1",
+        'a,b;"=1',
+        "x;\xa0=1",
+        "x;\u200d-a",
+        "＝1",
+        "a;＝1",
+    ],
+)
+def test_a_cell_is_no_formula_where_something_else_separates(text):
+    row = io.StringIO()
+    csv.writer(row).writerow(["first", as_cell(text), "last"])
+    for separator in ",;\t":
+        for cells in csv.reader([row.getvalue()], delimiter=separator):
+            for cell in cells:
+                start = cell.lstrip('\xa0 \u200d"')
+                assert not start.startswith(tuple("=+-@＝＋－＠")), cells
+    assert as_text(as_cell(text)) == text
 
 
 # In a course
@@ -269,6 +293,14 @@ def test_collect_from_moodle(school, tmp_path, capsys, flat):
     place = "student-01@example.org/small/timestamp.txt"
     assert found[place] == "2026-11-29 23:58:00+01:00"
     assert "student-03@example.org/small/x_502_assignsubmission_file_y.ipynb" in found
+
+
+def test_spaces_of_other_kinds_are_part_of_a_name(school, tmp_path, capsys):
+    """The system of a Mac puts them into the names of pictures of its screen."""
+    run(capsys, "roster", small.save(CANVAS, tmp_path / "canvas.csv"), "--id", "login")
+    files = {"onestudent_17_1_small.ipynb": notebook(), "onestudent_17_2_at 9.41\u202fAM.png": "x"}
+    assert run(capsys, "collect", "small", pack(tmp_path / "d.zip", files))[0] == 0
+    assert "student-01/small/at 9.41\u202fAM.png" in submitted(school)
 
 
 def test_damaged_downloads(school, tmp_path, capsys):

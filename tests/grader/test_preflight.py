@@ -289,6 +289,7 @@ def test_another_name(folder):
         ({"nbformat": True, "cells": []}, "format True is not known"),
         ({"nbformat": 4, "cells": {}}, "holds no cells"),
         ({"nbformat": 4, "cells": []}, "another notebook"),
+        ({"nbformat": "4", "cells": []}, "format '4' is not known"),
         ({"nbformat": 4, "cells": [7]}, "Cell 1 of the notebook is damaged"),
         ({"nbformat": 4, "cells": [{"cell_type": "code", "source": [1]}]}, "Cell 1"),
         ({"nbformat": 4, "cells": [{"cell_type": "x", "source": ""}]}, "Cell 1"),

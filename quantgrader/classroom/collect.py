@@ -18,6 +18,7 @@ from quantgrader.classroom.roster import name_words
 from quantgrader.course import tables
 from quantgrader.course.folders import CourseError
 from quantgrader.course.submission import Unreadable, read_regular_file
+from quantgrader.texts import is_shown
 
 _STAMP = "timestamp.txt"
 
@@ -31,6 +32,7 @@ class Collected:
     same: list = field(default_factory=list)
     waiting: list = field(default_factory=list)  # another version is there, and stays
     late: list = field(default_factory=list)  # as the system says
+    packed: list = field(default_factory=list)  # ZIP files kept as they came: (path, reason)
     left_out: list = field(default_factory=list)  # (path, reason)
     nothing: list = field(default_factory=list)  # of the roster
 
@@ -38,6 +40,7 @@ class Collected:
 @dataclass
 class _HandedIn:
     files: dict = field(default_factory=dict)
+    room: downloads.Room = field(default_factory=downloads.Room)
     late: bool = False
     when: str | None = None
 
@@ -73,8 +76,14 @@ def collect(course, assignment, place, roster, *, worksheet=None, match=None, up
         mine = handed_in.setdefault(student, _HandedIn())
         mine.late |= part.late
         mine.when = who.when(part, timezone)
-        for name, content in downloads.unpacked(part.file, data).items():
+        files, packed = mine.room.unpacked(part.file, data)
+        if packed:
+            found.packed.append((path, packed))
+        for name, content in files.items():
             if problem := _unfit(name, mine.files):
+                found.left_out.append((f"{path}: {name}", problem))
+            elif not mine.room.takes(content):
+                problem = "the student's files take too much, all together"
                 found.left_out.append((f"{path}: {name}", problem))
             else:
                 mine.files[name] = content
@@ -90,7 +99,7 @@ def collect(course, assignment, place, roster, *, worksheet=None, match=None, up
 
 def _unfit(name, files):
     """Why a file can't have its name here; None if it can."""
-    if not name.isprintable() or "/" in name or len(name.encode()) > 200:
+    if not all(map(is_shown, name)) or "/" in name or len(name.encode()) > 200:
         return "its name is no name of a file"
     if name.startswith(".") or name in (_STAMP, "submission_secret.txt"):
         return "its name is one that nbgrader uses"

@@ -28,6 +28,7 @@ from quantgrader.course.submission import Unreadable, read_regular_file
 MAX_FILE = 25_000_000
 _MAX_FILES = 50_000
 _MAX_NESTED_FILES, _MAX_NESTED_BYTES = 200, 50_000_000
+_MAX_FILES_OF_ONE, _MAX_BYTES_OF_ONE = 1_000, 100_000_000
 _CANVAS = re.compile(r"(?P<name>\w*?)_(?P<late>LATE_)?(?P<key>\d+)_\d+_(?P<file>.+)")
 _CANVAS_TEXT = re.compile(r"(?P<name>\w*?)_(?P<late>LATE_)?(?P<key>\d+)_(?:text|link)\.html")
 # Moodle writes no underscore into a name. So nobody passes for another by the name of a file.
@@ -90,7 +91,9 @@ def contents(place):
         try:
             with zipfile.ZipFile(place) as archive:
                 yield from _of_archive(archive, _MAX_FILES, MAX_FILE)
-        except zipfile.BadZipFile:
+        except CourseError:
+            raise
+        except Exception:
             raise CourseError(f"{place} is no ZIP file that can be read.") from None
     else:
         raise CourseError(f"{place} is not there: neither a ZIP file nor a folder.")
@@ -123,9 +126,8 @@ def _of_archive(archive, most, size):
             try:
                 with archive.open(info) as file:
                     data = file.read(size + 1)
-            except (zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError, EOFError,
-                    ValueError) as error:  # fmt: skip
-                yield info.filename, f"it can't be unpacked ({error})"
+            except Exception as error:  # whatever a reader comes upon in a damaged file
+                yield info.filename, _damaged(error)
                 continue
             large = len(data) > size
             yield info.filename, f"it holds more than {size / 1e6:g} MB" if large else data
@@ -134,22 +136,66 @@ def _of_archive(archive, most, size):
 def _is_rubbish(name):
     """What systems put beside files of their own accord."""
     parts = PurePosixPath(name).parts
-    return "__MACOSX" in parts or parts[-1] in (".DS_Store", "Thumbs.db", "desktop.ini")
+    return "__MACOSX" in parts or parts[-1:] in ((".DS_Store",), ("Thumbs.db",), ("desktop.ini",))
 
 
-def unpacked(name, data):
-    """{name: bytes} of what a student packed into a ZIP file; the file itself if it can't be."""
-    if not name.lower().endswith(".zip"):
-        return {name: data}
-    found, left = {}, _MAX_NESTED_BYTES
-    try:
+class Room:
+    """What the files of one student may still take, all together."""
+
+    def __init__(self):
+        self._bytes, self._files = _MAX_BYTES_OF_ONE, _MAX_FILES_OF_ONE
+        self._unpacks = True
+
+    def takes(self, data):
+        """Whether there is room for a file, which has its place then."""
+        if len(data) > self._bytes or not self._files:
+            return False
+        self._bytes -= len(data)
+        self._files -= 1
+        return True
+
+    def unpacked(self, name, data):
+        """{name: bytes} of what a student packed into a ZIP file, and None.
+
+        Or the file itself, and why it is kept as it came.
+        """
+        if not name.lower().endswith(".zip"):
+            return {name: data}, None
+        try:
+            return self._contents(data), None
+        except _Kept as reason:
+            return {name: data}, str(reason)
+        except Exception as error:  # whatever a reader comes upon in a damaged file
+            return {name: data}, _damaged(error)
+
+    def _contents(self, data):
+        left = min(_MAX_NESTED_BYTES, self._bytes)
+        too_much = _Kept("what is in it takes too much, with the student's other files")
+        if not self._unpacks:  # nobody has many such files unpacked in vain
+            raise too_much
+        found = {}
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             for inner, content in _of_archive(archive, _MAX_NESTED_FILES, MAX_FILE):
                 plain = PurePosixPath(inner.replace("\\", "/")).name
+                if isinstance(content, str):
+                    raise _Kept(f"{plain} in it: {content}")
+                if not plain:
+                    raise _Kept("a file in it has no name")
+                if plain in found:
+                    raise _Kept(f"two files in it have the name {plain}")
                 left -= len(content)
-                if isinstance(content, str) or left < 0 or plain in found or not plain:
-                    return {name: data}
+                if left < 0:
+                    self._unpacks = False
+                    raise too_much
                 found[plain] = content
-    except (zipfile.BadZipFile, CourseError):
-        return {name: data}
-    return found or {name: data}
+        if not found:
+            raise _Kept("it holds no files")
+        return found
+
+
+class _Kept(Exception):
+    """A student's ZIP file stays as it came; the message is the reason."""
+
+
+def _damaged(error):
+    return f"it can't be unpacked ({error or type(error).__name__})"

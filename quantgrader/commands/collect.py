@@ -11,7 +11,8 @@ def add(commands):
         commands, run, "collect", "take a download of Canvas or Moodle to the submitted folder",
         "Sort the files that were handed in with Canvas (Download Submissions) or Moodle (Download "
         "all submissions) into the students' folders, by class/roster.csv. Whatever can't be "
-        "matched is listed, and stays where it is; the exit status is 1 then.",
+        "matched is listed, and stays where it is; a student's ZIP file that can't be unpacked is "
+        "listed and kept as it came. The exit status is 1 then.",
         usage="ASSIGNMENT DOWNLOAD [options]",
     )  # fmt: skip
     shared.assignment(parser)
@@ -59,6 +60,9 @@ def run(options):
     for text, students in lines:
         if students:
             print(f"{text}: {listed(students, 30)}.")
+    for path, reason in found.packed:
+        print(f"  not unpacked, kept as it came: {printable(path, 120)}: {printable(reason)}.")
     for path, reason in found.left_out:
         print(f"  not taken: {printable(path, 120)}: {printable(reason)}.")
-    return shared.FAILED if found.left_out or found.waiting else shared.OK
+    to_look_at = found.packed or found.left_out or found.waiting
+    return shared.FAILED if to_look_at else shared.OK

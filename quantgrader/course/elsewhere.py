@@ -75,7 +75,7 @@ def answers_in(cells, reference):
     return found
 
 
-def conflict(missing, whole, others, beside):
+def conflict(missing, whole, others, beside, rest=()):
     """Why it can't be told what was handed in; None if it can.
 
     Parameters
@@ -88,6 +88,8 @@ def conflict(missing, whole, others, beside):
         For each notebook beside it, the answers in it; None where it can't be read.
     beside : sequence of str
         Other files.
+    rest : sequence of str
+        More notebooks, into which nobody looked.
     """
     for name, answers in others.items():
         better = [one for one in missing if answers is not None and one in answers]
@@ -96,6 +98,11 @@ def conflict(missing, whole, others, beside):
                 f"The notebook has no answer to {listed(better)}, but {listed([name])} beside it "
                 "has: which of them is meant?"
             )
+    if missing and rest:
+        return (
+            f"The notebook has no answer to {listed(missing)}, and beside it are more notebooks "
+            f"than are looked into: {listed(rest)}."
+        )
     unknown = [name for name, answers in others.items() if answers is None]
     if whole and (unknown or beside):
         return (

@@ -25,6 +25,7 @@ _TYPES = ("code", "markdown", "raw")
 _PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 _MAX_CELLS = 2_000
 _MAX_CODE = 1_000_000
+_MAX_OTHERS = 10
 
 
 class NeedsReview(Exception):
@@ -101,7 +102,7 @@ def _raw_cells(raw, notes):
         version = 4 if "cells" in raw else 3
         notes.append("The number of the notebook's format was missing.")
     if isinstance(version, bool) or not isinstance(version, int):
-        raise NeedsReview(f"The notebook's format {printable(version, 40)} is not known.")
+        raise NeedsReview(f"The notebook's format {printable(repr(version), 40)} is not known.")
     if version in (2, 3):
         notes.append(f"The notebook was in the old format {version}; it was converted.")
         sheets = raw.get("worksheets")
@@ -229,15 +230,20 @@ def _needed_files(notebook, submission, reference):
 
 def _other_files(notebook, submission, reference):
     """Ask for a review where the work may lie beside the notebook."""
-    missing, others = unanswered(notebook, reference), {}
+    missing, others, rest = unanswered(notebook, reference), {}, []
     missing += [grade_id(cell) for cell in notebook.cells if GONE in cell.source and grade_id(cell)]
-    for name, data in submission.others.items() if missing else ():
+    if missing:
+        # Everybody else waits meanwhile. A copy of the notebook is the likeliest.
+        names = sorted(submission.others, key=lambda name: reference.name not in name)
+        names, rest = names[:_MAX_OTHERS], names[_MAX_OTHERS:]
+        others = {name: submission.others[name] for name in names}
+    for name, data in others.items():
         try:
             others[name] = None if data is None else answers_in(_read(data, []).cells, reference)
         except NeedsReview:
             others[name] = None
     answers = sum(cell.metadata.nbgrader.solution for cell in reference.cells.values())
-    reason = conflict(missing, len(missing) >= answers, others, submission.beside)
+    reason = conflict(missing, len(missing) >= answers, others, submission.beside, rest)
     if reason:
         raise NeedsReview(reason)
 

@@ -13,6 +13,8 @@ _MAX_PIXELS_OF_ALL = 64_000_000
 _MAX_OUTPUTS = 200
 # Pixels along the longer side of a picture in a text: a photograph has more than a page can show.
 _MAX_SIDE = 1_600
+_ONLY_PNG = "(A picture is not shown here: only those in the format PNG are.)"
+_DAMAGED = "(A picture is not shown here: it can't be read, or is too large, with those before it.)"
 
 
 class Room:
@@ -89,11 +91,13 @@ def clean_outputs(outputs, room=None):
             )
         elif kind in ("display_data", "execute_result"):
             data = output.get("data") if isinstance(output.get("data"), dict) else {}
-            kept = {}
-            if (text := clean_text(data.get("text/plain"))) != "":
-                kept["text/plain"] = text
+            kept, text = {}, clean_text(data.get("text/plain"))
             if (picture := clean_png(data.get("image/png"), room)) is not None:
                 kept["image/png"] = picture
+            elif any(str(kind).startswith("image/") for kind in data):
+                text = f"{text}\n{_DAMAGED if 'image/png' in data else _ONLY_PNG}".lstrip()
+            if text:
+                kept["text/plain"] = text
             if kept:
                 cleaned.append({"output_type": "display_data", "data": kept, "metadata": {}})
     if len(outputs) > _MAX_OUTPUTS:

@@ -2,6 +2,7 @@
 
 walls        what bubblewrap is told, and what is guaranteed
 confine      what the process inside gives up
+machine      what of the machine it doesn't see
 zygote       the process inside from which kernels come
 launcher     starts and ends it
 provisioner  does so for jupyter_client

@@ -13,10 +13,14 @@ import struct
 from pathlib import Path
 
 BOX = "/box"
+TERMINALS = 32  # of a submission: `!ls` in a cell takes one
 
 NEW_MOUNT, NEW_UTS, NEW_IPC = 0x00020000, 0x04000000, 0x08000000
 NEW_USER, NEW_PID, NEW_NET = 0x10000000, 0x20000000, 0x40000000
-_MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_BIND, _MS_REC, _MS_PRIVATE = 2, 4, 8, 4096, 16384, 1 << 18
+READ_ONLY, _NO_SUID, _NO_DEVICES, _NO_PROGRAMS, REMOUNT = 1, 2, 4, 8, 32
+BIND, _RECURSIVE, _PRIVATE = 4096, 16384, 1 << 18
+SAFE = _NO_SUID | _NO_DEVICES | _NO_PROGRAMS
+_DETACH = 2
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_SECCOMP = 1, 4, 22
 _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 24, 38
 
@@ -29,9 +33,15 @@ def _call(name, *arguments):
         raise OSError(number, f"{name}: {os.strerror(number)}")
 
 
-def _mount(source, target, kind, flags, data=None):
+def mount(source, target, kind, flags, data=None):
+    """The system call of this name; texts, or None."""
     encoded = [None if part is None else part.encode() for part in (source, target, kind, data)]
     _call("mount", *encoded[:3], ctypes.c_ulong(flags), encoded[3])
+
+
+def unmount(target):
+    """Take away a mount; what of it is shown elsewhere stays."""
+    _call("umount2", target.encode(), _DETACH)
 
 
 def die_with_parent():
@@ -43,24 +53,30 @@ def new_namespaces(as_root):
     """Leave the namespaces of the siblings. The next child is process 1 of a new one.
 
     Root inside the outer sandbox has CAP_SYS_ADMIN for this. Anybody else gets it from a user
-    namespace, in which only his own user exists.
+    namespace, in which only his own user exists, as root: pseudo-terminals can be mounted by nobody
+    else. `drop_privileges` gives back the user's own number.
     """
     flags = NEW_MOUNT | NEW_PID | NEW_IPC | NEW_NET | NEW_UTS
     if as_root:
         _call("unshare", flags)
-        return
-    user, group = os.geteuid(), os.getegid()
+    else:
+        _new_user(0, 0, flags)
+
+
+def _new_user(user, group, flags=0):
+    """A user namespace in which this process's user and group have these numbers."""
+    now = os.geteuid(), os.getegid()
     _call("unshare", flags | NEW_USER)
     Path("/proc/self/setgroups").write_text("deny")
-    Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
-    Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
+    Path("/proc/self/uid_map").write_text(f"{user} {now[0]} 1")
+    Path("/proc/self/gid_map").write_text(f"{group} {now[1]} 1")
 
 
 def mount_box(disk_bytes):
     """Put one fresh file system of limited size in place of all that can be written to."""
-    _mount("none", "/", None, _MS_REC | _MS_PRIVATE)
+    mount("none", "/", None, _RECURSIVE | _PRIVATE)
     data = f"size={disk_bytes},nr_inodes=20000,mode=1777"
-    _mount("tmpfs", BOX, "tmpfs", _MS_NOSUID | _MS_NODEV, data)
+    mount("tmpfs", BOX, "tmpfs", _NO_SUID | _NO_DEVICES, data)
     for name in ("tmp", "shm"):
         folder = Path(BOX, name)
         folder.mkdir()
@@ -68,10 +84,13 @@ def mount_box(disk_bytes):
     # What the outer sandbox shows inside /tmp, the Python environment of a checkout there, stays.
     for shown in _mounts_below("/tmp"):
         os.makedirs(BOX + shown)
-        _mount(shown, BOX + shown, None, _MS_BIND | _MS_REC)
-    _mount(f"{BOX}/tmp", "/tmp", None, _MS_BIND | _MS_REC)
-    _mount(f"{BOX}/shm", "/dev/shm", None, _MS_BIND)
-    _mount("proc", "/proc", "proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
+        mount(shown, BOX + shown, None, BIND | _RECURSIVE)
+    mount(f"{BOX}/tmp", "/tmp", None, BIND | _RECURSIVE)
+    mount(f"{BOX}/shm", "/dev/shm", None, BIND)
+    mount("proc", "/proc", "proc", SAFE)
+    # The machine has some 3000 pseudo-terminals for everybody.
+    data = f"newinstance,ptmxmode=0666,mode=620,max={TERMINALS}"
+    mount("devpts", "/dev/pts", "devpts", _NO_SUID | _NO_PROGRAMS, data)
 
 
 def _mounts_below(folder):
@@ -92,6 +111,8 @@ def drop_privileges(user, as_root):
                 break
         os.setresgid(user, user, user)
         os.setresuid(user, user, user)
+    elif os.geteuid() != user:  # after `new_namespaces`
+        _new_user(user, user)
     header = struct.pack("=II", 0x20080522, 0)
     _call("capset", header, bytes(24))
     _call("prctl", _PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)

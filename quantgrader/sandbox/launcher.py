@@ -192,7 +192,7 @@ class Launcher:
         ours, theirs = socket.socketpair()
         # Nothing of the host's environment: bubblewrap's own could be read in /proc inside.
         folder, environment, line, user = None, {}, [], os.geteuid()
-        handles, seccomp = [theirs.fileno()], None
+        handles, seccomp = [], None
         if self.mode == "none":
             folder = tempfile.mkdtemp(prefix="quantgrader-")
             environment = os.environ | walls.environment(f"{folder}/home")
@@ -210,6 +210,7 @@ class Launcher:
                 hidden=self._hidden,
                 disk_bytes=self.limits["disk_bytes"],
                 seccomp=seccomp,
+                handles=handles,
             )
         number = str(theirs.fileno())
         line += [sys.executable, "-P", "-m", "quantgrader.sandbox.zygote", self.mode, number]
@@ -220,8 +221,8 @@ class Launcher:
         os.set_blocking(writing, False)
         try:
             process = subprocess.Popen(
-                line, pass_fds=handles, env=environment, stdin=subprocess.DEVNULL,
-                stdout=writing, stderr=writing, start_new_session=True,
+                line, pass_fds=[theirs.fileno(), *handles], env=environment,
+                stdin=subprocess.DEVNULL, stdout=writing, stderr=writing, start_new_session=True,
             )  # fmt: skip
         except OSError as error:
             ours.close()
@@ -230,8 +231,8 @@ class Launcher:
         finally:
             theirs.close()
             os.close(writing)
-            if seccomp is not None:
-                os.close(seccomp)
+            for handle in handles:
+                os.close(handle)
         process.stderr = os.fdopen(reading, "rb")
         return process, ours, folder
 

@@ -95,11 +95,16 @@ def _no_constant(name):
 
 
 class Outputs:
-    """What one cell showed, up to a number of bytes."""
+    """What one cell showed, up to a number of bytes.
+
+    What it cleared, as for the next frame of a live plot, takes no room. Frames without end are
+    ended by the limit on all that is received.
+    """
 
     def __init__(self, limit):
         self._left, self._limit = limit, limit
         self._outputs = []
+        self._clears = False  # before the next output
         self.truncated = False
 
     @property
@@ -110,7 +115,9 @@ class Outputs:
     def add(self, kind, content):
         """Keep a message of the kernel if it is an output and there is room."""
         if kind == "clear_output":
-            self._outputs.clear()
+            self._clears = True
+            if content.get("wait") is not True:
+                self._clear()
         elif kind == "stream":
             name, text = content.get("name"), content.get("text")
             if name in ("stdout", "stderr") and isinstance(text, str):
@@ -129,7 +136,13 @@ class Outputs:
             names = {key: str(content.get(key, "")) for key in ("ename", "evalue")}
             self._add({"output_type": "error", **names, "traceback": lines})
 
+    def _clear(self):
+        if self._clears:
+            self._outputs, self._left = [], self._limit
+            self._clears = self.truncated = False
+
     def _add(self, output):
+        self._clear()
         size = len(json.dumps(output))
         if size > self._left:
             self.truncated = True
@@ -138,6 +151,7 @@ class Outputs:
             self._outputs.append(output)
 
     def _add_stream(self, name, text):
+        self._clear()
         if len(text) > self._left:
             text, self.truncated = text[: self._left], True
         self._left -= len(text)

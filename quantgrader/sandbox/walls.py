@@ -6,7 +6,7 @@ What is guaranteed, as long as the system's kernel keeps its word:
   loopback, shares no abstract sockets with the host or with another submission, and cannot make
   sockets of other kinds (from a virtual machine to its host, for instance).
 - No word to a submission that runs at the same time, by files that both can read: locks, leases and
-  notes of changes are refused.
+  notes of changes are refused, and /proc tells nothing of the machine that changes.
 - Files: the system (``/usr`` and a few files of ``/etc``), the Python environment and packages
   installed from a source folder can be read; nothing else of the host is there, and nothing of
   its environment variables. All that can be written to is temporary, of limited size, and ends
@@ -18,7 +18,9 @@ What is guaranteed, as long as the system's kernel keeps its word:
   (`quantgrader.sandbox.limits`), for each process by the system and for all together by a look
   from outside five times a second.
 
-What is not: temporary files count as disk, not as memory, though they lie in memory; what the
+What is not: where each kernel starts afresh, one may take all pseudo-terminals of the machine; some
+numbers of the whole machine are told otherwise (sysinfo, counts of sockets, the numbers of new
+files); temporary files count as disk, not as memory, though they lie in memory; what the
 system's kernel holds for a submission (buffers of sockets and pipes) is limited only by the number
 of open files and processes; within a fifth of a second more memory can be taken than the limit; how
 long a thing takes tells something about the machine; and a hole in the system's kernel is a hole
@@ -43,7 +45,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from quantgrader.sandbox import confine
+from quantgrader.sandbox import confine, machine
 
 _SYSTEM = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32")
 _ETC = (
@@ -158,12 +160,13 @@ def environment(home):
     }
 
 
-def command(mode, *, modules=(), hidden=(), disk_bytes=256 << 20, seccomp=None):
+def command(mode, *, modules=(), hidden=(), disk_bytes=256 << 20, seccomp=None, handles=None):
     """Bubblewrap and its options, up to the program that is to run inside.
 
     ``mode`` is "warm" (the program makes namespaces inside) or "cold" (it is the kernel).
     ``seccomp`` is the number of an open file with a filter of system calls, which then holds for
-    bubblewrap's own process inside, too.
+    bubblewrap's own process inside, too. A cold one hides what /proc has of the machine if it is
+    given the list ``handles``: it gets the numbers of open files that must be passed on.
     """
     program = shutil.which("bwrap")
     if program is None:
@@ -214,6 +217,8 @@ def command(mode, *, modules=(), hidden=(), disk_bytes=256 << 20, seccomp=None):
                 ["--tmpfs", str(path)] if path.is_dir() else ["--ro-bind", "/dev/null", str(path)]
             )
     line += ["--proc", "/proc", "--dev", "/dev"]
+    if handles is not None and mode == "cold":  # inside, a warm one mounts a /proc for each kernel
+        line += machine.options(handles)
     for folder in ("/dev/shm", confine.BOX):
         line += ["--perms", "1777", "--size", half, "--tmpfs", folder]
     line += ["--remount-ro", "/dev", "--remount-ro", "/"]
@@ -224,12 +229,13 @@ def command(mode, *, modules=(), hidden=(), disk_bytes=256 << 20, seccomp=None):
 
 def _trial(mode):
     """Run a trivial program in the sandbox, with the namespaces it needs; None or what failed."""
-    line, _ = command(mode)
+    handles = []
+    line, _ = command(mode, handles=handles)
     folders = [str(folder) for folder in shown_folders(())]
-    steps = "from quantgrader.sandbox import confine; import os;"
+    steps = "from quantgrader.sandbox import confine, machine; import os;"
     if mode == "warm":
         steps += f"confine.new_namespaces({os.geteuid() == 0});"
-        steps += "p = os.fork(); p or (confine.mount_box(1 << 20),"
+        steps += "p = os.fork(); p or (confine.mount_box(4 << 20), machine.hide(),"
         steps += f"confine.drop_privileges({sandbox_user()}, {os.geteuid() == 0}),"
         steps += f"confine.filter_system_calls(), [os.listdir(f) for f in {folders}], os._exit(0));"
         steps += "raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(p, 0)[1]))"
@@ -240,9 +246,13 @@ def _trial(mode):
         done = subprocess.run(
             [*line, sys.executable, "-P", "-c", steps],
             capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL, check=False,
+            pass_fds=handles,
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as error:
         return str(error)
+    finally:
+        for handle in handles:
+            os.close(handle)
     if done.returncode:
         return (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
     return None

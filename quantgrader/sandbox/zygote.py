@@ -25,7 +25,7 @@ import socket
 import sys
 from pathlib import Path
 
-from quantgrader.sandbox import channel, confine
+from quantgrader.sandbox import channel, confine, machine
 
 # What every kernel needs, with what IPython imports later: for the first error, for instance. The
 # course's own modules are named on the command line.
@@ -114,6 +114,7 @@ def _first_process(order, connection, user, as_root):
     """Process 1 of the new namespace: it prepares it, starts the kernel, and collects the dead."""
     try:
         confine.mount_box(order["limits"]["disk_bytes"])
+        machine.hide()
         confine.drop_privileges(user, as_root)
         confine.die_with_parent()
         # This process belongs to the same user as the submission's: it must be worth no more, and
@@ -124,6 +125,7 @@ def _first_process(order, connection, user, as_root):
         if kernel == 0:
             confine.set_open(True)
             become_kernel(order, connection, confine.BOX)
+        _take_no_signals()
     except BaseException as error:
         with contextlib.suppress(OSError):
             channel.send(connection, {"failed": f"{type(error).__name__}: {error}"})
@@ -134,6 +136,16 @@ def _first_process(order, connection, user, as_root):
         if pid == kernel:
             code = os.waitstatus_to_exitcode(status)
             os._exit(code if code >= 0 else 128 - code)
+
+
+def _take_no_signals():
+    """Undo what Python and its modules do at signals: interrupts, for one, raise an exception.
+
+    The submission may send any. With a first process ends everything in its namespace, and the
+    system keeps from it whatever it doesn't handle.
+    """
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _keeper(connection, user, as_root):

@@ -125,8 +125,32 @@ def test_an_id_of_two_is_nobodys(tmp_path):
 def test_a_cell_is_no_formula(text):
     assert not as_cell(text).lstrip().startswith(("=", "+", "-", "@"))
     assert as_text(as_cell(text.strip())) == text.strip()
-    for harmless in ("-", "-0.5", "+49", "student-01", ""):
+    for harmless in ("-", "-0.5", "+49", "student-01", "", "a; b", "x;y=1"):
         assert as_cell(harmless) == harmless
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x;=cmd|'/C calc'!A0;",
+        "x; +1;@a",
+        "a,x;=1",
+        'a,b;"=1',
+        "x;\xa0=1",
+        "x;\u200d-a",
+        "＝1",
+        "a;＝1",
+    ],
+)
+def test_a_cell_is_no_formula_where_something_else_separates(text):
+    row = io.StringIO()
+    csv.writer(row).writerow(["first", as_cell(text), "last"])
+    for separator in ",;\t":
+        for cells in csv.reader([row.getvalue()], delimiter=separator):
+            for cell in cells:
+                start = cell.lstrip('\xa0 \u200d"')
+                assert not start.startswith(tuple("=+-@＝＋－＠")), cells
+    assert as_text(as_cell(text)) == text
 
 
 # In a course
@@ -271,6 +295,14 @@ def test_collect_from_moodle(school, tmp_path, capsys, flat):
     assert "student-03@example.org/small/x_502_assignsubmission_file_y.ipynb" in found
 
 
+def test_spaces_of_other_kinds_are_part_of_a_name(school, tmp_path, capsys):
+    """The system of a Mac puts them into the names of pictures of its screen."""
+    run(capsys, "roster", small.save(CANVAS, tmp_path / "canvas.csv"), "--id", "login")
+    files = {"onestudent_17_1_small.ipynb": notebook(), "onestudent_17_2_at 9.41\u202fAM.png": "x"}
+    assert run(capsys, "collect", "small", pack(tmp_path / "d.zip", files))[0] == 0
+    assert "student-01/small/at 9.41\u202fAM.png" in submitted(school)
+
+
 def test_damaged_downloads(school, tmp_path, capsys):
     for path in (tmp_path / "none.zip", small.save("no zip", tmp_path / "text.zip")):
         status, printed = run(capsys, "collect", "small", path)
@@ -280,7 +312,78 @@ def test_damaged_downloads(school, tmp_path, capsys):
     link.symlink_to(small.save("{}", tmp_path / "secret.ipynb"))
     ((name, problem),) = downloads.contents(link.parent)
     assert name == link.name and "is a link" in problem
-    assert downloads.unpacked("a.zip", b"no zip") == {"a.zip": b"no zip"}
+    assert downloads.Room().unpacked("a.zip", b"no zip")[0] == {"a.zip": b"no zip"}
+
+
+def packed(name="small.ipynb", data=b"{}", method=zipfile.ZIP_DEFLATED):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", method) as archive:
+        archive.writestr(name, data)
+    return bytearray(file.getvalue())
+
+
+def damaged(kind):
+    """A student's ZIP file that something is wrong with, for each kind another exception."""
+    if kind == "a name that is none":
+        return packed(".")
+    lzma = kind == "lzma"
+    found = packed(data=bytes(1000), method=zipfile.ZIP_LZMA if lzma else zipfile.ZIP_DEFLATED)
+    start, entry = 30 + len("small.ipynb") + 9 * lzma, found.rindex(b"PK\x01\x02")
+    if kind in ("deflate", "lzma"):
+        found[start : entry - 2] = b"\xff" * (entry - 2 - start)
+    elif kind == "version":
+        found[entry + 6] = 99
+    elif kind == "encoding":
+        found[entry + 9], found[entry + 46] = 0x08, 0xFF
+    elif kind == "password":
+        found[6], found[entry + 8] = 1, 1
+    return found
+
+
+@pytest.mark.parametrize(
+    "kind", ["deflate", "lzma", "version", "encoding", "password", "a name that is none"]
+)
+def test_a_damaged_file_of_one_student_stops_nobody(school, tmp_path, capsys, kind):
+    run(capsys, "roster", small.save(CANVAS, tmp_path / "canvas.csv"), "--id", "login")
+    data = bytes(damaged(kind))
+    names = ("onestudent_17_1_small.ipynb", "twostudent_18_2_work.zip", "three_19_3_small.ipynb")
+    files = dict(zip(names, (notebook(), data, notebook()), strict=True))
+    status, printed = run(capsys, "collect", "small", pack(tmp_path / "d.zip", files))
+    assert status == 1 and "3 students new" in printed
+    assert "kept as it came: twostudent_18_2_work.zip: " in printed
+    assert (school.root / "submitted" / "student-02" / "small" / "work.zip").read_bytes() == data
+
+
+@pytest.mark.parametrize("kind", ["deflate", "lzma", "version", "encoding", "a name that is none"])
+def test_a_damaged_download_is_told(school, tmp_path, capsys, kind):
+    small.save("", tmp_path / "d.zip").write_bytes(damaged(kind))
+    status, printed = run(capsys, "collect", "small", tmp_path / "d.zip")
+    assert status in (1, 2) and ("not taken: " in printed or "no ZIP file" in printed)
+
+
+def test_what_one_student_packed_is_bounded(monkeypatch):
+    """However many ZIP files it is in; and none is unpacked in vain again and again."""
+    monkeypatch.setattr(downloads, "_MAX_BYTES_OF_ONE", 10_000)
+    monkeypatch.setattr(downloads, "_MAX_FILES_OF_ONE", 6)
+    room = downloads.Room()
+    files, problem = room.unpacked("a.zip", bytes(packed("a", bytes(6_000))))
+    assert (list(files), problem) == (["a"], None) and room.takes(files["a"])
+    for name in ("b.zip", "c.zip"):
+        size = 6_000 if name == "b.zip" else 1
+        files, problem = room.unpacked(name, bytes(packed("b", bytes(size))))
+        assert list(files) == [name] and "takes too much" in problem and room.takes(files[name])
+    assert not room.takes(bytes(5_000))
+    assert [room.takes(b"") for _ in range(5)] == [True] * 3 + [False] * 2
+
+
+def test_collect_says_what_it_has_no_room_for(school, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(downloads, "_MAX_BYTES_OF_ONE", 100_000)
+    run(capsys, "roster", small.save(CANVAS, tmp_path / "canvas.csv"), "--id", "login")
+    files = {"onestudent_17_1_small.ipynb": notebook()}
+    files |= {f"onestudent_17_2_{n}.bin": bytes(60_000) for n in range(2)}
+    status, printed = run(capsys, "collect", "small", pack(tmp_path / "d.zip", files))
+    assert status == 1 and "17_2_1.bin: 1.bin: the student's files take too much" in printed
+    assert len(submitted(school)) == 2
 
 
 def row(student, state, score):

@@ -289,6 +289,7 @@ def test_another_name(folder):
         ({"nbformat": True, "cells": []}, "format True is not known"),
         ({"nbformat": 4, "cells": {}}, "holds no cells"),
         ({"nbformat": 4, "cells": []}, "another notebook"),
+        ({"nbformat": "4", "cells": []}, "format '4' is not known"),
         ({"nbformat": 4, "cells": [7]}, "Cell 1 of the notebook is damaged"),
         ({"nbformat": 4, "cells": [{"cell_type": "code", "source": [1]}]}, "Cell 1"),
         ({"nbformat": 4, "cells": [{"cell_type": "x", "source": ""}]}, "Cell 1"),
@@ -362,6 +363,23 @@ def test_half_of_the_work_in_another_notebook(folder, gone):
     if gone:
         found.cells.remove(small.cell_of(found, "mean"))
     assert "no answer to mean, but Untitled.ipynb" in look(folder, found).reason
+
+
+def test_few_of_many_other_notebooks_are_looked_into(folder, monkeypatch):
+    """Everybody else waits meanwhile; what isn't looked into is named, and is nobody's 0."""
+    read = []
+    monkeypatch.setattr(preflight_module, "answers_in", lambda *_: read.append(1) or set())
+    for number in range(30):
+        small.save(small.notebook([]), folder / f"n{number:02}.ipynb")
+    found = small.answered(double=small.DOUBLE, mean=small.MEAN)
+    result = look(folder, found)
+    assert len(read) == 10
+    assert "no answer to why, and beside it are more notebooks" in result.reason
+    assert "n10.ipynb" in result.reason and "n09.ipynb" not in result.reason
+    monkeypatch.undo()
+    small.save(small.answered(why="Because."), folder / "small-Copy1.ipynb")
+    assert "no answer to why, but small-Copy1.ipynb beside it has" in look(folder, found).reason
+    assert look(folder, small.honest()).reason is None
 
 
 @pytest.mark.parametrize("name", ["work.py", "answers.pdf", "deep/small.zip", "broken.ipynb"])

@@ -21,7 +21,7 @@ from quantgrader.course.submission import read_submission
 from quantgrader.pages import report
 from quantgrader.pages.feedback import write_feedback
 from quantgrader.pages.outputs import Room, clean_outputs, clean_png
-from quantgrader.texts import clean_text
+from quantgrader.texts import as_cell, clean_text, printable
 from quantgrader.validate import validate
 from tests.grader import grading_support as small
 from tests.grader.grading_support import check_page
@@ -256,7 +256,9 @@ def test_pictures_are_drawn_anew():
 def test_pictures_of_a_notebook_share_their_room():
     """Each may be as large as one may be; all together take seconds to be drawn anew, not hours."""
     outputs = [{"output_type": "display_data", "data": {"image/png": png((3000, 3000))}}] * 12
-    assert len(clean_outputs(outputs)) == 7
+    kept = [output["data"] for output in clean_outputs(outputs)]
+    assert ["image/png" in data for data in kept] == [True] * 7 + [False] * 5
+    assert "too large" in kept[-1]["text/plain"]
     room = Room(30)
     assert [clean_png(png(size), room) is None for size in ((5, 5), (3, 2), (5, 1))] == [
         False, True, False,
@@ -283,6 +285,15 @@ def test_what_is_no_picture(data):
     assert clean_png(data) is None
 
 
+@pytest.mark.parametrize("kind", ["image/svg+xml", "image/jpeg"])
+def test_a_figure_of_another_format_is_told(kind):
+    data = {kind: "<svg/>", "text/plain": "<Figure size 640x480>"}
+    (output,) = clean_outputs([{"output_type": "display_data", "data": data}])
+    assert list(output["data"]) == ["text/plain"]
+    assert output["data"]["text/plain"].startswith("<Figure size 640x480>\n(A picture is not shown")
+    assert "PNG" in output["data"]["text/plain"]
+
+
 def test_outputs_that_are_no_outputs():
     strange = [
         None, [], {}, {"output_type": "stream"}, {"output_type": "error", "traceback": "no list"},
@@ -300,6 +311,16 @@ def test_text_without_escapes():
         clean_text("a\x1b[31mb\x1b]8;;http://x\x07c\x00d\r\n\te")
         == "abc\N{REPLACEMENT CHARACTER}d\n\te"
     )
+    # French, Japanese, Persian, a family; but nothing that turns a text round.
+    for text in (
+        "Pourquoi\xa0? 10\u202f000",
+        "山田\u3000太郎",
+        "می\u200cخواهم",
+        "\U0001f468\u200d\U0001f469",
+    ):
+        assert clean_text(text) == printable(text) == as_cell(text) == text
+    for mark in "\u202a\u202b\u202d\u202e\u2066\u2067\u2068\u200e\u200f\u200b\u2028\ufeff\x00\x9b":
+        assert mark not in clean_text(f"a{mark}b") + printable(f"a{mark}b") + as_cell(f"a{mark}b")
     assert clean_text("x" * 50, 10) == "x" * 10 + "\n… (the rest is cut)"
 
 

@@ -437,6 +437,31 @@ def test_output_flood_ends_the_kernel(runner):
     assert outcome.probes[0]["value"] == 1
 
 
+def test_what_was_cleared_takes_no_room():
+    """A live plot keeps its last frame, also where the loop ends by asking for the next one."""
+    outputs = received.Outputs(100_000)
+    for number in range(40):
+        frame = {"image/png": "A" * 40_000, "text/plain": f"frame {number}"}
+        outputs.add("display_data", {"data": frame, "metadata": {}})
+        outputs.add("clear_output", {"wait": True})
+    (kept,) = outputs.as_list()
+    assert kept["data"]["text/plain"] == "frame 39" and not outputs.truncated
+    assert 40_000 < outputs.kept_bytes < 41_000
+    outputs.add("stream", {"name": "stdout", "text": "x" * 200_000})
+    assert [out["text"] for out in outputs.as_list()] == ["x" * 100_000] and outputs.truncated
+    outputs.add("clear_output", {})
+    assert (outputs.as_list(), outputs.kept_bytes, outputs.truncated) == ([], 0, False)
+
+
+def test_frames_without_end_end_the_kernel(runner):
+    source = "from IPython.display import clear_output\n"
+    source += "while True:\n    print('x' * 100_000)\n    clear_output(wait=True)"
+    limits = replace(LIMITS, received_bytes=5_000_000)
+    outcome = runner.run(job(source, "def f():\n    return 1", probes=[("f",)]), limits)
+    assert (outcome.cells[0].status, outcome.cells[0].error["type"]) == ("killed", "output")
+    assert outcome.probes[0]["value"] == 1
+
+
 def test_threads_that_go_on(runner):
     """They may print as they like: it is no part of another cell, and ends with the kernel."""
     source = (

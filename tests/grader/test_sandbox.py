@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from quantgrader.sandbox import confine, walls
+from quantgrader.sandbox import confine, machine, walls
 from quantgrader.sandbox.runner import Runner
 from tests.grader.sandbox_support import LIMITS, job, printed, require_sandbox
 
@@ -274,6 +274,80 @@ def test_killing_others(runner):
         "os.killpg(0, signal.SIGKILL)",
     )
     assert cell.status == "killed" and cell.error["type"] == "killed"
+
+
+def test_process_one_takes_no_signals(runner):
+    """Python handles interrupts by itself: process 1 would end by one, and all others with it."""
+    send = "import os, signal\n\ndef send():\n"
+    send += "    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:\n"
+    send += "        try:\n            os.kill(1, number)\n"
+    send += "        except PermissionError:\n            pass  # bubblewrap's, if cold\n"
+    send += "    return 1"
+    outcome = runner.run(job(send, HONEST, "send()", probes=[("send",), ("answer",)]))
+    assert (outcome.ended, outcome.kernels) == (None, 1)
+    assert [probe["value"] for probe in outcome.probes] == [1, 42]
+
+
+def test_pseudo_terminals_are_left_to_others(runner):
+    if runner.mode == "cold":
+        pytest.skip("bubblewrap sets no limit")
+    number, neighbours = tell(
+        runner,
+        "import glob, os\nheld = []\n"
+        "try:\n"
+        "    while len(held) < 400:\n"
+        "        held.append(os.open('/dev/ptmx', os.O_RDWR))\n"
+        "except OSError:\n"
+        "    pass\n"
+        "print((len(held), len(glob.glob('/dev/pts/[0-9]*'))))",
+    )
+    assert number == neighbours == confine.TERMINALS
+
+
+def test_proc_tells_nothing_of_the_machine_that_changes(runner):
+    """Not the number of pseudo-terminals, nor of processes, nor how much memory is left."""
+    filled, written, changed, folders = tell(
+        runner,
+        "import os\n"
+        "def whole():\n"
+        "    found, full = {}, []\n"
+        "    for entry in os.scandir('/proc'):\n"
+        "        if entry.name.isdigit() or entry.is_symlink():\n"
+        "            continue\n"
+        "        if entry.is_dir():\n"
+        "            full += os.listdir(entry.path)\n"
+        "        else:\n"
+        "            found[entry.name] = open(entry.path).read()\n"
+        "    return found, full\n"
+        "before, folders = whole()\n"
+        "block, held = bytearray(50 << 20), [os.openpty() for _ in range(10)]\n"
+        "after, _ = whole()\n"
+        "written = []\n"
+        "for name in before:\n"
+        "    try:\n"
+        "        open(f'/proc/{name}', 'w').close()\n"
+        "        written.append(name)\n"
+        "    except OSError:\n"
+        "        pass\n"
+        "changed = [name for name in before if before[name] != after[name]]\n"
+        "print((sorted(n for n in before if before[n]), written, changed, folders))",
+    )
+    assert set(filled) <= set(machine.COPIED) and "meminfo" in filled
+    assert (written, changed, folders) == ([], [], [])
+
+
+def test_libraries_find_what_they_look_for_in_proc(runner):
+    found = tell(
+        runner,
+        "import os\nimport joblib, numba, psutil, torch\n"
+        "hi = !echo hi\n"
+        "print((os.cpu_count() == psutil.cpu_count(), psutil.virtual_memory().total > 0,\n"
+        "       psutil.boot_time() > 0, len(psutil.getloadavg()), psutil.cpu_times().user > 0,\n"
+        "       psutil.cpu_percent() >= 0, psutil.Process().create_time() > 0,\n"
+        "       joblib.Parallel(n_jobs=2)(joblib.delayed(abs)(x) for x in (-1, 2)),\n"
+        "       torch.ones(3).sum().item(), numba.njit(lambda x: x + 1)(2), list(hi)))",
+    )
+    assert found == (True, True, True, 3, True, True, True, [1, 2], 3.0, 3, ["hi"])
 
 
 def test_no_word_to_another_submission_by_files_that_both_can_read(runner):

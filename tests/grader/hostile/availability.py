@@ -127,6 +127,18 @@ for folder in (".", "/tmp", "/dev/shm", os.path.expanduser("~")):
     except OSError:
         pass""",
     ),
+    attack(
+        "takes_all_pseudo_terminals", FULL, "",
+        imports="""\
+import os
+import numpy as np
+held = []
+try:
+    while True:
+        held.append(os.open("/dev/ptmx", os.O_RDWR))
+except OSError:
+    pass""",
+    ),
     attack("huge_sparse_file", FULL, "",
            last="with open('sparse', 'wb') as file:\n    file.truncate(1 << 42)"),
     attack("open_files_and_pipes", FULL, "",
@@ -178,6 +190,18 @@ CRASHES = [
     attack("exit_of_the_shell", FULL, "", imports="exit"),
     attack(
         "kills_itself", FULL, "kernel ended", imports="import os\nos.kill(os.getpid(), 9)",
+    ),
+    attack(
+        "signals_to_what_started_the_kernel", FULL, "",
+        double="""\
+import os, signal
+def double(values):
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        try:
+            os.kill(1, number)
+        except PermissionError:
+            pass
+    return 2 * values""",
     ),
     attack("system_exit_in_a_function", NO_DOUBLE, "",
            double=_FUNCTION + "raise SystemExit(0)"),

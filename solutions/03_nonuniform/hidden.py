@@ -615,10 +615,6 @@ def with_a_fault(x, start, fault):
                 i = np.searchsorted(x, (c[k - 1] + c[k]) / 2) if k else 0
                 j = np.searchsorted(x, (c[k] + c[k + 1]) / 2) if k + 1 < len(c) else len(x)
                 c[k : k + 1] = means(x, [i, j], c[k : k + 1])
-        elif fault == "argmin":
-            labels = np.abs(x[:, None] - c).argmin(axis=1)
-            runs = [x[labels == k].tolist() for k in range(len(c))]
-            c = np.array([math.fsum(r) / len(r) if r else c[k] for k, r in enumerate(runs)])
         elif fault == "prefix sums":
             count = np.diff(bounds)
             c = np.where(count > 0, np.diff(sums[bounds]) / np.maximum(count, 1), c)
@@ -722,20 +718,6 @@ def lloyd(generator):
                 and (sides == (1,) or differs(x, start, found, "prefix sums"))
             ),
             view=VIEWS[i % 3],
-        )
-    # Next to a value far away, centroids that are close to one another are equally far in float64.
-    for i in range(3):
-
-        def close(n=(12, 20, 30)[i]):
-            x = 1 + generator.uniform(0, 1e-4, n)
-            start = generator.choice(x, 3, replace=False)
-            return np.append(x, 1e12), start
-
-        yield until(
-            close,
-            "The centroids are wrong where others are close together and a value is very far.",
-            lambda x, start, found: differs(x, start, found, "argmin"),
-            weight=2,
         )
     for i in range(6):
         n, k = ((20, 2), (60, 2), (100, 3))[i % 3]

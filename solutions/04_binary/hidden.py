@@ -162,6 +162,14 @@ def binary_linear(generator):
             weight = generator.uniform(-1.2, 1.2, (sizes[0], sizes[2]))
             yield layer_case(weight, *other(*sizes), words, VIEWS[(i + j) % 3], 1 / 4)
     for i in range(4):
+        # Nearly all signs agree, or differ: sums that fit into no byte.
+        inputs = int(generator.integers(200, 400))
+        weight = generator.uniform(0.1, 0.9, (2, inputs)) * [[1], [-1]]
+        x = generator.uniform(0.1, 0.9, (3, inputs)) * generator.choice([-1, 1], (3, 1))
+        x[:, generator.integers(inputs)] *= -1
+        words = "for hundreds of inputs whose signs nearly all agree or differ"
+        yield layer_case(weight, x, quarters(3, 2), 0.1, words, VIEWS[i % 3])
+    for i in range(4):
         scales = 10.0 ** generator.uniform(-9, 0, (6, 1))
         weight = scales * generator.uniform(-1, 1, (6, 8))
         x = with_places(generator, (5, 8), 0.0, 1.0, -2.0)

@@ -304,6 +304,17 @@ def wrong_less_than_a_million(sizes, sqnr_db, target_db):
     return found
 
 
+def wrong_absolute_tolerance(sizes, sqnr_db, target_db):
+    """Message: The bit widths are wrong where the target is very high."""
+    limit = 10 ** (-target_db / 10) + 1e-12
+    good = [
+        bits
+        for bits in combinations(sizes, sqnr_db)
+        if sum(10 ** (-sqnr_db[name][b] / 10) for name, b in bits.items()) <= limit
+    ]
+    return min(good, key=lambda bits: sum(sizes[name] * b for name, b in bits.items()))
+
+
 def right_sorted_by_memory(sizes, sqnr_db, target_db):
     """The first good one in the order of memory."""
     everything = sorted(combinations(sizes, sqnr_db), key=lambda bits: memory(sizes, bits))

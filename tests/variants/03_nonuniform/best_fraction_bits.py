@@ -217,6 +217,12 @@ def wrong_nearly_a_half_added(x, bit_width):
     )
 
 
+def wrong_of_the_different_values(x, bit_width):
+    """Message: F is wrong where one value occurs many times."""
+    best, _ = search(np.unique(x), bit_width)
+    return best, float(np.mean((x - rounded(x, bit_width, best)) ** 2))
+
+
 def right_list(x, bit_width):
     """F and its error in a list."""
     return list(search(x, bit_width))

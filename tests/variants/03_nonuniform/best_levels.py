@@ -323,6 +323,35 @@ def wrong_negative_costs_cut(x, n_levels):
     return of_runs([x[i:j] for i, j in itertools.pairwise(bounds[::-1])])
 
 
+def by_sums(x, n_levels, shift, kind=float):
+    """Return levels and cost, from a table of sums."""
+    y, n = np.sort(x) - shift, len(x)
+    s, squares = (np.append(0.0, np.cumsum(y**p)).astype(kind) for p in (1, 2))
+    table = np.full((n_levels + 1, n + 1), np.inf, kind)
+    table[0, 0], begins = 0, np.zeros((n_levels + 1, n + 1), int)
+    for k in range(1, n_levels + 1):
+        for j in range(k, n + 1):
+            i = np.arange(k - 1, j)
+            total = table[k - 1, i] + squares[j] - squares[i] - (s[j] - s[i]) ** 2 / (j - i)
+            begins[k, j] = i[total.argmin()]
+            table[k, j] = total.min()
+    bounds = [n]
+    for k in range(n_levels, 0, -1):
+        bounds.insert(0, begins[k, bounds[0]])
+    levels, cost = of_runs([y[i:j] for i, j in itertools.pairwise(bounds)])
+    return levels + shift, cost
+
+
+def wrong_sums_in_float32(x, n_levels):
+    """Message: The levels are wrong where a few values are far from all others."""
+    return by_sums(x, n_levels, np.median(x), np.float32)
+
+
+def wrong_moved_only_if_positive(x, n_levels):
+    """Message: The levels are wrong where all values are far from 0."""
+    return by_sums(x, n_levels, max(np.min(x), 0))
+
+
 def right_list_of_two(x, n_levels):
     """The two things in a list."""
     return list(correct(x, n_levels))

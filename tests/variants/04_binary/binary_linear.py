@@ -172,6 +172,13 @@ def wrong_in_place(weight, x, upstream, rate):
     return answer
 
 
+def wrong_sums_of_bytes(weight, x, upstream, rate):
+    """Message: for hundreds of inputs whose signs nearly all agree or differ"""
+    _, *rest = passed(weight, x, upstream, rate)
+    signs = [np.where(values < 0, -1, 1).astype(np.int8) for values in (x, weight)]
+    return signs[0] @ signs[1].T * np.abs(weight).mean(axis=1), *rest
+
+
 def right_numpy(weight, x, upstream, rate):
     """By hand."""
     alpha = np.abs(weight).mean(axis=1)

@@ -46,7 +46,7 @@ def wrong_correlate(a, signs, exponents):
 
 
 def wrong_product_by_another_name(a, signs, exponents):
-    """Message: Two of the arrays were multiplied"""
+    """Message: There is a multiplication"""
     exponent = int(exponents.min())
     by = dict(inspect.getmembers(np))["mult" + "iply"]
     return int(by(a.astype(np.int64) << (exponents - exponent), signs).sum()), exponent

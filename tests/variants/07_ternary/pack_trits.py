@@ -134,7 +134,7 @@ def wrong_unpacked(codes):
 
 
 def wrong_call_for_each_byte(codes):
-    """Message: RecursionError"""
+    """Message: The function stopped with an error"""
 
     def bytes_of(row):
         return [packed(groups(row[None, :5]) + 1)[0, 0], *bytes_of(row[5:])] if len(row) else []

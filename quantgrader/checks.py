@@ -162,11 +162,8 @@ def _import_of(name, value, own):
     """The import that may have brought a name, where another module has made its value."""
     other = "" if own[-1] == name else f" as {name}"
     if isinstance(value, types.ModuleType):
-        return (
-            f"from {'.'.join(own[:-1])} import {own[-1]}{other}\n"
-            if own[1:]
-            else (f"import {own[0]}{other}\n")
-        )
+        package = f"from {'.'.join(own[:-1])} " if own[1:] else ""
+        return f"{package}import {own[-1]}{other}\n"
     # Of `functools.reduce` it is `_functools`.
     path = str(getattr(value, "__module__", "")).lstrip("_")
     if path.split(".")[0] not in sys.modules or path == "builtins":

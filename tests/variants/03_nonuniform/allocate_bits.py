@@ -250,24 +250,23 @@ def wrong_hundredths_of_a_db(sizes, sqnr_db, target_db):
     return cheapest(sizes, sqnr_db, enough)
 
 
-def wrong_a_billion_to_begin_with(sizes, sqnr_db, target_db):
-    """Message: The function returned nothing"""
-    found, least = None, 10**9
+def first_better(sizes, sqnr_db, target_db, found, least):
+    """Go through all bit widths, with these and this memory to begin with."""
     for bits in combinations(sizes, sqnr_db):
         good = noise(sqnr_db, bits) <= 10 ** (-target_db / 10)
         if good and memory(sizes, bits) < least:
             found, least = bits, memory(sizes, bits)
     return found
+
+
+def wrong_a_billion_to_begin_with(sizes, sqnr_db, target_db):
+    """Message: The function returned nothing"""
+    return first_better(sizes, sqnr_db, target_db, None, 10**9)
 
 
 def wrong_the_largest_of_32_bits_to_begin_with(sizes, sqnr_db, target_db):
     """Message: The bit widths are wrong where layers have hundreds of millions of activations"""
-    found, least = dict.fromkeys(sizes, 0), np.iinfo(np.int32).max
-    for bits in combinations(sizes, sqnr_db):
-        good = noise(sqnr_db, bits) <= 10 ** (-target_db / 10)
-        if good and memory(sizes, bits) < least:
-            found, least = bits, memory(sizes, bits)
-    return found
+    return first_better(sizes, sqnr_db, target_db, dict.fromkeys(sizes, 0), np.iinfo(np.int32).max)
 
 
 def of_table(sizes, sqnr_db, target_db, dtype):
@@ -296,12 +295,7 @@ def wrong_sums_in_float32(sizes, sqnr_db, target_db):
 
 def wrong_less_than_a_million(sizes, sqnr_db, target_db):
     """Message: The function returned nothing"""
-    found, least = None, 1e6
-    for bits in combinations(sizes, sqnr_db):
-        good = noise(sqnr_db, bits) <= 10 ** (-target_db / 10)
-        if good and memory(sizes, bits) < least:
-            found, least = bits, memory(sizes, bits)
-    return found
+    return first_better(sizes, sqnr_db, target_db, None, 1e6)
 
 
 def wrong_absolute_tolerance(sizes, sqnr_db, target_db):

@@ -262,17 +262,21 @@ def wrong_centred_by_the_middle_of_0_and_the_largest(x, n_levels):
     return levels + middle, cost
 
 
-def in_a_window(x, n_levels, reach, dtype=float):
-    """Return the best clusters of at most so many values, from tables of this type."""
+def in_a_window(x, n_levels, reach, dtype=float, shift=None, least=-np.inf):
+    """Return the best clusters of at most so many values, from tables of this type.
+
+    The values are moved by a shift, by default their mean. A cluster costs at least so much.
+    """
     x = np.sort(x)
-    n, y = len(x), (x - x.mean()).astype(dtype)
+    n, y = len(x), (x - (x.mean() if shift is None else shift)).astype(dtype)
     s, squares = (np.append(dtype(0), np.cumsum(y**p)) for p in (1, 2))
     row, begins = np.append(dtype(0), np.full(n, np.inf, dtype)), []
     for p in range(n_levels):
         new, begin = np.full(n + 1, np.inf, dtype), np.zeros(n + 1, dtype=int)
         for j in range(p + 1, n + 1):
             i = np.arange(max(p, j - reach), j)
-            total = row[i] + squares[j] - squares[i] - (s[j] - s[i]) ** 2 / (j - i).astype(dtype)
+            cost = squares[j] - squares[i] - (s[j] - s[i]) ** 2 / (j - i).astype(dtype)
+            total = row[i] + np.maximum(cost, dtype(least))
             new[j], begin[j] = total.min(), i[total.argmin()]
         row = new
         begins.append(begin)
@@ -304,52 +308,12 @@ def wrong_float32_values(x, n_levels):
 
 def wrong_negative_costs_cut(x, n_levels):
     """Message: far from 0"""
-    x = np.sort(x)
-    n = len(x)
-    s, squares = np.r_[0, np.cumsum(x)], np.r_[0, np.cumsum(x * x)]
-    row, begins = np.r_[0, np.full(n, np.inf)], []
-    for p in range(n_levels):
-        new, begin = np.full(n + 1, np.inf), np.zeros(n + 1, dtype=int)
-        for j in range(p + 1, n + 1):
-            i = np.arange(p, j)
-            cost = squares[j] - squares[i] - (s[j] - s[i]) ** 2 / (j - i)
-            total = row[i] + np.maximum(cost, 0)
-            new[j], begin[j] = total.min(), i[total.argmin()]
-        row = new
-        begins.append(begin)
-    bounds = [n]
-    for begin in begins[::-1]:
-        bounds.append(begin[bounds[-1]])
-    return of_runs([x[i:j] for i, j in itertools.pairwise(bounds[::-1])])
-
-
-def by_sums(x, n_levels, shift, kind=float):
-    """Return levels and cost, from a table of sums."""
-    y, n = np.sort(x) - shift, len(x)
-    s, squares = (np.append(0.0, np.cumsum(y**p)).astype(kind) for p in (1, 2))
-    table = np.full((n_levels + 1, n + 1), np.inf, kind)
-    table[0, 0], begins = 0, np.zeros((n_levels + 1, n + 1), int)
-    for k in range(1, n_levels + 1):
-        for j in range(k, n + 1):
-            i = np.arange(k - 1, j)
-            total = table[k - 1, i] + squares[j] - squares[i] - (s[j] - s[i]) ** 2 / (j - i)
-            begins[k, j] = i[total.argmin()]
-            table[k, j] = total.min()
-    bounds = [n]
-    for k in range(n_levels, 0, -1):
-        bounds.insert(0, begins[k, bounds[0]])
-    levels, cost = of_runs([y[i:j] for i, j in itertools.pairwise(bounds)])
-    return levels + shift, cost
-
-
-def wrong_sums_in_float32(x, n_levels):
-    """Message: The levels are wrong where a few values are far from all others."""
-    return by_sums(x, n_levels, np.median(x), np.float32)
+    return in_a_window(x, n_levels, len(x), shift=0, least=0)
 
 
 def wrong_moved_only_if_positive(x, n_levels):
     """Message: The levels are wrong where all values are far from 0."""
-    return by_sums(x, n_levels, max(np.min(x), 0))
+    return in_a_window(x, n_levels, len(x), shift=max(np.min(x), 0))
 
 
 def right_list_of_two(x, n_levels):

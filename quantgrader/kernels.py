@@ -1,47 +1,53 @@
-"""Kernels that start even where another program takes one of their ports in the meantime.
+"""Kernels that always start: their messages go through files, not through ports of the network.
 
 Jupyter chooses five free ports, lets go of them, and tells the kernel to take them a second later.
 Where many programs open connections, as in tests or while a class is graded, one of the ports may
-be taken by then: the kernel ends at once, and all that is heard is "Kernel died before replying to
-kernel_info". Jupyter's server knows of it and tries other ports; a notebook that is run without a
-server, by nbclient or by nbgrader, is given up.
+be taken by then. A kernel that finds it taken ends at once, or, where the port is that of its
+outputs, waits for ever. Sockets in a folder of the kernel's own can't be taken by others.
 """
+
+import os
+import shutil
+import sys
+import tempfile
 
 from jupyter_client.manager import AsyncKernelManager
 
-__all__ = ["SteadyKernelManager", "steadied"]
+__all__ = ["START_SECONDS", "SteadyKernelManager", "steadied"]
 
-_STARTS = 3
+#: For ``NotebookClient(startup_timeout=...)``: nbclient's 60 s are short where many kernels start.
+START_SECONDS = 600
+#: The longest path of a socket: 104 bytes on macOS, 108 on Linux, each with a zero at the end.
+_LONGEST_PATH = 103
 
 
 class SteadyKernelManager(AsyncKernelManager):
-    """Starts a kernel that ends before its first word once more, with other ports.
+    """Starts a kernel whose sockets are files in a new folder that only this user can open.
 
-    For ``NotebookClient(kernel_manager_class=...)``; for nbgrader there is `steadied`. A kernel
-    that ends three times is left to whoever waits for it.
+    For ``NotebookClient(kernel_manager_class=...)``; for nbgrader there is `steadied`. On Windows,
+    and where the path to the folder for temporary files is too long for a socket, the kernel gets
+    Jupyter's ports.
     """
 
-    async def start_kernel(self, **kwargs):
-        """Start a kernel, and wait until it answers or has ended for the third time."""
-        self._record_random_port_names()
-        for start in range(1, _STARTS + 1):
-            await super().start_kernel(**kwargs)
-            if start == _STARTS or await self._answers():
-                return
-            self.log.warning("The kernel ended at its start; it gets other ports.")
-            self.cleanup_random_ports()
+    _folder = None
 
-    async def _answers(self):
-        """Whether the kernel says something, and does not end before."""
-        client = self.client()
-        client.start_channels()
-        try:
-            await client.wait_for_ready()
-        except RuntimeError:  # it died; jupyter_client has no other name for it
-            return False
-        finally:
-            client.stop_channels()
-        return True
+    async def start_kernel(self, **kwargs):
+        """Choose the folder, which the kernel's connection file names, and start the kernel."""
+        if sys.platform != "win32" and self._folder is None:
+            folder = tempfile.mkdtemp(prefix="kernel-")
+            sockets = os.path.join(folder, "socket")
+            if len(os.fsencode(f"{sockets}-5")) <= _LONGEST_PATH:
+                self._folder, self.transport, self.ip = folder, "ipc", sockets
+            else:
+                os.rmdir(folder)
+        await super().start_kernel(**kwargs)
+
+    def cleanup_ipc_files(self):
+        """Remove the sockets and their folder."""
+        super().cleanup_ipc_files()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
 
 
 def steadied(converter, trait):
@@ -57,7 +63,8 @@ def steadied(converter, trait):
 
     class SteadyExecute(Execute):
         def __init__(self, *args, **kwargs):
-            super().__init__(*args, kernel_manager_class=SteadyKernelManager, **kwargs)
+            steady = {"kernel_manager_class": SteadyKernelManager, "startup_timeout": START_SECONDS}
+            super().__init__(*args, **steady, **kwargs)
 
     steps = converter.class_traits()[trait].default()
     return [SteadyExecute if step is Execute else step for step in steps]

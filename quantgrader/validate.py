@@ -10,7 +10,7 @@ from pathlib import Path
 import nbformat
 
 from quantgrader.course.reference import grade_id, is_test
-from quantgrader.kernels import SteadyKernelManager
+from quantgrader.kernels import START_SECONDS, SteadyKernelManager
 from quantgrader.texts import clean_text
 
 
@@ -54,6 +54,7 @@ def _run(notebook, folder, seconds):
         store_widget_state=False,
         kernel_name="python3",
         kernel_manager_class=SteadyKernelManager,
+        startup_timeout=START_SECONDS,
         extra_arguments=["--IPKernelApp.log_level=ERROR"],
         resources={"metadata": {"path": str(folder)}},
     )

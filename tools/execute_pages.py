@@ -12,7 +12,7 @@ from jupyter_cache.base import CacheBundleIn
 from jupyter_cache.executors.utils import single_nb_execution
 from myst_nb.core.read import is_myst_markdown_notebook, read_myst_markdown_notebook
 
-from quantgrader.kernels import SteadyKernelManager
+from quantgrader.kernels import START_SECONDS, SteadyKernelManager
 
 __all__ = ["execute_pages"]
 
@@ -54,5 +54,6 @@ def _execute(path, notebook, timeout):
         cwd=str(path.parent),
         timeout=timeout,
         allow_errors=False,
+        startup_timeout=START_SECONDS,
         kernel_manager_class=SteadyKernelManager,
     )

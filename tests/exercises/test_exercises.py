@@ -10,7 +10,7 @@ import pytest
 from nbclient import NotebookClient
 from nbgrader.utils import determine_grade
 
-from quantgrader.kernels import SteadyKernelManager
+from quantgrader.kernels import START_SECONDS, SteadyKernelManager
 from quantgrader.release import authoring
 from tests.variants import harness
 from tools.course import ROOT, assignment_names, environment, read_notebook
@@ -176,7 +176,11 @@ def test_solution_gets_all_points_in_time_and_memory(name, tmp_path):
     # In the solution's folder, where the hidden checks are.
     resources = {"metadata": {"path": str(ASSIGNMENTS[name].path.parent)}}
     client = NotebookClient(
-        notebook, timeout=600, resources=resources, kernel_manager_class=SteadyKernelManager
+        notebook,
+        timeout=600,
+        resources=resources,
+        kernel_manager_class=SteadyKernelManager,
+        startup_timeout=START_SECONDS,
     )
     start = time.perf_counter()
     client.execute(env=environment(tmp_path))

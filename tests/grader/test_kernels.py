@@ -1,7 +1,7 @@
-"""A kernel one of whose ports is taken before it starts gets other ports."""
+"""Kernels whose messages go through files of their own."""
 
-import logging
-import socket
+import tempfile
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -9,54 +9,54 @@ from nbclient import NotebookClient
 from nbgrader.converters import Autograde
 from traitlets.config import PyFileConfigLoader
 
-from quantgrader.kernels import SteadyKernelManager
+from quantgrader.kernels import START_SECONDS, SteadyKernelManager
 from tools.course import ROOT
 
+#: Prints how the kernel is spoken to.
+LOOK = "from ipykernel.connect import get_connection_info\nprint(get_connection_info())"
 
-def executed(manager_class):
-    """The text that a notebook of one line prints."""
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("print('here')")])
-    NotebookClient(notebook, kernel_manager_class=manager_class).execute()
+
+def executed(manager, source=LOOK):
+    """What a notebook of one cell prints."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+    client = NotebookClient(notebook, km=manager, startup_timeout=START_SECONDS)
+    client.execute(cleanup_kc=True)
     return notebook.cells[0].outputs[0].text
 
 
-def robbed(times):
-    """A manager whose port for requests is taken as soon as it is chosen, and the ports taken."""
-    taken = []
-
-    class Robbed(SteadyKernelManager):
-        def write_connection_file(self, **kwargs):
-            super().write_connection_file(**kwargs)
-            if len(taken) < times:
-                taken.append(socket.create_server((self.ip, self.shell_port)))
-
-    return Robbed, taken
-
-
 @pytest.fixture
-def let_go():
-    """Close sockets at the end."""
-    sockets = []
-    yield sockets
-    for each in sockets:
-        each.close()
+def temporary(tmp_path, monkeypatch):
+    """The folder for temporary files, with a short path and empty."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        monkeypatch.setattr(tempfile, "tempdir", folder)
+        yield Path(folder)
 
 
-def test_a_kernel_without_its_port_is_started_with_another(let_go, caplog):
-    manager, taken = robbed(1)
-    with caplog.at_level(logging.WARNING):
-        assert executed(manager) == "here\n"
-    let_go += taken
-    assert len(taken) == 1
-    assert "it gets other ports" in caplog.text
+def test_a_kernel_takes_no_port(temporary):
+    manager = SteadyKernelManager()
+    folders = []
+    manager.observe(lambda change: folders.append(Path(change.new).parent), "ip")
+    assert '"transport": "ipc"' in executed(manager)
+    (folder,) = folders
+    assert folder.parent == temporary
+    assert not folder.exists(), "the sockets are left behind"
 
 
-def test_a_kernel_that_never_starts_is_given_up(let_go):
-    manager, taken = robbed(3)
-    with pytest.raises(RuntimeError, match="Kernel died before replying to kernel_info"):
-        executed(manager)
-    let_go += taken
-    assert len(taken) == 3
+def test_only_this_user_can_open_its_sockets(temporary):
+    assert executed(
+        SteadyKernelManager(),
+        "import json, os; from pathlib import Path\n"
+        "from ipykernel.connect import get_connection_info\n"
+        "folder = Path(json.loads(get_connection_info())['ip']).parent\n"
+        "print(oct(folder.stat().st_mode)[-3:], len(list(folder.iterdir())))",
+    ) == "700 5\n"
+
+
+def test_where_the_path_is_too_long_for_a_socket_it_gets_ports(temporary, monkeypatch):
+    long = temporary / ("long" * 25)
+    long.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
+    assert '"transport": "tcp"' in executed(SteadyKernelManager())
 
 
 def test_nbgrader_starts_such_kernels(monkeypatch):
@@ -67,4 +67,5 @@ def test_nbgrader_starts_such_kernels(monkeypatch):
     assert steps == [step.__name__.replace("Execute", "SteadyExecute") for step in own]
     execute = config.Autograde.autograde_preprocessors[steps.index("SteadyExecute")](config=config)
     assert execute.kernel_manager_class is SteadyKernelManager
+    assert execute.startup_timeout == START_SECONDS
     assert execute.timeout == 60

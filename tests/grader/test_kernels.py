@@ -43,13 +43,16 @@ def test_a_kernel_takes_no_port(temporary):
 
 
 def test_only_this_user_can_open_its_sockets(temporary):
-    assert executed(
-        SteadyKernelManager(),
-        "import json, os; from pathlib import Path\n"
-        "from ipykernel.connect import get_connection_info\n"
-        "folder = Path(json.loads(get_connection_info())['ip']).parent\n"
-        "print(oct(folder.stat().st_mode)[-3:], len(list(folder.iterdir())))",
-    ) == "700 5\n"
+    assert (
+        executed(
+            SteadyKernelManager(),
+            "import json, os; from pathlib import Path\n"
+            "from ipykernel.connect import get_connection_info\n"
+            "folder = Path(json.loads(get_connection_info())['ip']).parent\n"
+            "print(oct(folder.stat().st_mode)[-3:], len(list(folder.iterdir())))",
+        )
+        == "700 5\n"
+    )
 
 
 def test_where_the_path_is_too_long_for_a_socket_it_gets_ports(temporary, monkeypatch):

@@ -6,7 +6,7 @@ What the two write was read off their own programs:
   Student ("Last, First"; or LastName and FirstName), ID (the number of the user), SIS User ID,
   SIS Login ID, perhaps Integration ID and Root Account, Section, then one for each assignment. The
   rows "Manual Posting" (first cell empty) and "    Points Possible" are nobody's; a name that
-  begins with "=" is written as ="name". Its test student is called "Student, Test".
+  begins with "=" is written as ="name". Its test student, nobody either, is "Student, Test".
 - Moodle, *Grades > Export* (lib/grade/export, text in user_fields): First name, Surname or Last
   name, ID number, Institution, Department, Email address, then the grades. *Participants >
   Download* has First name, Last name, perhaps Username, ID number, Email address, Groups. An
@@ -51,6 +51,7 @@ class Learner:
 FIELDS = tuple(entry.name for entry in fields(Learner))
 # What is taken for a student's id: the first that everybody has.
 _IDS = ("student", "login", "sis_id", "lms_id", "email")
+_PERSONAL = _IDS[1:]  # two rows that share one of these are of one student
 # The columns of each system, by field, and those that tell that it is this one.
 _COLUMNS = {
     "Canvas": {
@@ -96,16 +97,17 @@ def name_words(text):
     return tuple(sorted(re.findall(r"\w+", text.casefold())))
 
 
-def read_export(path, id_field=None, columns=None):
+def read_export(path, id_field=None, columns=None, known=None):
     """Read a system's export and return an `Import`.
 
     ``id_field`` says which field is the student's id (by default the first of the login, the SIS
     id, the system's id and the address that everybody has); ``columns`` names columns by field,
-    where they are called otherwise than in English.
+    where they are called otherwise than in English. ``known`` is the class's roster,
+    {student: Learner}: its kind of id is used again, and whoever shares one of the personal ids
+    with somebody there is this student.
     """
     table = tables.read(path)
     system, names = _columns_of(path, table, columns or {})
-    found = Import(system, id_field or "")
     drafts = []
     for row in table.rows:
         values = {name: row.get(column, "") for name, column in names.items()}
@@ -114,19 +116,35 @@ def read_export(path, id_field=None, columns=None):
             draft = replace(draft, name=draft.name[2:-1])
         if not (draft.name or draft.last_name or draft.first_name or draft.email or draft.student):
             continue  # "Manual Posting"
-        if draft.name.startswith("Points Possible"):
+        if draft.name.startswith("Points Possible") or _is_test_student(draft):
             continue
         drafts.append(_with_names(draft))
-    if not found.id_field:
-        found.id_field = next((n for n in _IDS if drafts and all(getattr(d, n) for d in drafts
-                               if not _is_test_student(d))), "")  # fmt: skip
-    if not found.id_field:
+    found = Import(system, _id_field(path, drafts, id_field, known or {}))
+    _take(found, drafts, known or {})
+    return found
+
+
+def _id_field(path, drafts, given, known):
+    """The field that is the students' id: the one asked for, the class's, or the first of all."""
+    of_class = [
+        name for name in _PERSONAL
+        if known and all(getattr(learner, name) == learner.student for learner in known.values())
+    ]  # fmt: skip
+    if given and of_class and given not in of_class:
+        raise CourseError(
+            f"{path}: the students of this class are known by their {of_class[0]}; with --id "
+            f"{given} each would be there twice. Leave --id out: whoever is known is found by "
+            "what the file has."
+        )
+    choices = of_class or _IDS
+    complete = [name for name in choices if drafts and all(getattr(d, name) for d in drafts)]
+    chosen = given or next(iter(complete or of_class), "")
+    if not chosen:
         raise CourseError(
             f"{path}: there is no column that has an id for everybody. Say which one is the "
-            f"student's id (--id FIELD), of {', '.join(_IDS[1:])}."
+            f"student's id (--id FIELD), of {', '.join(_PERSONAL)}."
         )
-    _take(found, drafts)
-    return found
+    return chosen
 
 
 def _columns_of(path, table, given):
@@ -169,23 +187,40 @@ def _is_test_student(draft):
     return draft.name == "Student, Test" and not draft.sis_id
 
 
-def _take(found, drafts):
+def _take(found, drafts, known):
     """Sort the rows into those that are taken and those that are not."""
-    ids = [getattr(draft, found.id_field) for draft in drafts]
-    for draft, name in zip(drafts, ids, strict=True):
-        problem = _problem(draft, name, found.id_field)
-        if problem is None and ids.count(name) > 1:
-            problem = f"several rows have the {found.id_field} {printable(name, 60)}"
+    owners = {key: student for student, learner in known.items() for key in _personal(learner)}
+    drafts = [replace(draft, student=getattr(draft, found.id_field)) for draft in drafts]
+    same = [{owners[key] for key in _personal(draft) if key in owners} for draft in drafts]
+    drafts = [
+        replace(draft, student=next(iter(who)))
+        if len(who) == 1 and draft.student not in known
+        else draft
+        for draft, who in zip(drafts, same, strict=True)
+    ]
+    ids = [draft.student for draft in drafts]
+    for draft, who in zip(drafts, same, strict=True):
+        problem = _problem(draft, draft.student, found.id_field)
+        if problem is None and ids.count(draft.student) > 1:
+            problem = f"several rows are of {printable(draft.student, 60)}"
+        if problem is None and who - {draft.student}:
+            names = " and ".join(printable(name, 60) for name in sorted(who))
+            problem = f"what it has is of several students of the roster: {names}"
         if problem is None:
-            found.learners.append(replace(draft, student=name))
+            found.learners.append(draft)
         else:
-            found.left_out.append((draft.name or draft.email or name, problem))
+            found.left_out.append((draft.name or draft.email or draft.student, problem))
+
+
+def _personal(learner):
+    """The ids that are one student's only, each with its kind."""
+    return {
+        (name, getattr(learner, name).casefold()) for name in _PERSONAL if getattr(learner, name)
+    }
 
 
 def _problem(draft, name, id_field):
     """Why a row is nobody's; None if it is somebody's."""
-    if _is_test_student(draft):
-        return "Canvas's own test student"
     if not name:
         return f"it has no {id_field}"
     if re.search(r"[/\\\0{}]|^[.-]", name) or not name.isprintable():
@@ -214,8 +249,12 @@ def read_roster(course):
 
 
 def save(course, book, learners):
-    """Put students into the roster and the gradebook; return (new, known, others of the roster)."""
+    """Put students into the roster and the gradebook; return (new, known, others of the roster).
+
+    What a later file doesn't have stays as it was.
+    """
     before = read_roster(course)
+    learners = [_merged(before.get(learner.student), learner) for learner in learners]
     after = before | {learner.student: learner for learner in learners}
     in_book = {student.id for student in book.students}
     for learner in learners:
@@ -231,3 +270,10 @@ def save(course, book, learners):
     write_atomically(roster_file(course), text.encode(), 0o600)
     mine = {learner.student for learner in learners}
     return sorted(mine - in_book), sorted(mine & in_book), sorted((before.keys() | in_book) - mine)
+
+
+def _merged(old, new):
+    """``new``, with what it lacks taken from ``old``."""
+    if old is None:
+        return new
+    return replace(old, **{name: getattr(new, name) for name in FIELDS if getattr(new, name)})

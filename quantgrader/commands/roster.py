@@ -19,7 +19,7 @@ def add(commands):
         "--id", metavar="FIELD", dest="id_field",
         choices=("login", "sis_id", "lms_id", "email", "student"),
         help="which one is the student's id here, the name of the folders: login, sis_id, lms_id "
-        "or email (default: the first that everybody has)",
+        "or email (default: the class's, and at first the one that everybody has)",
     )  # fmt: skip
     parser.add_argument(
         "--column", metavar="FIELD=NAME", action="append", default=[],
@@ -33,8 +33,10 @@ def run(options):
     from quantgrader.classroom import roster
     from quantgrader.texts import listed, printable
 
-    found = roster.read_export(options.file, options.id_field, shared.pairs(options.column))
     with shared.opened(options) as (course, book):
+        found = roster.read_export(
+            options.file, options.id_field, shared.pairs(options.column), roster.read_roster(course)
+        )
         new, known, others = roster.save(course, book, found.learners)
     print(
         f"{shared.count(len(found.learners), 'student')} ({found.system}; their id is the "

@@ -138,8 +138,9 @@ class Grading:
             remove_autograded(self._autograded(result.student))
         before = self.journal.read(result.student)
         self.journal.write(result)
-        # The same marks for another answer: one that a person gave is to be looked at again.
-        self._record(result, anew=before is None or before.submission != result.submission)
+        # The same automatic marks for another answer, or for other points: the gradebook follows.
+        anew = before is None or _stakes(before) != _stakes(result)
+        self._record(result, before, anew)
 
     def fail(self, student, reason):
         """Say that a submission could not be graded, through no fault of the student."""
@@ -149,14 +150,14 @@ class Grading:
         with suppress(OSError, ValueError):
             self.journal.write(result)
 
-    def _record(self, result, anew=False):
+    def _record(self, result, before=None, anew=False):
         self.results[result.student] = result
         try:
             where = self.assignment, self.reference
             if not anew and gradebook.is_recorded(self.book, *where, result):
                 gradebook.renew_penalty(self.book, self.course, *where, result.student)
             else:
-                gradebook.record(self.book, self.course, *where, result)
+                gradebook.record(self.book, self.course, *where, result, before)
         except Exception as error:
             self.unrecorded[result.student] = printable(f"{type(error).__name__}: {error}", 200)
         finally:
@@ -302,6 +303,11 @@ def _run_all(run, workers, finishers, sandbox_settings, students, force, progres
             except Exception as error:
                 run.fail(work.result.student, _unexpected(error))
             progress(len(run.results), len(students))
+
+
+def _stakes(result):
+    """What a mark is given for: the submission, and the points of each question."""
+    return result.submission, {name: mark.points for name, mark in result.marks.items()}
 
 
 def _unexpected(error):

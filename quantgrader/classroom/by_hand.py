@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import nbformat
 
 from quantgrader.atomic import write_atomically
-from quantgrader.course import gradebook, tables
+from quantgrader.course import elsewhere, gradebook, tables
 from quantgrader.course.folders import CourseError
 from quantgrader.course.journal import Journal
 from quantgrader.course.reference import grade_id
@@ -69,9 +69,8 @@ def answers(course, book, assignment, task):
             continue
         if not path.is_file():
             continue
-        cells = nbformat.read(path, as_version=4).cells
-        texts = (written(cell) for cell in cells if grade_id(cell) == task.solution_id)
-        text = clean_text(next(texts, ""), _MAX_ANSWER)
+        notebook = nbformat.read(path, as_version=4)
+        text = clean_text(_answer(notebook, reference, task.solution_id, result), _MAX_ANSWER)
         try:
             grade = book.find_grade(task.grade_id, reference.name, assignment, student)
             comment = book.find_comment(task.solution_id, reference.name, assignment, student)
@@ -81,6 +80,21 @@ def answers(course, book, assignment, task):
         found.append(Answer(label, student, text, grade.manual_score, comment.manual_comment or ""))
     book.db.remove()
     return sorted(found, key=lambda answer: answer.label)
+
+
+def _answer(notebook, reference, name, result):
+    """What stands in the answer's cell; if that is as given out, what the student wrote elsewhere.
+
+    A file beside the notebook isn't read: the reason that names it stands in its place.
+    """
+    for cell in notebook.cells:  # as the student wrote it, not as the Formgrader shows it
+        cell.source = written(cell)
+    cell = next((cell for cell in notebook.cells if grade_id(cell) == name), None)
+    if cell is not None and elsewhere.answered(cell, reference.cells[name]):
+        return cell.source
+    texts = [notebook.cells[i].source for i in elsewhere.own_cells(notebook, reference, name)]
+    reasons = [reason for reason in result.reasons if name in reason]
+    return "\n\n".join([*(f"[{reason}]" for reason in reasons), *texts])
 
 
 def _key(course):

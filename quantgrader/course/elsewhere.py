@@ -40,8 +40,17 @@ def _own(notebook, reference):
 def places(notebook, reference, name, beside=()):
     """Where the answer ``name``, whose cell is as given out, may be; words for a person.
 
+    That is a cell of `own_cells`, or a file ``beside`` the notebook.
+    """
+    cells = own_cells(notebook, reference, name)
+    return [*(f"cell {notebook.cells[i].metadata.get(NUMBER, i + 1)}" for i in cells), *beside]
+
+
+def own_cells(notebook, reference, name):
+    """The places of the cells in which the answer ``name`` may be, if not in its own.
+
     Any text of the student's own may be it; code, where code is asked for, or next to the answer's
-    cell; or a file ``beside`` the notebook.
+    cell.
     """
     own = _own(notebook, reference)
     here = next(i for i, cell in enumerate(notebook.cells) if grade_id(cell) == name)
@@ -52,12 +61,10 @@ def places(notebook, reference, name, beside=()):
             near.add(place)
             place += step
     wants_code = notebook.cells[here].cell_type == "code"
-    found = [
-        f"cell {notebook.cells[i].metadata.get(NUMBER, i + 1)}"
-        for i, is_own in enumerate(own)
+    return [
+        i for i, is_own in enumerate(own)
         if is_own and (i in near or wants_code or notebook.cells[i].cell_type != "code")
-    ]
-    return [*found, *beside]
+    ]  # fmt: skip
 
 
 def answers_in(cells, reference):

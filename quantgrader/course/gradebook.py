@@ -105,14 +105,17 @@ def is_recorded(book, assignment, reference, result):
     )
 
 
-def record(book, course, assignment, reference, result):
-    """Write a result, whatever was there before, and try again while the gradebook is locked."""
+def record(book, course, assignment, reference, result, before=None):
+    """Write a result, whatever was there before, and try again while the gradebook is locked.
+
+    ``before`` is the result that the gradebook followed so far, where that is known.
+    """
     from sqlalchemy.exc import OperationalError
 
     for attempt in range(_TRIES):
         try:
             with transaction(book):
-                _write(book, course, assignment, reference, result)
+                _write(book, course, assignment, reference, result, before)
             return
         except OperationalError:
             if attempt == _TRIES - 1:
@@ -120,15 +123,20 @@ def record(book, course, assignment, reference, result):
             time.sleep(0.5 * 2**attempt)
 
 
-def _write(book, course, assignment, reference, result):
+def _write(book, course, assignment, reference, result, before):
     book.update_or_create_student(result.student)
     when = {} if _timestamp(result) is None else {"timestamp": result.timestamp}
     submission = book.update_or_create_submission(assignment, result.student, **when)
     notebook = book.find_submission_notebook(reference.name, assignment, result.student)
+    same = before is not None and before.submission == result.submission
     for grade in notebook.grades:
-        grade.auto_score = result.marks[grade.name].score
-        # As nbgrader does it: a mark that a person gave is to be looked at again.
-        grade.needs_manual_grade = grade.auto_score is None or grade.manual_score is not None
+        mark, old = result.marks[grade.name], before.marks.get(grade.name) if same else None
+        grade.auto_score = mark.score
+        # A mark that a person gave is to be looked at again, unless all it was given for stays.
+        if grade.manual_score is None:
+            grade.needs_manual_grade = mark.score is None
+        elif old is None or (old.score, old.points) != (mark.score, mark.points):
+            grade.needs_manual_grade = True
     comments = _comments(reference, result)
     for comment in notebook.comments:
         comment.auto_comment = comments[comment.name]

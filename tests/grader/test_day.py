@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import replace
 from datetime import timedelta
 
 import nbformat
@@ -11,6 +12,7 @@ from quantgrader import grade as grading
 from quantgrader.cases.case import Cases
 from quantgrader.cli import main
 from quantgrader.course.gradebook import open_gradebook
+from quantgrader.course.journal import Journal
 from quantgrader.pages import questions, report
 from tests.grader import grading_support as small
 from tests.grader.grading_support import check_page
@@ -116,6 +118,22 @@ def test_a_hand_mark_waits_for_another_look(school):
     assert row.reported == "mark by hand to be looked at again"
     by_hand(school, "student-01", 3.5)
     assert rows(school)["student-01"].state == "graded"
+
+
+def test_a_hand_mark_stands_while_answer_and_points_do(school):
+    by_hand(school, "student-01", 3.5)
+    by_hand(school, "student-02", 2, look=True)
+    grading.grade(school.course(), "small", jobs=1, force=True)
+    found = rows(school)
+    assert (found["student-01"].state, found["student-02"].state) == ("graded", "look")
+    journal = Journal(school.course().journal("small"))
+    before = journal.read("student-01")
+    marks = {
+        n: replace(m, points=m.points * (1 + (m.score is None))) for n, m in before.marks.items()
+    }
+    journal.write(replace(before, marks=marks))
+    grading.grade(school.course(), "small", jobs=1, force=True)
+    assert rows(school)["student-01"].state == "look", "the question had other points"
 
 
 # Due dates
@@ -342,6 +360,17 @@ def test_answers_are_graded_by_question_and_without_names(school, capsys):
         {"label": mine, "points": "1.5", "comment": "Say more."}
     ]
     assert "(1.5 points so far)" in page
+
+
+def test_an_answer_in_another_cell_is_on_the_page(school, capsys):
+    moved = small.answered(**GOOD | {"why": small.released_cell("why")})
+    moved.cells.append(nbformat.v4.new_markdown_cell("It *stands* <b>here</b>."))
+    school.submit("student-02", moved, timestamp=STAMP)
+    grading.grade(school.course(), "small", jobs=1)
+    rows_, page = labels(school, capsys)
+    assert len(rows_) == 3 and "It *stands* <b>here</b>." in page
+    assert "the answer may be elsewhere: look at cell" in page
+    assert small.ANSWER_STUB not in page
 
 
 def test_points_that_are_none_and_answers_that_were_replaced(school, capsys):

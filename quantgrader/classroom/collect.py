@@ -1,10 +1,12 @@
 """From a download of Canvas or Moodle to nbgrader's folders, with nothing lost.
 
 A file whose student isn't known is listed, and stays where it is. What a student handed in before
-is replaced only if that is wanted, and is kept in class/replaced then.
+is replaced only if that is wanted, and is kept in class/replaced then. What was collected last is
+remembered in class/collected, so that a repair made since isn't taken for another version.
 """
 
 import hashlib
+import json
 import re
 import shutil
 from dataclasses import dataclass, field
@@ -31,6 +33,8 @@ class Collected:
     replaced: list = field(default_factory=list)
     same: list = field(default_factory=list)
     waiting: list = field(default_factory=list)  # another version is there, and stays
+    repaired: list = field(default_factory=list)  # changed here since; nothing new came
+    lost: list = field(default_factory=list)  # changed here since, and replaced
     late: list = field(default_factory=list)  # as the system says
     packed: list = field(default_factory=list)  # ZIP files kept as they came: (path, reason)
     left_out: list = field(default_factory=list)  # (path, reason)
@@ -63,7 +67,7 @@ def collect(course, assignment, place, roster, *, worksheet=None, match=None, up
     timezone : str
         Where the times of the worksheet hold.
     """
-    reference = course.reference(assignment)
+    reference, last = course.reference(assignment), _Last(course, assignment)
     who = _Finder(roster, _worksheet(worksheet), match or {})
     found, handed_in = Collected(), {}
     for path, data in downloads.contents(place):
@@ -89,9 +93,9 @@ def collect(course, assignment, place, roster, *, worksheet=None, match=None, up
                 mine.files[name] = content
     for student, mine in sorted(handed_in.items()):
         if mine.files:
-            _put(
-                course, assignment, student, _named(mine.files, reference.name), mine, found, update
-            )
+            mine.files = _named(mine.files, reference.name)
+            _put(course, assignment, student, mine, found, last, update)
+    last.save()
     there = set(course.submitters(assignment))
     found.nothing = sorted(roster.keys() - there)
     return found
@@ -116,29 +120,63 @@ def _named(files, wanted):
     return files
 
 
-def _put(course, assignment, student, files, mine, found, update):
-    folder = course.folder("submitted", student, assignment)
-    if mine.when:
-        files = {**files, _STAMP: mine.when.encode()}
+def _put(course, assignment, student, mine, found, last, update):
+    """Write a student's files, or say why not."""
+    folder, files = course.folder("submitted", student, assignment), mine.files
+    stamp = {_STAMP: mine.when.encode()} if mine.when else {}
     if mine.late:
         found.late.append(student)
-    before = _read(folder)
+    before, came = _read(folder), _digest(files)
     if before is not None:
-        if all(before.get(name) == data for name, data in files.items()):
+        collected, is_repaired = last.digests.get(student), last.differs(student, before)
+        if all(before.get(name) == data for name, data in files.items()) and (
+            not stamp or before.get(_STAMP) in (None, stamp[_STAMP])
+        ):
+            if stamp:  # the first download may have come without its worksheet
+                write_atomically(folder / _STAMP, stamp[_STAMP])
             found.same.append(student)
+            return
+        if is_repaired and came == collected:
+            found.repaired.append(student)
             return
         if not update:
             found.waiting.append(student)
             return
+        if is_repaired:
+            found.lost.append(student)
         digest = hashlib.sha256(repr(sorted(before.items())).encode()).hexdigest()[:12]
         kept = course.root / "class" / "replaced" / assignment / student / digest
         if kept.exists():
             shutil.rmtree(kept)
         kept.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(folder, kept)
-    for name, data in files.items():
+    for name, data in (files | stamp).items():
         write_atomically(folder / name, data)
+    last.digests[student] = came
     (found.new if before is None else found.replaced).append(student)
+
+
+def _digest(files):
+    """Stands for files, but for the time at which they were handed in."""
+    own = sorted((name, data) for name, data in files.items() if name != _STAMP)
+    return hashlib.sha256(repr(own).encode()).hexdigest()
+
+
+class _Last:
+    """What was collected last for an assignment: {student: a digest of the files}."""
+
+    def __init__(self, course, assignment):
+        self._path = course.root / "class" / "collected" / f"{assignment}.json"
+        self.digests = json.loads(self._path.read_text()) if self._path.is_file() else {}
+
+    def differs(self, student, files):
+        """Whether a student's files are known to be others than those that were collected."""
+        return student in self.digests and self.digests[student] != _digest(files)
+
+    def save(self):
+        """Keep it for the next time."""
+        text = json.dumps(self.digests, indent=1, sort_keys=True)
+        write_atomically(self._path, text.encode(), 0o600)
 
 
 def _read(folder):

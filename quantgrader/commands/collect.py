@@ -53,6 +53,9 @@ def run(options):
         f"{len(found.same)} as before."
     )
     lines = (
+        ("Replaced", found.replaced),
+        ("Changed here since they were collected, and replaced", found.lost),
+        ("Changed here since they were collected, and left so: nothing new came", found.repaired),
         ("Handed in otherwise before, and left so (--update takes the new ones)", found.waiting),
         ("Late, as the system says", found.late),
         ("Nothing from", found.nothing),

@@ -307,8 +307,47 @@ def test_what_was_handed_in_anew_replaces_only_if_wanted(school, tmp_path, capsy
     status, printed = run(capsys, "collect", "small", paths[1], "--update")
     assert status == 0 and "0 students new, 1 replaced" in printed
     assert submitted(school) == {"student-01/small/small.ipynb": second}
+    assert "Replaced: student-01." in printed
     (kept,) = (school.root / "class" / "replaced").rglob("*.ipynb")
     assert kept.read_text() == first
+
+
+def test_a_repair_is_no_other_version(school, tmp_path, capsys):
+    run(capsys, "roster", small.save(CANVAS, tmp_path / "canvas.csv"), "--id", "login")
+    texts = [notebook(why=why) for why in ("broken", "repaired", "handed in anew")]
+    paths = [
+        pack(tmp_path / f"{number}.zip", {"onestudent_17_100_small.ipynb": text})
+        for number, text in enumerate(texts)
+    ]
+    run(capsys, "collect", "small", paths[0])
+    place = school.course().folder("submitted", "student-01", "small") / "small.ipynb"
+    place.write_text(texts[1])
+    for update in ((), ("--update",)):
+        status, printed = run(capsys, "collect", "small", paths[0], *update)
+        assert status == 0 and "0 replaced, 0 as before" in printed
+        assert "left so: nothing new came: student-01." in printed
+        assert place.read_text() == texts[1]
+    status, printed = run(capsys, "collect", "small", paths[2])
+    assert status == 1 and place.read_text() == texts[1]
+    status, printed = run(capsys, "collect", "small", paths[2], "--update")
+    assert "Changed here since they were collected, and replaced: student-01." in printed
+    assert place.read_text() == texts[2]
+    kept = {path.read_text() for path in (school.root / "class" / "replaced").rglob("*.ipynb")}
+    assert kept == {texts[1]}
+
+
+def test_a_worksheet_that_was_forgotten_adds_the_time(school, tmp_path, capsys):
+    run(capsys, "roster", small.save(MOODLE, tmp_path / "moodle.csv"), "--id", "email")
+    file = "Student One_501_assignsubmission_file_/small.ipynb"
+    download = pack(tmp_path / "moodle.zip", {file: notebook()})
+    assert run(capsys, "collect", "small", download)[0] == 0
+    worksheet = small.save(WORKSHEET, tmp_path / "worksheet.csv")
+    status, printed = run(capsys, "collect", "small", download, "--worksheet", worksheet)
+    assert status == 0 and "0 replaced, 1 as before" in printed
+    (stamp,) = (text for name, text in submitted(school).items() if "timestamp" in name)
+    assert stamp == "2026-11-29 23:58:00+00:00"
+    run(capsys, "collect", "small", download)
+    assert stamp in submitted(school).values()
 
 
 @pytest.mark.parametrize("flat", [False, True])
@@ -327,10 +366,8 @@ def test_collect_from_moodle(school, tmp_path, capsys, flat):
     worksheet = small.save(WORKSHEET, tmp_path / "worksheet.csv")
     text = "c = get_config()\nc.Classroom.timezone = 'Europe/Paris'\n"
     (school.root / "nbgrader_config.py").write_text(small.CONFIG + text)
-    status, printed = run(
-        capsys, "collect", "small", download, "--worksheet", worksheet, "--update"
-    )
-    assert "1 student new, 1 replaced, 1 as before." in printed
+    status, printed = run(capsys, "collect", "small", download, "--worksheet", worksheet)
+    assert "1 student new, 0 replaced, 2 as before." in printed
     found = submitted(school)
     place = "student-01@example.org/small/timestamp.txt"
     assert found[place] == "2026-11-29 23:58:00+01:00"

@@ -5,7 +5,7 @@ import os
 import sys
 from importlib import import_module
 
-from quantgrader.commands.options import OK, REFUSED
+from quantgrader.commands.options import OK, REFUSED, other_code
 
 # In the order of an instructor's day; the last is the students'.
 COMMANDS = (
@@ -34,6 +34,8 @@ def main(arguments=None):
     from quantgrader.sandbox.walls import SandboxUnavailable
 
     options = parser().parse_args(arguments)
+    if problem := other_code(getattr(options, "course", ".")):
+        print(problem, file=sys.stderr)
     try:
         status = options.run(options)
         sys.stdout.flush()

@@ -1,13 +1,15 @@
-"""`quantgrader check`: whether the sandbox can be used here."""
+"""`quantgrader check`: whether the sandbox can be used here, with the course's own code."""
 
 from quantgrader.commands import options as shared
 
 
 def add(commands):
     """The command's options."""
-    text = "tell whether the sandbox can be used on this machine"
     shared.command(
-        commands, run, "check", text, f"{text.capitalize()}, and what to do.", usage=""
+        commands, run, "check", "tell whether the sandbox can be used on this machine",
+        "Tell whether the sandbox can be used on this machine, and what to do. The exit status is "
+        "1 if it can't, or if the course in this folder has other code than this command.",
+        usage="",
     )  # fmt: skip
 
 
@@ -17,4 +19,4 @@ def run(options):
 
     report = walls.availability()
     print(report)
-    return shared.OK if report.usable else shared.FAILED
+    return shared.FAILED if shared.other_code(".") or not report.usable else shared.OK

@@ -2,6 +2,9 @@
 
 import argparse
 from contextlib import contextmanager
+from pathlib import Path
+
+import quantgrader
 
 # Exit status: all is well; something failed; the command could not start.
 OK, FAILED, REFUSED = 0, 1, 2
@@ -37,6 +40,21 @@ def course(parser):
     )
     parser.add_argument(
         "--course", metavar="FOLDER", default=".", help="the course's folder (default: this one)"
+    )
+
+
+def other_code(root):
+    """What is wrong where the course in ``root`` has code of its own, and other code runs.
+
+    That is so where a folder was copied together with its environment, whose commands lead back.
+    """
+    mine, theirs = Path(quantgrader.__file__).parent, Path(root).resolve() / "quantgrader"
+    if not (theirs / "__init__.py").is_file() or theirs.samefile(mine):
+        return None
+    return (
+        f"This command runs the code in {mine}, and not that of the course, in {theirs}. If the "
+        "course was copied, make its environment anew: rm -r .venv, then make .venv/installed, "
+        "and activate it."
     )
 
 

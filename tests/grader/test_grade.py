@@ -22,6 +22,7 @@ from quantgrader import grade as grading
 from quantgrader.cases import questions
 from quantgrader.classroom import button
 from quantgrader.cli import main
+from quantgrader.commands.options import other_code
 from quantgrader.course.folders import CourseError, open_course
 from quantgrader.course.gradebook import open_gradebook, transaction
 from quantgrader.course.journal import Busy, Journal, Result
@@ -32,6 +33,7 @@ from quantgrader.validate import validate
 from quantgrader.workers import LocalWorkers, WorkerDied, WorkerStuck
 from tests.grader import grading_support as small
 from tests.grader.sandbox_support import require_sandbox
+from tools.course import ROOT
 
 pytestmark = pytest.mark.slow
 
@@ -683,6 +685,18 @@ def test_no_sandbox_no_grading(school, monkeypatch, capsys):
     assert main(["grade", "small", "--no-sandbox"]) == 0
     assert "No sandbox" in capsys.readouterr().err
     assert school.marks() == {"ada": small.full()}
+
+
+def test_a_copied_course_is_told_whose_code_runs(school, monkeypatch, capsys):
+    small.save("", school.root / "quantgrader" / "__init__.py")
+    monkeypatch.chdir(school.root)
+    assert main(["check"]) == 1
+    found = capsys.readouterr().err
+    assert f"and not that of the course, in {school.root / 'quantgrader'}." in found
+    monkeypatch.chdir(school.root.parent)
+    assert main(["total", "--course", str(school.root)]) == 0
+    assert "make its environment anew" in capsys.readouterr().err
+    assert other_code(school.root.parent) is other_code(ROOT) is None
 
 
 def test_limits_are_the_courses(school):

@@ -17,7 +17,6 @@ from quantgrader.atomic import write_atomically
 from quantgrader.classroom import downloads
 from quantgrader.classroom.marks import Who
 from quantgrader.classroom.roster import name_words
-from quantgrader.course import tables
 from quantgrader.course.folders import CourseError
 from quantgrader.course.submission import Unreadable, read_regular_file
 from quantgrader.texts import is_shown
@@ -49,7 +48,7 @@ class _HandedIn:
     when: str | None = None
 
 
-def collect(course, assignment, place, roster, *, worksheet=None, match=None, update=False,
+def collect(course, assignment, place, roster, *, participants=None, match=None, update=False,
             timezone="UTC"):  # fmt: skip
     """Put what a download at ``place`` holds into the course's submitted folder.
 
@@ -57,9 +56,8 @@ def collect(course, assignment, place, roster, *, worksheet=None, match=None, up
     ----------
     roster : dict of str to Learner
         The class.
-    worksheet : path, optional
-        Moodle's grading worksheet of the assignment: who "Participant 123" is, and when it was
-        handed in.
+    participants : dict of str to dict, optional
+        Of Moodle's grading worksheet: who "Participant 123" is, and when it was handed in.
     match : dict of str to str, optional
         Who is who, by the system's number, where it can't be told otherwise.
     update : bool
@@ -68,7 +66,7 @@ def collect(course, assignment, place, roster, *, worksheet=None, match=None, up
         Where the times of the worksheet hold.
     """
     reference, last = course.reference(assignment), _Last(course, assignment)
-    who = _Finder(roster, _worksheet(worksheet), match or {})
+    who = _Finder(roster, participants or {}, match or {})
     found, handed_in = Collected(), {}
     for path, data in downloads.contents(place):
         part = downloads.parse(path)
@@ -193,16 +191,6 @@ def _read(folder):
         except Unreadable as reason:
             found[path.name] = str(reason).encode()
     return found
-
-
-def _worksheet(path):
-    """{number of the participant: row} of a Moodle worksheet."""
-    if path is None:
-        return {}
-    table = tables.read(path)
-    table.require(path, "Identifier")
-    numbers = ((re.search(r"\d+$", row["Identifier"]), row) for row in table.rows)
-    return {number[0]: row for number, row in numbers if number}
 
 
 class _Finder:

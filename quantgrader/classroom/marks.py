@@ -10,9 +10,8 @@ What the two take was read off their own programs:
   empty takes away a mark that is there.
 - Moodle, grade/import/csv/classes/load_data.php: whoever imports says which column tells the user
   (ID number, Username or Email address) and which the grade; one user who isn't found stops the
-  whole import, and an empty cell takes away a mark that is there. The worksheet of an assignment
-  (mod/assign/feedback/offline/importgradeslib.php) is told by Identifier, Grade and Last modified
-  (grade), and changes only rows whose grade is another.
+  whole import, and an empty cell takes away a mark that is there. (For the worksheet of an
+  assignment see `worksheet`.)
 
 So a student without a final mark has no row here, but is listed with the reason.
 """
@@ -27,7 +26,6 @@ from quantgrader.pages.templates import short_number
 FINAL = ("graded",)
 _SO_FAR = (*FINAL, "by hand", "look")
 SYSTEMS = ("canvas", "moodle")
-_WORKSHEET = ("Identifier", "Grade", "Last modified (grade)")
 
 
 @dataclass
@@ -116,47 +114,6 @@ def _moodle():
     return header, lambda one: [
         one.first_name, one.last_name, one.sis_id, one.login, one.email,
     ]  # fmt: skip
-
-
-def fill_worksheet(path, rows, roster, rule):
-    """Put marks into the worksheet of a Moodle assignment, and return an `Export`.
-
-    All rows stay as they are, but for the grade of those who have a final mark.
-    """
-    table = tables.read(path)
-    table.require(path, *_WORKSHEET)
-    known, result, out, seen = Who(roster), Export(), [], set()
-    mine = {row.student: row for row in rows}
-    for line in table.rows:
-        student = known.find(line)
-        if student is None or student not in mine:
-            name = line.get("Full name") or line["Identifier"]
-            result.left_out.append((name, "in the worksheet, and nobody here"))
-        else:
-            seen.add(student)
-            mark, reason = rule.mark(mine[student])
-            if mark is None:
-                result.left_out.append((student, reason))
-            else:
-                line = {**line, "Grade": short_number(mark)}
-                result.students += 1
-            most = line.get("Maximum grade", line.get("Maximum Grade", ""))
-            if _differs(most, mine[student].maximum):
-                result.notes.append(
-                    (student, f"Moodle's maximum is {most}, not {mine[student].maximum:g}")
-                )
-        out.append([line.get(name, "") for name in table.header])
-    for student in sorted(mine.keys() - seen):
-        result.left_out.append((student, "not in the worksheet"))
-    result.text = tables.text_of(table.header, out)
-    return result
-
-
-def _differs(text, maximum):
-    try:
-        return text != "" and float(text.replace(",", ".")) != maximum
-    except ValueError:
-        return False
 
 
 class Who:

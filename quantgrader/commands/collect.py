@@ -36,6 +36,7 @@ def add(commands):
 
 def run(options):
     """Sort the files, and list what came of them."""
+    from quantgrader.classroom import worksheet
     from quantgrader.classroom.collect import collect
     from quantgrader.classroom.roster import read_roster
     from quantgrader.course.folders import open_course
@@ -43,10 +44,11 @@ def run(options):
     from quantgrader.texts import listed, printable
 
     course = open_course(options.course, options.db)
+    decided = settings(course)
     found = collect(
         course, options.assignment, options.download, read_roster(course),
-        worksheet=options.worksheet, match=shared.pairs(options.match), update=options.update,
-        timezone=settings(course).timezone,
+        participants=worksheet.participants(options.worksheet, decided.worksheet),
+        match=shared.pairs(options.match), update=options.update, timezone=decided.timezone,
     )  # fmt: skip
     print(
         f"{shared.count(len(found.new), 'student')} new, {len(found.replaced)} replaced, "

@@ -28,7 +28,7 @@ def add(commands):
 
 def run(options):
     """Write the file, and list who isn't in it."""
-    from quantgrader.classroom import marks
+    from quantgrader.classroom import marks, worksheet
     from quantgrader.classroom.roster import read_roster
     from quantgrader.course.folders import CourseError
     from quantgrader.course.settings import settings
@@ -39,14 +39,14 @@ def run(options):
         raise CourseError("--worksheet is for one assignment and --to moodle.")
     rule = marks.Rule(options.so_far, options.nothing_is_zero)
     with shared.opened(options) as (course, book):
-        titles = settings(course).columns
+        decided = settings(course)
         found = {name: report.rows(course, name, book) for name in options.assignments}
         roster = read_roster(course)
     if options.worksheet:
         (rows,) = found.values()
-        result = marks.fill_worksheet(options.worksheet, rows, roster, rule)
+        result = worksheet.fill_in(options.worksheet, decided.worksheet, rows, roster, rule)
     else:
-        result = marks.export(options.to, found, roster, titles, rule)
+        result = marks.export(options.to, found, roster, decided.columns, rule)
     shared.write(options.output, result.text)
     print(f"{shared.count(result.students, 'student')} in {options.output}.")
     for student, reason in result.left_out:

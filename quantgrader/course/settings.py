@@ -7,6 +7,11 @@ from quantgrader.course.folders import CourseError
 
 # How much a feedback page says.
 LEVELS = ("messages", "traceback")
+# The columns of Moodle's grading worksheet that are read.
+WORKSHEET = (
+    "Identifier", "Grade", "Full name", "ID number", "Email address", "Maximum grade",
+    "Last modified (submission)", "Last modified (grade)",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -16,6 +21,7 @@ class Settings:
     drop : how many of a student's assignments, the weakest, leave the overall mark
     weights : {assignment: its weight in the overall mark}, 1 where nothing is said
     columns : {assignment: its column's title in the learning management system}
+    worksheet : {a column of Moodle's grading worksheet: what it is called where it isn't English}
     feedback : "messages" (what failed, in a sentence) or "traceback" (and of a student's own cells
         that failed, where in them)
     timezone : where times hold that say nothing of it, such as "Europe/Paris"
@@ -24,6 +30,7 @@ class Settings:
     drop: int = 0
     weights: dict = field(default_factory=dict)
     columns: dict = field(default_factory=dict)
+    worksheet: dict = field(default_factory=dict)
     feedback: str = "messages"
     timezone: str = "UTC"
 
@@ -41,6 +48,11 @@ class Settings:
         for name, title in dict(self.columns).items():
             if not isinstance(title, str) or not title.strip():
                 raise ValueError(f"the column of {name} is {title!r}, not a title")
+        for name, title in dict(self.worksheet).items():
+            if name not in WORKSHEET:
+                raise ValueError(f"worksheet has {name!r}, not one of {', '.join(WORKSHEET)}")
+            if not isinstance(title, str) or not title.strip():
+                raise ValueError(f"worksheet says {name} is {title!r}, not a title")
 
 
 def settings(course):

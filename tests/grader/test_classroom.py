@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from quantgrader.classroom import collect, downloads, marks, roster, total
+from quantgrader.classroom import collect, downloads, marks, roster, total, worksheet
 from quantgrader.cli import main
 from quantgrader.course import tables
 from quantgrader.course.folders import CourseError
@@ -519,7 +519,7 @@ def test_a_worksheet_is_filled_in(tmp_path):
     known = learners(tmp_path, MOODLE, id_field="email")
     rows = [row(f"student-0{n}@example.org", "graded", n + 0.5) for n in (1, 2, 3)]
     path = small.save(WORKSHEET, tmp_path / "worksheet.csv")
-    result = marks.fill_worksheet(path, rows, known, marks.Rule())
+    result = worksheet.fill_in(path, {}, rows, known, marks.Rule())
     before, after = rows_of(WORKSHEET), rows_of(result.text)
     assert [line[5] for line in after] == ["Grade", "1.5", "3.5", ""]
     assert [line[:5] + line[6:] for line in after] == [line[:5] + line[6:] for line in before]
@@ -528,6 +528,53 @@ def test_a_worksheet_is_filled_in(tmp_path):
         "student-02@example.org": "not in the worksheet",
     }
     assert result.notes == [("student-03@example.org", "Moodle's maximum is 10.00, not 9")]
+
+
+GERMAN = {
+    "Identifier": "ID", "Full name": "Vollständiger Name", "Email address": "E-Mail-Adresse",
+    "Grade": "Bewertung", "Maximum grade": "Bestwertung",
+    "Last modified (submission)": "Zuletzt geändert (Abgabe)",
+    "Last modified (grade)": "Zuletzt geändert (Bewertung)",
+}  # fmt: skip
+
+
+def in_german(text):
+    header, *lines = text.replace("Participant", "Teilnehmer/in").split("\n")
+    names = [GERMAN.get(name, name) for name in header.split(",")]
+    return "\n".join([",".join(names), *lines])
+
+
+def test_a_worksheet_in_another_language(school, tmp_path, capsys):
+    run(capsys, "roster", small.save(MOODLE, tmp_path / "moodle.csv"), "--id", "email")
+    path = small.save(in_german(WORKSHEET), tmp_path / "worksheet.csv")
+    file = "Two Words_501_assignsubmission_file_/small.ipynb"
+    download = pack(tmp_path / "moodle.zip", {file: notebook()})
+    arguments = ("collect", "small", download, "--worksheet", path)
+    status, printed = run(capsys, *arguments)
+    assert status == 2 and "has no column Identifier. Its columns are: ID, Vollst" in printed
+    assert "class/config.py which of them is which: c.Classroom.worksheet" in printed
+    text = f"{small.CONFIG}c.Classroom.worksheet = {GERMAN}\n"
+    (school.root / "nbgrader_config.py").write_text(text)
+    status, printed = run(capsys, *arguments)
+    assert status == 0 and "1 student new" in printed
+    assert set(submitted(school)) == {
+        f"student-01@example.org/small/{name}" for name in ("small.ipynb", "timestamp.txt")
+    }
+    filled = tmp_path / "filled.csv"
+    status, printed = run(
+        capsys, "export", "small", "--to", "moodle", "--worksheet", path, "--output", filled,
+        "--nothing-is-zero",
+    )  # fmt: skip
+    before, after = rows_of(in_german(WORKSHEET)), rows_of(filled.read_text())
+    assert before[0] == after[0] and [line[5] for line in after] == ["Bewertung", "", "0", ""]
+
+
+def test_another_maximum_is_told_once(tmp_path):
+    known = learners(tmp_path, MOODLE, id_field="email")
+    rows = [row(f"student-0{n}@example.org", "graded", 1.0) for n in (1, 3)]
+    path = small.save(WORKSHEET.replace("9.00", "10.00"), tmp_path / "worksheet.csv")
+    result = worksheet.fill_in(path, {}, rows, known, marks.Rule())
+    assert result.notes == [("2 students", "Moodle's maximum is 10.00, not 9")]
 
 
 def test_the_command_writes_what_canvas_takes(school, tmp_path, capsys):
@@ -551,6 +598,8 @@ def test_the_command_writes_what_canvas_takes(school, tmp_path, capsys):
         ("drop = -1", "drop is -1"),
         ("weights = {'small': 'x'}", "weight of small is 'x'"),
         ("columns = {'small': 3}", "column of small is 3"),
+        ("worksheet = {'Mark': 'Note'}", "worksheet has 'Mark', not one of Identifier, Grade"),
+        ("worksheet = {'Grade': ''}", "worksheet says Grade is ''"),
         ("timezone = 'Nowhere/Atall'", "timezone is 'Nowhere/Atall'"),
         ("dropped = 1", "dropped\\? What it takes is drop, weights, columns"),
     ],

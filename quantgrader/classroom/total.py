@@ -25,6 +25,7 @@ class Line:
     overall: float | None
     counted: int
     open: tuple[str, ...]
+    not_handed_in: int = 0
 
     def cells(self):
         """The line as texts; a mark that is left out is in brackets."""
@@ -59,7 +60,7 @@ def total(found, settings, roster, rule=None):
 
 
 def _line(student, rows, assignments, settings, learner, rule):
-    marks, shares, waiting = [], {}, []
+    marks, shares, waiting, lacking = [], {}, [], 0
     for place, assignment in enumerate(assignments):
         row = rows.get(assignment)
         mark, reason = (None, None) if row is None else rule.mark(row)
@@ -67,7 +68,9 @@ def _line(student, rows, assignments, settings, learner, rule):
         if mark is not None:
             share = mark / row.maximum if row.maximum else 1.0
             shares[place] = share, settings.weights.get(assignment, 1)
-        elif row is not None and row.state != "nothing":
+        elif row is None or row.state == "nothing":
+            lacking += 1
+        else:
             waiting.append(f"{assignment} {reason}")
     # The weakest ones; of equal ones the later. One always counts.
     order = sorted(shares, key=lambda place: (shares[place][0], -place))
@@ -77,7 +80,7 @@ def _line(student, rows, assignments, settings, learner, rule):
     overall = 100 * sum(s * w for s, w in counted) / weight if weight else None
     return Line(
         student, learner.name if learner else "", tuple(marks), tuple(sorted(dropped)), overall,
-        len(counted), tuple(waiting),
+        len(counted), tuple(waiting), lacking,
     )  # fmt: skip
 
 
@@ -100,4 +103,5 @@ def as_html(found, lines, settings):
         header=header(found),
         rows=[(line.cells(), "; ".join(line.open)) for line in lines],
         drop=settings.drop,
+        lacking=any(line.not_handed_in for line in lines),
     )

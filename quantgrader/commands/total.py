@@ -50,6 +50,11 @@ def run(options):
         found, rules, roster, marks.Rule(options.so_far, options.nothing_is_zero)
     )  # fmt: skip
     print(total.as_table(found, lines, shutil.get_terminal_size((100, 24)).columns))
+    if lacking := sum(line.not_handed_in > 0 for line in lines):
+        print(
+            f"{shared.count(lacking, 'student')} did not hand in everything. What was not handed "
+            "in does not count (--nothing-is-zero: it counts as 0)."
+        )
     if options.csv:
         shared.write(options.csv, total.as_csv(found, lines))
     if options.html:

@@ -78,11 +78,12 @@ def feedback_page(course, assignment, reference, result, book):
     notebook = book.find_submission_notebook(reference.name, assignment, result.student)
     grades = {grade.name: grade for grade in notebook.grades}
     comments = {comment.name: comment.comment for comment in notebook.comments}
-    cells = _graded_cells(folder / f"{reference.name}.ipynb") if result.status == "graded" else {}
+    cells = _graded_cells(folder / f"{reference.name}.ipynb") if result.status == "graded" else []
+    named = {grade_id(cell): cell for cell in cells if grade_id(cell)}
     room, level = Room(), settings(course).feedback
     tasks = [
         _task(
-            task, result.marks[task.grade_id], grades[task.grade_id], comments, cells, room, level
+            task, result.marks[task.grade_id], grades[task.grade_id], comments, named, room, level
         )
         for task in reference.tasks
     ]
@@ -99,6 +100,7 @@ def feedback_page(course, assignment, reference, result, book):
         reasons=[f"{NEEDS_REVIEW * (result.status == 'review')}{r}" for r in result.reasons],
         notes=result.notes,
         tasks=tasks if result.status == "graded" or given else [],
+        others=_failed(cells, reference, room) if level == "traceback" else [],
     )
     book.db.remove()
     return text
@@ -106,10 +108,21 @@ def feedback_page(course, assignment, reference, result, book):
 
 def _graded_cells(path):
     try:
-        notebook = nbformat.read(path, as_version=4)
+        return nbformat.read(path, as_version=4).cells
     except (OSError, ValueError):
-        return {}
-    return {grade_id(cell): cell for cell in notebook.cells if grade_id(cell)}
+        return []
+
+
+def _failed(cells, reference, room):
+    """The student's cells beside the tasks that ended with an error: text, and where it failed."""
+    of_tasks = {name for task in reference.tasks for name in (task.grade_id, task.solution_id)}
+    found = []
+    for cell in cells:
+        outputs = [o for o in cell.get("outputs", []) if o["output_type"] == "error"]
+        if outputs and grade_id(cell) not in of_tasks:
+            (error,) = _outputs(outputs[:1], room, "traceback")
+            found.append({"text": clean_text(cell.source, _MAX_ANSWER), "error": error["text"]})
+    return found
 
 
 def _task(task, mark, grade, comments, cells, room, level):

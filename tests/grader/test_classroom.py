@@ -668,6 +668,9 @@ def test_the_table_of_all_assignments(school, tmp_path, capsys):
     files = [tmp_path / "total.csv", tmp_path / "total.html"]
     status, printed = run(capsys, "total", "--csv", files[0], "--html", files[1])
     assert status == 0 and "No mark yet: small not graded yet." in printed
+    assert "2 students did not hand in everything. What was not handed in does not count" in printed
     table = rows_of(files[0].read_text())
     assert table[1][:2] == ["student-01", "One, Student"] and table[3][1] == "'=1+1"
-    small.check_page(files[1].read_text())
+    page = small.check_page(files[1].read_text())
+    assert "What was not handed in does not count." in " ".join(page.data)
+    assert "does not count" not in run(capsys, "total", "--nothing-is-zero")[1]

@@ -424,6 +424,20 @@ def test_feedback_has_levels(school, capsys, level):
     ) and "987.65" not in page
 
 
+@pytest.mark.parametrize("level", ["messages", "traceback"])
+def test_feedback_shows_other_cells_that_failed(school, capsys, level):
+    configure(school, f"c.Classroom.feedback = {level!r}")
+    notebook = small.answered(**GOOD)
+    notebook.cells.append(nbformat.v4.new_code_cell("mine = [3, 4]\nmine[7]"))
+    school.submit("student-01", notebook, timestamp=STAMP)
+    grading.grade(school.course(), "small", jobs=1, students=["student-01"])
+    assert run(capsys, "feedback", "small", "--students", "student-01")[0] == 0
+    page = (school.root / "feedback" / "student-01" / "small" / "small.html").read_text()
+    text = " ".join(check_page(page).data)
+    shown = "mine = [3, 4]" in text and "list index out of range" in text
+    assert shown == (level == "traceback")
+
+
 # What is imported beforehand
 
 

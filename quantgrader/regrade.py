@@ -32,12 +32,15 @@ class Regrading(Grading):
     def look_at(self, student, force):
         """Only who was graded, and hasn't handed in anew, is asked again."""
         before = self.journal.read(student)
-        if before is None or before.status != "graded":
+        if before is None or before.status not in ("graded", "review"):
             self.left[student] = "not graded before"
             return None
         self.before[student] = before
         work = super().look_at(student, force=True)
         if work is None:
+            return None
+        if before.status == "review":
+            self.left[student] = "it needed review, and could be graded now"
             return None
         if work.result.submission != before.submission:
             self.left[student] = "handed in anew since"

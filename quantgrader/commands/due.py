@@ -26,6 +26,7 @@ def run(options):
     from quantgrader.classroom import late
     from quantgrader.course.folders import CourseError
     from quantgrader.course.gradebook import require_assignment
+    from quantgrader.course.settings import in_words, settings
     from quantgrader.texts import printable
 
     if options.time and options.remove:
@@ -40,10 +41,10 @@ def run(options):
             late.put(course, options.assignment, options.students, options.time)
         late.apply(course, book, options.assignment)
         found = [one for one in late.read(course) if one.assignment == options.assignment]
-        kept = book.find_assignment(options.assignment).duedate
+        kept, timezone = book.find_assignment(options.assignment).duedate, settings(course).timezone
     for one in sorted(found, key=lambda one: (one.student, one.due)):
         who = printable(one.student, 60) or "everybody"
         print(f"{who}: {one.due:%Y-%m-%d %H:%M} ({one.due.tzname()})")
     if not any(one.student == "" for one in found):
-        print(f"everybody: {f'{kept:%Y-%m-%d %H:%M} (UTC)' if kept else 'no date'}")
+        print(f"everybody: {in_words(kept, timezone) if kept else 'no date'}")
     return shared.OK

@@ -1,7 +1,8 @@
 """What a class decides: ``c.Classroom`` in nbgrader_config.py, or in class/config.py."""
 
 from dataclasses import dataclass, field, fields
-from zoneinfo import available_timezones
+from datetime import UTC
+from zoneinfo import ZoneInfo, available_timezones
 
 from quantgrader.course.folders import CourseError
 
@@ -66,3 +67,13 @@ def settings(course):
         return Settings(**given)
     except (TypeError, ValueError) as error:
         raise CourseError(f"{place}: {error}.") from None
+
+
+def in_words(moment, timezone):
+    """A time of nbgrader's gradebook, which is in UTC without saying so, as the class reads it.
+
+    >>> from datetime import datetime
+    >>> in_words(datetime(2026, 11, 30, 22, 59), "Europe/Paris")
+    '2026-11-30 23:59 CET'
+    """
+    return f"{moment.replace(tzinfo=UTC).astimezone(ZoneInfo(timezone)):%Y-%m-%d %H:%M %Z}"

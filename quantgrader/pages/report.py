@@ -7,6 +7,7 @@ from datetime import timedelta
 from quantgrader.course import tables
 from quantgrader.course.gradebook import is_recorded
 from quantgrader.course.journal import Journal
+from quantgrader.course.settings import in_words, settings
 from quantgrader.course.submission import read_submission
 from quantgrader.endings import STATES
 from quantgrader.pages import plain
@@ -51,7 +52,7 @@ def rows(course, assignment, book):
 
     reference = course.reference(assignment)
     journal = Journal(course.journal(assignment))
-    submitted = set(course.submitters(assignment))
+    submitted, timezone = set(course.submitters(assignment)), settings(course).timezone
     found = []
     for student in sorted({s.id for s in book.students} | submitted):
         if student.encode("utf-8", "replace").decode() != student:
@@ -76,7 +77,7 @@ def rows(course, assignment, book):
                 notebook = None
                 more.append("Not in the gradebook: run the grading again.")
         row = _row(student, reference, student in submitted, result, notebook)
-        late = _lateness(notebook.assignment) if notebook is not None else None
+        late = _lateness(notebook.assignment, timezone) if notebook is not None else None
         notes = (*row.notes, *((late,) if late else ()))
         is_undated = late is None and notebook is not None and _is_undated(notebook.assignment)
         found.append(
@@ -127,13 +128,13 @@ def _is_undated(submission):
     return submission.duedate is not None and submission.timestamp is None
 
 
-def _lateness(submission):
+def _lateness(submission, timezone):
     """How late it was handed in, in words; None if it was not."""
     if submission.total_seconds_late <= 0:
         return None
     longer = f", {_period(submission.extension)} more than others" if submission.extension else ""
     by = _period(timedelta(seconds=submission.total_seconds_late))
-    return f"Handed in {by} late (due {submission.duedate:%Y-%m-%d %H:%M} UTC{longer})."
+    return f"Handed in {by} late (due {in_words(submission.duedate, timezone)}{longer})."
 
 
 def _period(time):

@@ -157,6 +157,10 @@ def test_whoever_is_late_is_told_so(school, capsys):
     run(capsys, "due", "small", "2026-11-19 12:00", "--students", "student-01")
     (note,) = rows(school)["student-01"].notes
     assert note.endswith("(due 2026-11-19 12:00 UTC, 1 h 30 min more than others).")
+    configure(school, "c.Classroom.timezone = 'Europe/Paris'")
+    assert any(
+        "(due 2026-11-19 13:00 CET" in row.notes[0] for row in rows(school).values() if row.notes
+    )
     run(capsys, "due", "small", "--remove", "--students", "student-01")
     with open_gradebook(school.course()) as book:
         assert book.find_submission("small", "student-01").extension is None
@@ -263,7 +267,7 @@ def test_only_the_question_that_changed_is_asked(school, capsys, monkeypatch):
     jobs = asked_of_the_sandbox(monkeypatch)
     status, printed = run(capsys, "regrade", "small", "--jobs", "1")
     assert status == 0 and "Asked: double-test." in printed
-    assert "student-04: left as it was: not graded before." in printed
+    assert "1 to be reviewed" in printed and "student-04: The notebook is not valid" in printed
     assert jobs == [["double"] * 2] * 3
     after = school.marks()
     assert after.pop("student-02") == before.pop("student-02") | {"double-test": 1.5}
@@ -309,6 +313,7 @@ def test_other_points_need_no_run(school, capsys, monkeypatch):
     assert [marks[f"student-0{n}"]["double-test"] for n in (1, 2, 3)] == [6, 2, 6]
     found = rows(school)
     assert found["student-01"].maximum == 13 and found["student-01"].state == "look"
+    assert found["student-04"].state == "review" and "not graded yet" not in printed
     run(capsys, "grade", "small", "--jobs", "1", "--students", "student-01")
     assert jobs == []
     page = small.cell_of(read_notebook(school, "student-02"), "double-test").outputs[0].evalue

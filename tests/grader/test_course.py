@@ -38,14 +38,22 @@ def answers(name, student):
     """Return what a student fills in: {grade_id: source}."""
     sources = solution_sources(name)
     if student == "half":
-        return {e.grade_id: noisy(sources[e.grade_id]) for e in first_half(name)}
+        return {
+            e.grade_id: noisy(
+                sources[e.grade_id], "modules=" not in ASSIGNMENTS[name].sources[e.test_id]
+            )
+            for e in first_half(name)
+        }
     return sources if student == "solution" else {}
 
 
-def noisy(source):
-    """Return a function's source with a line that writes to stderr, which must cost no points."""
-    lines = ["import sys", 'print("a note", file=sys.stderr)', "### BEGIN SOLUTION"]
-    return source.replace("### BEGIN SOLUTION", "\n    ".join(lines))
+def noisy(source, imports=True):
+    """Return a function's source with a line that prints, which must cost no points.
+
+    It prints to stderr where the function may use the module that it takes.
+    """
+    note = ["import sys", 'print("a note", file=sys.stderr)'] if imports else ['print("a note")']
+    return source.replace("### BEGIN SOLUTION", "\n    ".join([*note, "### BEGIN SOLUTION"]))
 
 
 def expected_marks(name, student):

@@ -131,6 +131,21 @@ def alike(found, released, most=20):
     ]  # fmt: skip
 
 
+def word_for_word(found, released):
+    """Groups of students all of whose answers are the same, remarks included.
+
+    However many they are: what many have is taken off before pairs are compared, and with it whole
+    notebooks that went round. Who has answered less than two functions is in no group.
+    """
+    groups = {}
+    for student in sorted(found):
+        texts = {name: text.strip() for name, text in found[student].items()}
+        own = tuple(sorted(t for t in texts.items() if t[1] != released.get(t[0], "").strip()))
+        if len(own) > 1:
+            groups.setdefault(own, []).append(student)
+    return [tuple(students) for students in groups.values() if len(students) > 1]
+
+
 def as_table(pairs, width=100):
     """The pairs as text for a terminal."""
     below = [[", ".join(pair.functions)] for pair in pairs]
@@ -142,11 +157,12 @@ def as_csv(pairs):
     return tables.text_of(HEADER, [pair.cells() for pair in pairs])
 
 
-def as_html(pairs, found, assignment):
-    """The pairs as a page, with both texts of each function side by side."""
+def as_html(pairs, found, groups, assignment):
+    """The pairs as a page, with both texts of each function side by side, below the groups."""
     return render(
         "similar.html",
         assignment=assignment,
+        groups=groups,
         header=HEADER,
         pairs=[
             (

@@ -28,11 +28,15 @@ def run(options):
     """Print the table, and write it where it is wanted."""
     from quantgrader.classroom import similar
     from quantgrader.course.folders import open_course
+    from quantgrader.texts import listed
 
     course = open_course(options.course, options.db)
     found, released = similar.answers(course, options.assignment)
     pairs = similar.alike(found, released, options.pairs)
+    groups = similar.word_for_word(found, released)
     print(f"{shared.count(len(found), 'submission')} compared. This is no verdict: look at them.")
+    for group in groups:
+        print(f"All answers word for word the same: {listed(group, 30)}.")
     if pairs:
         print(similar.as_table(pairs, shutil.get_terminal_size((100, 24)).columns))
     else:
@@ -40,5 +44,5 @@ def run(options):
     if options.csv:
         shared.write(options.csv, similar.as_csv(pairs))
     if options.html:
-        shared.write(options.html, similar.as_html(pairs, found, options.assignment))
+        shared.write(options.html, similar.as_html(pairs, found, groups, options.assignment))
     return shared.OK

@@ -46,6 +46,19 @@ def test_what_many_have_and_what_was_given_is_taken_off():
     assert len(similar.alike(classroom(*[ONE] * 4, *OTHERS), RELEASED, most=2)) == 2
 
 
+def test_whole_notebooks_that_went_round_are_a_group():
+    released = RELEASED | {"mean": "def mean(values):\n    ..."}
+    found = {
+        f"student-{n:02}": {"spread": ONE, "mean": "def mean(v):\n    return sum(v)" + more}
+        for n, more in enumerate(["", "\n", "", "", "", "", "  # mine", ""], 1)
+    }
+    found["student-08"]["spread"] = OTHERS[0]
+    assert similar.alike(found, released) == []
+    assert similar.word_for_word(found, released) == [tuple(f"student-0{n}" for n in range(1, 7))]
+    assert similar.word_for_word(dict.fromkeys("ab", released), released) == []
+    assert similar.word_for_word(classroom(ONE, ONE), RELEASED) == [], "one function is no notebook"
+
+
 @pytest.mark.parametrize("found", [{}, classroom(""), classroom("x", "x"), classroom("(" * 99_999)])
 def test_nothing_to_compare(found):
     assert similar.alike(found, RELEASED) == []
@@ -64,7 +77,8 @@ def test_the_page_holds_both_texts_as_text():
     evil = ONE + "\n# <script>alert(1)</script>"
     found = classroom(evil, RENAMED, *OTHERS)
     pairs = similar.alike(found, RELEASED)
-    page = check_page(similar.as_html(pairs, found, "small"))
+    page = check_page(similar.as_html(pairs, found, [("a", "b")], "small"))
     assert "<script>alert(1)</script>" in "".join(page.data)
+    assert "All answers word for word the same: a, b." in "".join(page.data)
     assert "student-01  student-02        100" in similar.as_table(pairs)
     assert similar.as_csv(pairs).splitlines()[1].startswith("student-01,student-02,100,")

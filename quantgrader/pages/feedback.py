@@ -23,6 +23,7 @@ from quantgrader.pages.templates import render
 from quantgrader.texts import clean_text, printable
 
 _MAX_ANSWER = 50_000
+_MOST = 5  # messages that are in sight; the others are folded
 _SHOWN = "A picture that your cell showed"
 
 
@@ -92,6 +93,7 @@ def feedback_page(course, assignment, reference, result, book):
     text = render(
         "feedback.html",
         name=reference.name,
+        most=_MOST,
         student=printable(result.student, 100),
         score=max(sum(task["score"] for task in given) - penalty, 0) if given else None,
         maximum=sum(task.points for task in reference.tasks),

@@ -21,6 +21,7 @@ from quantgrader.course.submission import read_submission
 from quantgrader.pages import report
 from quantgrader.pages.feedback import write_feedback
 from quantgrader.pages.outputs import Room, clean_outputs, clean_png
+from quantgrader.pages.templates import render
 from quantgrader.texts import as_cell, clean_text, printable
 from quantgrader.validate import validate
 from tests.grader import grading_support as small
@@ -395,3 +396,18 @@ def test_check_and_options(capsys):
         with pytest.raises(SystemExit) as stop:
             main(arguments)
         assert stop.value.code == 2
+
+
+def test_many_messages_are_folded():
+    task = {
+        "name": "f", "anchor": "f", "score": 1.0, "points": 2.0, "passed": 3, "asked": 9,
+        "messages": [f"Wrong in case {n}." for n in range(7)], "comment": None, "answer": None,
+        "outputs": [],
+    }  # fmt: skip
+    options = {"name": "small", "student": "ada", "score": 1.0, "maximum": 2.0, "tasks": [task]}
+    page = render("feedback.html", most=5, **options)
+    check_page(page)
+    before, folded = page.split("<details>")
+    assert before.count("Wrong in case") == 5 and folded.count("Wrong in case") == 2
+    assert "2 more, perhaps of the same cause" in folded
+    assert "<details>" not in render("feedback.html", most=7, **options)

@@ -404,7 +404,10 @@ def test_many_messages_are_folded():
         "messages": [f"Wrong in case {n}." for n in range(7)], "comment": None, "answer": None,
         "outputs": [],
     }  # fmt: skip
-    options = {"name": "small", "student": "ada", "score": 1.0, "maximum": 2.0, "tasks": [task]}
+    options = {
+        "name": "small", "student": "ada", "score": 1.0, "maximum": 2.0, "open": 0, "penalty": 0,
+        "reasons": [], "notes": [], "tasks": [task], "others": [],
+    }  # fmt: skip
     page = render("feedback.html", most=5, **options)
     check_page(page)
     before, folded = page.split("<details>")

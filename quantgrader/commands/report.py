@@ -21,12 +21,14 @@ def add(commands):
 
 def run(options):
     """Print the report, and write it where it is wanted."""
+    from quantgrader.classroom.roster import read_roster
     from quantgrader.pages import questions as per_question
     from quantgrader.pages import report
 
     with shared.opened(options) as (course, book):
         found = report.rows(course, options.assignment, book)
         questions = per_question.questions(course, options.assignment, book)
+        names = {student: learner.name for student, learner in read_roster(course).items()}
     width = shutil.get_terminal_size((100, 24)).columns
     print(report.as_table(found, width))
     undated = sum(row.is_undated for row in found)
@@ -38,7 +40,7 @@ def run(options):
     if any(one.scores for one in questions):
         print(f"\n{per_question.as_table(questions, width)}")
     if options.csv:
-        shared.write(options.csv, report.as_csv(found))
+        shared.write(options.csv, report.as_csv(found, names))
     if options.html:
-        shared.write(options.html, report.as_html(found, options.assignment, questions))
+        shared.write(options.html, report.as_html(found, options.assignment, questions, names))
     return shared.OK

@@ -15,7 +15,17 @@ from quantgrader.pages import questions as per_question
 from quantgrader.pages.templates import render, short_number
 from quantgrader.texts import printable
 
-HEADER = ("student", "state", "score", "automatic", "by hand", "penalty", "maximum", "reason")
+HEADER = (
+    "student",
+    "name",
+    "state",
+    "score",
+    "automatic",
+    "by hand",
+    "penalty",
+    "maximum",
+    "reason",
+)
 
 
 @dataclass(frozen=True)
@@ -39,11 +49,11 @@ class Row:
         """What has become of the submission, in words."""
         return STATES[self.state].reported + ", late" * self.is_late
 
-    def cells(self):
+    def cells(self, name=""):
         """The row as texts, in the order of `HEADER`."""
         numbers = (self.score, self.automatic, self.by_hand, self.penalty, self.maximum)
         reason = " ".join((*self.reasons, *self.notes))
-        return [self.student, self.reported, *map(short_number, numbers), reason]
+        return [self.student, name, self.reported, *map(short_number, numbers), reason]
 
 
 def rows(course, assignment, book):
@@ -150,19 +160,22 @@ def _period(time):
 
 def as_table(found, width=100):
     """The rows as text for a terminal; reasons stand below their row, in lines of ``width``."""
-    lines = [row.cells()[:-1] for row in found]
+    header, *lines = ([cells[0], *cells[2:-1]] for cells in (HEADER, *(r.cells() for r in found)))
     below = [(*row.reasons, *row.notes) for row in found]
-    return plain.table(HEADER[:-1], lines, below, width)
+    return plain.table(header, lines, below, width)
 
 
-def as_csv(found):
-    """The rows as CSV, with nothing in it that a spreadsheet would take for a formula."""
-    return tables.text_of(HEADER, [row.cells() for row in found])
+def as_csv(found, names=None):
+    """The rows as CSV, with nothing in it that a spreadsheet would take for a formula.
+
+    ``names`` is {student: name}, here and in `as_html`.
+    """
+    return tables.text_of(HEADER, [row.cells((names or {}).get(row.student, "")) for row in found])
 
 
-def as_html(found, assignment, questions=()):
+def as_html(found, assignment, questions=(), names=None):
     """The rows as a page that asks nothing of any host, and below them how each question went."""
-    table = [(row.state, row.cells()) for row in found]
+    table = [(row.state, row.cells((names or {}).get(row.student, ""))) for row in found]
     return render(
         "report.html",
         assignment=assignment,

@@ -132,9 +132,10 @@ def test_table_into_a_pipe_that_is_closed(school):
 
 
 def test_csv_is_no_formula(rows):
-    found = list(csv.reader(io.StringIO(report.as_csv(list(rows.values())))))
+    text = report.as_csv(list(rows.values()), {"ada": "Lovelace, Ada"})
+    found = list(csv.reader(io.StringIO(text)))
     assert found[0] == list(report.HEADER)
-    assert ["ada", "graded", "8.5", "5", "3.5", "0", "9", ""] in found
+    assert ["ada", "Lovelace, Ada", "graded", "8.5", "5", "3.5", "0", "9", ""] in found
     assert not any(cell.startswith(("=", "@")) for row in found for cell in row)
 
 
@@ -143,7 +144,7 @@ def test_command_writes_all_three(school, tmp_path, monkeypatch, capsys):
     files = ["--csv", str(tmp_path / "m.csv"), "--html", str(tmp_path / "m.html")]
     assert main(["report", "small", *files]) == 0
     assert "ada" in capsys.readouterr().out
-    assert "ada,graded,8.5" in (tmp_path / "m.csv").read_text()
+    assert "ada,,graded,8.5" in (tmp_path / "m.csv").read_text()
     check_page((tmp_path / "m.html").read_text())
     assert main(["report", "small", "--csv", str(tmp_path / "no" / "m.csv")]) == 2
     assert "m.csv can't be written" in capsys.readouterr().err

@@ -145,6 +145,13 @@ def test_a_later_file_has_the_same_kind_of_id(tmp_path):
 def test_whoever_is_known_is_found_by_any_of_the_ids(tmp_path):
     rows = ("Student,One,S-17,,other@x.org", "Student,Two,,,TWO@x.org", "New,One,S-20,,new@x.org")
     assert later(tmp_path, *rows) == (["s1", "s2"], {"One, New": "it has no login"})
+    addresses = {"one@x.org": "one@x.org", "two@x.org": "two@x.org", "three@x.org": "3@x.org"}
+    changed = {
+        name: roster.Learner(name, name, email=address, login=f"login-{name[:3]}")
+        for name, address in addresses.items()
+    }
+    text = LATER + "A,B,S-30,s30,a@x.org\n"
+    assert learners(tmp_path, text, known=changed).keys() == {"a@x.org"}
     # A login that was changed is of the same student; one that is of two is nobody's.
     assert later(tmp_path, "Student,One,S-17,s1-new,one@x.org") == (["s1"], {})
     students, reasons = later(tmp_path, "Student,One,S-17,s2,one@x.org")

@@ -697,6 +697,8 @@ def test_a_copied_course_is_told_whose_code_runs(school, monkeypatch, capsys):
     assert main(["total", "--course", str(school.root)]) == 0
     assert "make its environment anew" in capsys.readouterr().err
     assert other_code(school.root.parent) is other_code(ROOT) is None
+    shutil.copytree(ROOT / "quantgrader", school.root / "quantgrader", dirs_exist_ok=True)
+    assert other_code(school.root) is None, "the same code"
 
 
 def test_limits_are_the_courses(school):
